@@ -1,0 +1,148 @@
+#ifndef CV_SESSION_CORE_H
+#define CV_SESSION_CORE_H
+
+/* What the files of this layer share; nobody else includes it. */
+
+#include "base/list.h"
+#include "base/table.h"
+#include "conn/conn.h"
+#include "session/session.h"
+#include "wire/frame.h"
+
+/* What an entry wants sent besides what its connection's flow wants (enum cv_want, the low bits), in the order in
+ * which it goes out. */
+enum entry_want {
+    WANT_CONNECT = 1 << 8,
+    WANT_CONNECTED = 1 << 9,
+    WANT_CLOSE_WRITE = 1 << 10,
+    WANT_ERROR = 1 << 11,     /* with the text of the entry */
+    WANT_ERROR_EOF = 1 << 12, /* the second Error of a dial that failed */
+};
+
+/* Events that an entry has to tell. CLOSED is the last. */
+enum entry_event {
+    EVENT_CONNECTED = 1 << 0,
+    EVENT_FIN = 1 << 1,
+    EVENT_CLOSED = 1 << 2,
+};
+
+/* One connection in the session's table. It leaves when its CLOSED was polled and nothing is wanted any more. */
+struct entry {
+    struct cv_conn conn;
+    int64_t id;
+    UT_hash_handle hh;
+    void *user;             /* borrowed from the caller */
+    struct cv_list ready;   /* in `fresh` or `bulk` while the source has bytes that may be sent */
+    struct cv_list control; /* in `control` while something is wanted */
+    struct cv_list events;  /* in `events` while there is something to tell */
+    struct cv_list asking;  /* in `asking` while probe_at is set */
+    unsigned wants, tells;  /* enum entry_want, enum entry_event */
+    bool source_ready;
+    bool wire_over;   /* we said, or were told, that it is over: later frames about it are stray */
+    bool closed_told; /* CLOSED was polled */
+    bool listed;      /* was in the list of connections being read */
+    uint8_t missed;   /* lists in a row that it was absent from */
+    enum cv_reason reason;
+    char *text; /* owned; Connect's body until that is sent, then why it ended, unless in order */
+    size_t text_len;
+    uint64_t opened_at;
+};
+
+/* The message being read. */
+struct reader {
+    bool in_body;
+    bool known; /* DATA: the connection was there when the message began */
+    size_t head_len;
+    uint8_t head[CV_FRAME_HEAD_MAX];
+    struct cv_frame frame;
+    size_t body_len; /* bytes so far; body[] keeps the first ones only */
+    uint8_t body[CV_CONNECT_MAX];
+};
+
+struct cv_session {
+    struct cv_session_config config;
+    const struct cv_alloc *alloc;
+    const struct cv_random *random;
+    struct cv_budget budget;
+    struct cv_flow_limits limits;
+    struct cv_session_stats stats;
+
+    struct entry *entries; /* by id */
+    struct entry *recent;  /* the entry last found, or NULL */
+    struct entry *told;    /* its CLOSED was polled last, and lends its text until the next poll; or NULL */
+    int64_t next_id;
+    int64_t frame_id;
+    bool cut;
+
+    struct reader reader;
+    struct cv_session_event now_event; /* from the piece just fed */
+    bool has_now_event;
+    int64_t offer_id; /* Data event polled and not yet answered */
+    const uint8_t *offer;
+    size_t offer_len;
+
+    struct cv_list fresh, bulk; /* ready entries: those that just woke, those that have had a turn */
+    size_t fresh_bytes;         /* that went out since the last turn of `bulk` */
+    bool bulk_turn;             /* the Data slot last handed out was of `bulk` */
+    struct cv_list control, events, asking;
+    struct cv_chain misc; /* frames about no entry: see misc.c */
+    size_t orphans;       /* Errors in misc */
+    int64_t last_orphan;
+    uint8_t body[CV_CONNECT_MAX]; /* of the slot last handed out, but for lists */
+    uint8_t *sync_body; /* owned; a list that waits to be sent, or was just sent */
+    size_t sync_len;
+    bool want_sync; /* the list in sync_body waits to be sent */
+
+    uint64_t heard_at;
+    uint64_t ping_at;      /* next one */
+    uint64_t ping_sent_at; /* the last one, CV_NEVER when it was answered */
+    uint64_t takeover_at;  /* silence until then is the end, or CV_NEVER */
+    uint64_t sync_at;
+    uint64_t rtt;
+    bool want_ping;
+
+    uint8_t sync_part[CV_SYNC_ID_SIZE];
+    size_t sync_part_len;
+};
+
+/* entry.c */
+struct entry *cv_entry_find(struct cv_session *s, int64_t id);
+int cv_entry_add(struct cv_session *s, int64_t id, enum cv_conn_state state, uint64_t now,
+                 struct entry **out) CV_MUST_USE;
+void cv_entry_free(struct cv_session *s, struct entry *e);
+void cv_entry_free_all(struct cv_session *s);
+
+/* Puts an entry into the lists that its wants, events and readiness ask for, and lets it go when it is done. The one
+ * place where they are looked at together: call it after any change. */
+void cv_entry_settle(struct cv_session *s, struct entry *e);
+
+/* Moves the connection on, and does what follows from the move. */
+void cv_entry_move(struct cv_session *s, struct entry *e, enum cv_conn_event event);
+
+/* Replaces the entry's text; without memory there is none. */
+void cv_entry_set_text(struct cv_session *s, struct entry *e, const char *text, size_t len);
+
+/* Ends an entry at once and, unless the other end knows already, says so. @text NULL: the reason's own. */
+void cv_entry_abort(struct cv_session *s, struct entry *e, enum cv_reason reason, const char *text);
+
+/* Keeps @len bytes for an entry's sink; ends that connection when it cannot. */
+void cv_entry_store(struct cv_session *s, struct entry *e, const uint8_t *data, size_t len);
+
+/* recv.c */
+void cv_session_settle_offer(struct cv_session *s);
+
+/* misc.c: frames about no entry, in a queue of bytes. */
+int cv_misc_orphan(struct cv_session *s, int64_t conn_id, const char *text) CV_MUST_USE;
+bool cv_misc_next(struct cv_session *s, size_t room, struct cv_slot *slot);
+
+/* sync.c */
+int cv_sync_make(struct cv_session *s) CV_MUST_USE;
+void cv_sync_begin(struct cv_session *s);
+void cv_sync_piece(struct cv_session *s, const uint8_t *data, size_t len);
+int cv_sync_end(struct cv_session *s, uint64_t now) CV_MUST_USE;
+
+/* send.c */
+void cv_slot_frame(struct cv_session *s, struct cv_slot *slot, int64_t type, int64_t conn_id,
+                   const uint8_t *body, size_t len);
+
+#endif

@@ -1,0 +1,56 @@
+#include "base/error.h"
+#include "session/core.h"
+
+static uint64_t dead_after(const struct cv_session *s)
+{
+    return s->config.culvert ? CV_DEAD_AFTER : CV_DEAD_AFTER_FOREIGN;
+}
+
+uint64_t cv_session_deadline(const struct cv_session *s)
+{
+    uint64_t at = s->heard_at + dead_after(s);
+
+    if (s->cut)
+        return CV_NEVER;
+    at = cv_min_time(at, s->takeover_at);
+    at = cv_min_time(at, s->ping_at);
+    at = cv_min_time(at, s->sync_at);
+    cv_list_each(link, &s->asking)
+        at = cv_min_time(at, cv_container_of(link, struct entry, asking)->conn.probe_at);
+    return at;
+}
+
+void cv_session_probe(struct cv_session *s, uint64_t now)
+{
+    if (s->cut || s->takeover_at != CV_NEVER)
+        return;
+    s->want_ping = true;
+    s->takeover_at = now + CV_TAKEOVER_WAIT;
+}
+
+int cv_session_tick(struct cv_session *s, uint64_t now)
+{
+    if (s->cut)
+        return 0;
+    if (now >= s->takeover_at || now >= s->heard_at + dead_after(s))
+        return CV_EDEAD;
+    if (now >= s->ping_at) {
+        /* the acceptor asks once, for a round trip; after that the dialler's pings show that it lives */
+        s->ping_at = s->config.role == CV_SESSION_DIALLER ? now + CV_PING_EVERY : CV_NEVER;
+        s->want_ping = true;
+    }
+    if (now >= s->sync_at) {
+        s->sync_at = now + CV_SYNC_EVERY;
+        /* without memory this list is left out: the next one will do */
+        if (cv_sync_make(s) < 0)
+            s->sync_at = now + CV_PING_EVERY;
+    }
+    cv_list_each_safe(link, &s->asking)
+    {
+        struct entry *e = cv_container_of(link, struct entry, asking);
+
+        cv_conn_tick(&e->conn, now);
+        cv_entry_settle(s, e);
+    }
+    return 0;
+}
