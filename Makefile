@@ -1,0 +1,54 @@
+# Everything that is done with a checkout. CMake does the building: see CMakePresets.json.
+PREFIX ?= /usr/local
+SEEDS  ?= 5000
+FUZZ_SECONDS ?= 60
+DEPS   ?= tools/install-deps
+
+.PHONY: help demo test build bench fuzz sim install lint format clean
+
+help: ## this list
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  \1\t\2/p' $(MAKEFILE_LIST) | expand -t 12
+
+demo: ## install what is missing, then move a real file through a tunnel on loopback
+	$(DEPS) demo
+	@$(MAKE) --no-print-directory build
+	@tools/demo
+
+test: ## install what is missing, then build and run every test that CI runs
+	$(DEPS) test
+	@$(MAKE) --no-print-directory build
+	@tools/test
+
+build: ## release programs in build/release/
+	cmake --preset release
+	cmake --build --preset release
+
+bench: ## side-by-side benchmark: a table here, figures in build/bench/
+	$(DEPS) test
+	@$(MAKE) --no-print-directory build
+	@bench/run.py
+
+fuzz: ## every fuzz target for FUZZ_SECONDS (60)
+	$(DEPS) test
+	@tools/fuzz $(FUZZ_SECONDS)
+
+sim: ## the simulator over SEEDS (5000) seeds
+	$(DEPS) test
+	cmake --preset dev
+	cmake --build --preset dev --target tests/sim/sim
+	build/dev/tests/sim/sim --seeds $(SEEDS)
+
+install: build ## into DESTDIR and PREFIX (/usr/local)
+	cmake --install build/release --prefix "$(PREFIX)"
+
+lint: ## the guards of the house: layers, symbols, style, format, clang-tidy
+	$(DEPS) test
+	cmake --preset dev
+	cmake --build --preset dev
+	ctest --test-dir build/dev -L lint --output-on-failure
+
+format: ## lay out every C file by .clang-format
+	tools/lint/format --fix
+
+clean: ## remove everything that was built
+	rm -rf build

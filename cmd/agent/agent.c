@@ -1,0 +1,184 @@
+#include "agent.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "net/digest.h"
+#include "net/log.h"
+#include "target.h"
+
+#define BUDGET ((size_t)512 * 1024 * 1024) /* bytes in the read buffers of all sessions */
+
+static void on_up(void *ctx, struct cv_tunnel *tunnel)
+{
+    (void)ctx, (void)tunnel;
+}
+
+static void on_down(void *ctx, struct cv_tunnel *tunnel)
+{
+    (void)ctx, (void)tunnel;
+}
+
+static void on_event(void *ctx, struct cv_tunnel *tunnel, const struct cv_session_event *event)
+{
+    struct agent *agent = ctx;
+
+    if (event->kind == CV_EVENT_CONNECT)
+        target_connect(agent, tunnel, event);
+    else if (event->kind == CV_EVENT_NOTICE)
+        cv_log(&agent->loop.log, CV_LOG_WARN, "connection %lld: the server sent an odd frame (%d)",
+               (long long)event->conn_id, (int)event->notice);
+}
+
+/* Ends the process's work: a second signal does not wait for anybody. */
+static void on_signal(uv_signal_t *handle, int number)
+{
+    struct agent *agent = handle->data;
+
+    if (number == SIGHUP)
+        return;
+    if (agent->stopping)
+        exit(EXIT_RUNTIME);
+    agent->stopping = true;
+    cv_log(&agent->loop.log, CV_LOG_INFO, "stopping");
+    for (size_t i = 0; i < agent->uplink_count; i++)
+        cv_uplink_close(agent->uplinks[i]);
+    cv_files_free(agent->files);
+    agent->files = NULL;
+}
+
+static int make_headers(struct agent *agent)
+{
+    const struct cv_agent_config *config = agent->config;
+    size_t len = config->token ? strlen("Bearer ") + strlen(config->token) + 1 : 0;
+
+    agent->headers = calloc(config->headers.count + 1, sizeof(*agent->headers));
+    if (!agent->headers)
+        return -ENOMEM;
+    if (config->token) {
+        agent->authorization = malloc(len);
+        if (!agent->authorization)
+            return -ENOMEM;
+        snprintf(agent->authorization, len, "Bearer %s", config->token);
+        agent->headers[agent->header_count++] =
+            (struct cv_ws_header){"Authorization", agent->authorization};
+    }
+    for (size_t i = 0; i < config->headers.count; i++)
+        agent->headers[agent->header_count++] =
+            (struct cv_ws_header){config->headers.at[i].name, config->headers.at[i].value};
+    return 0;
+}
+
+static int start_uplink(struct agent *agent, const struct cv_url *url)
+{
+    const struct cv_agent_config *config = agent->config;
+    struct cv_uplink_config uplink = {
+        .url = url->text,
+        .outbound = {.host = url->host,
+                     .port = url->port,
+                     .tls = url->tls,
+                     .insecure = config->insecure,
+                     .ca_file = config->ca,
+                     .cert_file = config->cert,
+                     .key_file = config->key,
+                     .server_name = config->tls_server_name,
+                     .proxy = config->proxy,
+                     .timeout = 15 * CV_SEC},
+        .target = url->target,
+        .key = config->id,
+        .headers = agent->headers,
+        .header_count = agent->header_count,
+        .session = cv_session_defaults(CV_SESSION_DIALLER),
+        .up = on_up,
+        .event = on_event,
+        .down = on_down,
+        .ctx = agent,
+    };
+    int rc;
+
+    snprintf(uplink.session.name, sizeof(uplink.session.name), "client");
+    uplink.session.parent = &agent->budget;
+    rc = cv_uplink_new(&agent->uplinks[agent->uplink_count], &agent->loop, agent->outbound, &uplink);
+    if (rc == 0)
+        agent->uplink_count++;
+    return rc;
+}
+
+static int start_uplinks(struct agent *agent)
+{
+    const struct cv_urls *connects = &agent->config->connects;
+
+    agent->uplinks = calloc(connects->count, sizeof(struct cv_uplink *));
+    if (!agent->uplinks)
+        return -ENOMEM;
+    for (size_t i = 0; i < connects->count; i++) {
+        int rc = start_uplink(agent, &connects->at[i]);
+
+        if (rc < 0)
+            return rc;
+    }
+    return 0;
+}
+
+static int fail(struct cv_config_error *error, int code, const char *what, int rc)
+{
+    snprintf(error->line, sizeof(error->line), "culvert-agent: %s: %s", what, cv_strerror(rc));
+    return code;
+}
+
+int agent_start(struct agent *agent, const struct cv_agent_config *config, struct cv_config_error *error)
+{
+    struct cv_log log;
+    int rc;
+
+    agent->config = config;
+    agent->budget.limit = BUDGET;
+    cv_log_stderr(&log, config->common.log_level, config->common.log_format == CV_LOG_JSON);
+    rc = cv_loop_init(&agent->loop, &log);
+    if (rc < 0)
+        return fail(error, EXIT_RUNTIME, "event loop", rc);
+    if (config->serve) {
+        rc = cv_files_new(&agent->files, &agent->loop, config->serve);
+        if (rc < 0)
+            return fail(error, EXIT_OPEN, config->serve, rc);
+    }
+    rc = process_watch_signals(&agent->signals, &agent->loop, on_signal, agent);
+    if (rc == 0)
+        rc = cv_outbound_new(&agent->outbound, &agent->loop);
+    if (rc == 0)
+        rc = make_headers(agent);
+    if (rc == 0)
+        rc = start_uplinks(agent);
+    if (rc < 0)
+        return fail(error, EXIT_RUNTIME, "start", rc);
+    if (config->insecure)
+        cv_log(&agent->loop.log, CV_LOG_WARN, "--insecure: the server's certificate is not verified");
+    return 0;
+}
+
+static void clear(struct agent *agent)
+{
+    cv_outbound_free(agent->outbound);
+    process_unwatch_signals(&agent->signals);
+    if (agent->authorization)
+        cv_secret_clear(agent->authorization, strlen(agent->authorization));
+    free(agent->authorization);
+    free(agent->headers);
+    free(agent->uplinks);
+}
+
+int agent_run(struct agent *agent)
+{
+    int rc;
+
+    uv_run(&agent->loop.uv, UV_RUN_DEFAULT);
+    clear(agent);
+    uv_run(&agent->loop.uv, UV_RUN_DEFAULT);
+    rc = cv_loop_deinit(&agent->loop);
+    if (rc < 0)
+        fprintf(stderr, "culvert-agent: at the end: %s\n", cv_strerror(rc));
+    return agent->stopping ? EXIT_OK : EXIT_RUNTIME;
+}

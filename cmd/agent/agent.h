@@ -1,0 +1,31 @@
+#ifndef CMD_AGENT_AGENT_H
+#define CMD_AGENT_AGENT_H
+
+#include "config/agent.h"
+#include "http/files.h"
+#include "http/uplink.h"
+#include "process.h"
+
+/* culvert-agent: keeps a session with each server and dials targets for them. */
+struct agent {
+    const struct cv_agent_config *config; /* borrowed */
+    struct cv_loop loop;
+    struct cv_outbound *outbound;
+    struct cv_files *files; /* NULL without --serve */
+    struct cv_budget budget; /* of all sessions */
+    struct cv_uplink **uplinks;
+    size_t uplink_count;
+    struct cv_ws_header *headers; /* sent with each handshake */
+    size_t header_count;
+    char *authorization; /* secret */
+    struct process_signals signals;
+    bool stopping;
+};
+
+/* Starts everything. @error gets a line without its end. Returns 0, or the code to exit with. */
+int agent_start(struct agent *agent, const struct cv_agent_config *config, struct cv_config_error *error);
+
+/* Runs until a signal stops it; returns the code to exit with. */
+int agent_run(struct agent *agent);
+
+#endif

@@ -1,0 +1,44 @@
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "agent.h"
+#include "net/loop.h"
+
+static int run(const struct cv_agent_config *config)
+{
+    static struct agent agent; /* large, and there is one */
+    struct cv_config_error error;
+    int code;
+
+    process_raise_files();
+    code = agent_start(&agent, config, &error);
+    if (code != EXIT_OK) {
+        fprintf(stderr, "%s\n", error.line);
+        return code;
+    }
+    return agent_run(&agent);
+}
+
+int main(int argc, char **argv)
+{
+    char host[256] = "";
+    struct cv_agent_surroundings surroundings = {.token = getenv("CULVERT_TOKEN")};
+    struct cv_alloc heap = cv_heap();
+    struct cv_agent_config config;
+    struct cv_config_error error;
+    int code = EXIT_OK;
+
+    if (gethostname(host, sizeof(host) - 1) == 0)
+        surroundings.host_name = host;
+    if (cv_agent_config_init(&config, &heap, &surroundings, argc, (const char *const *)argv, &error) <
+        0) {
+        fprintf(stderr, "%s\n", error.line);
+        code = EXIT_USAGE;
+    } else if (!process_only_prints(&config.common)) {
+        code = run(&config);
+    }
+    cv_agent_config_deinit(&config);
+    return code;
+}

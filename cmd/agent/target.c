@@ -1,0 +1,253 @@
+#include "target.h"
+
+#include <errno.h>
+#include <netinet/in.h>
+#include <stdio.h>
+#include <string.h>
+#include <strings.h>
+#include <unistd.h>
+
+#include "access/target.h"
+#include "base/error.h"
+#include "net/connect.h"
+#include "net/log.h"
+#include "net/relay.h"
+
+#define DIAL_TIMEOUT   (30 * CV_SEC)
+#define TARGET_TEXT_MAX 300
+
+/* A target that is being dialled: the endpoint of its connection until the relay takes over. */
+struct dial {
+    struct cv_endpoint endpoint;
+    struct agent *agent;      /* borrowed */
+    struct cv_tunnel *tunnel; /* borrowed: it outlives its connections */
+    int64_t conn_id;
+    struct cv_connecting *connecting;
+    struct cv_target target; /* borrows from text */
+    char text[TARGET_TEXT_MAX];
+};
+
+static struct cv_alloc *alloc_of(const struct dial *dial)
+{
+    return &dial->agent->loop.alloc;
+}
+
+static void give_up(struct dial *dial, enum cv_reason reason, const char *why)
+{
+    char text[TARGET_TEXT_MAX + 160];
+    int rc;
+
+    snprintf(text, sizeof(text), "dial %s %s: %s", cv_proto_name(dial->target.proto),
+             strchr(dial->text, '/') + 1, why);
+    cv_log(&dial->agent->loop.log, CV_LOG_INFO, "connection %lld: %s", (long long)dial->conn_id, text);
+    rc = cv_session_abort(cv_tunnel_session(dial->tunnel), dial->conn_id, reason, text);
+    if (rc == 0)
+        cv_tunnel_touch(dial->tunnel);
+}
+
+/* Hands the socket over to a relay. The connection's CLOSED goes to that from here on. */
+static void relay(struct dial *dial, int fd)
+{
+    struct cv_session *session = cv_tunnel_session(dial->tunnel);
+    struct cv_stream *stream;
+    int rc = cv_stream_new(&stream, &dial->agent->loop, fd);
+
+    if (rc < 0) {
+        close(fd);
+        give_up(dial, CV_REASON_DIAL, cv_strerror(rc));
+        return;
+    }
+    rc = cv_relay_new(dial->tunnel, dial->conn_id, stream, NULL, NULL);
+    if (rc < 0) {
+        give_up(dial, CV_REASON_DIAL, cv_strerror(rc));
+        return;
+    }
+    rc = cv_session_accept(session, dial->conn_id);
+    if (rc < 0)
+        cv_log(&dial->agent->loop.log, CV_LOG_DEBUG, "connection %lld: %s", (long long)dial->conn_id,
+               cv_strerror(rc));
+    cv_tunnel_touch(dial->tunnel);
+    cv_free(alloc_of(dial), dial);
+}
+
+static void on_connected(void *ctx, int fd, int error)
+{
+    struct dial *dial = ctx;
+    char why[120];
+
+    dial->connecting = NULL;
+    if (fd >= 0) {
+        relay(dial, fd);
+        return;
+    }
+    if (error == CV_EDENIED) {
+        give_up(dial, CV_REASON_REFUSED, "not allowed by the agent");
+        return;
+    }
+    snprintf(why, sizeof(why), "connect: %s", cv_strerror(error));
+    give_up(dial, CV_REASON_DIAL, why);
+}
+
+static bool allowed(const struct dial *dial, const struct cv_ip *ip)
+{
+    const struct cv_patterns *allows = &dial->agent->config->allows;
+
+    return cv_allow_check(allows->at, allows->count, &dial->target, ip);
+}
+
+static bool on_address(void *ctx, const struct sockaddr *address)
+{
+    struct cv_ip ip = {.family = 0};
+
+    if (!address)
+        return allowed(ctx, NULL);
+    if (address->sa_family == AF_INET) {
+        ip.family = 4;
+        memcpy(ip.bytes, &((const struct sockaddr_in *)(const void *)address)->sin_addr, 4);
+    } else {
+        ip.family = 6;
+        memcpy(ip.bytes, &((const struct sockaddr_in6 *)(const void *)address)->sin6_addr, 16);
+    }
+    return allowed(ctx, &ip);
+}
+
+static ssize_t dial_data(struct cv_endpoint *endpoint, const uint8_t *data, size_t len)
+{
+    (void)endpoint, (void)data, (void)len;
+    return 0; /* the session keeps it until the target is there */
+}
+
+static ssize_t dial_read(struct cv_endpoint *endpoint, uint8_t *into, size_t max)
+{
+    (void)endpoint, (void)into, (void)max;
+    return -EAGAIN;
+}
+
+static void dial_fin(struct cv_endpoint *endpoint)
+{
+    (void)endpoint; /* the relay hears it again, when everything is taken */
+}
+
+static void dial_closed(struct cv_endpoint *endpoint, enum cv_reason reason, const char *text, size_t len)
+{
+    struct dial *dial = cv_container_of(endpoint, struct dial, endpoint);
+
+    (void)reason, (void)text, (void)len;
+    if (dial->connecting)
+        cv_connect_cancel(dial->connecting);
+    cv_free(alloc_of(dial), dial);
+}
+
+static const struct cv_endpoint_ops dial_ops = {
+    .data = dial_data,
+    .read = dial_read,
+    .fin = dial_fin,
+    .closed = dial_closed,
+};
+
+static bool is_files(const struct dial *dial)
+{
+    const struct cv_target *target = &dial->target;
+
+    return dial->agent->files && target->proto == CV_PROTO_TCP && target->port == FILES_PORT &&
+           target->host_len == strlen(FILES_HOST) &&
+           strncasecmp(target->host, FILES_HOST, target->host_len) == 0;
+}
+
+/* Connects to the file service in this process. */
+static void dial_files(struct dial *dial)
+{
+    int pair[2], rc;
+
+    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, pair) < 0) {
+        give_up(dial, CV_REASON_DIAL, cv_strerror(-errno));
+        return;
+    }
+    rc = cv_files_serve(dial->agent->files, pair[1]);
+    if (rc < 0) {
+        close(pair[0]);
+        close(pair[1]);
+        give_up(dial, CV_REASON_DIAL, cv_strerror(rc));
+        return;
+    }
+    relay(dial, pair[0]);
+}
+
+static void start(struct dial *dial)
+{
+    struct cv_target *target = &dial->target;
+    char host[TARGET_TEXT_MAX];
+    struct cv_connect_options options = {.host = host,
+                                         .port = target->port,
+                                         .is_unix = target->proto == CV_PROTO_UNIX,
+                                         .timeout = DIAL_TIMEOUT,
+                                         .allow = on_address,
+                                         .done = on_connected,
+                                         .ctx = dial};
+    int rc;
+
+    if (is_files(dial)) {
+        dial_files(dial);
+        return;
+    }
+    if (target->proto == CV_PROTO_UDP) {
+        give_up(dial, CV_REASON_REFUSED, "this agent does not speak udp");
+        return;
+    }
+    snprintf(host, sizeof(host), "%.*s", (int)target->host_len, target->host);
+    rc = cv_connect_start(&dial->connecting, &dial->agent->loop, &options);
+    if (rc < 0)
+        give_up(dial, CV_REASON_DIAL, cv_strerror(rc));
+}
+
+/* Writes `proto/address` and reads it as a target; NULL, or what is wrong with it. */
+static const char *read_target(struct dial *dial, const struct cv_session_event *event)
+{
+    const char *problem = "too long";
+    struct cv_text text;
+
+    cv_text_init(&text, dial->text, sizeof(dial->text));
+    cv_text_bytes(&text, event->text, event->text_len);
+    cv_text_str(&text, "/");
+    cv_text_bytes(&text, event->address, event->address_len);
+    if (text.truncated || strlen(dial->text) != text.len)
+        return problem;
+    return cv_target_parse(&dial->target, dial->text, text.len, &problem) < 0 ? problem : NULL;
+}
+
+/* Refuses a Connect that has no endpoint yet. */
+static void refuse(struct cv_tunnel *tunnel, const struct cv_session_event *event, const char *why)
+{
+    const struct cv_log *log = &cv_tunnel_loop(tunnel)->log;
+
+    cv_log(log, CV_LOG_WARN, "connection %lld: refused: %.*s/%.*s: %s", (long long)event->conn_id,
+           (int)event->text_len, event->text, (int)event->address_len, event->address, why);
+    if (cv_session_abort(cv_tunnel_session(tunnel), event->conn_id, CV_REASON_REFUSED, why) == 0)
+        cv_tunnel_touch(tunnel);
+}
+
+void target_connect(struct agent *agent, struct cv_tunnel *tunnel, const struct cv_session_event *event)
+{
+    struct dial *dial = cv_alloc_zero(&agent->loop.alloc, sizeof(*dial));
+    const char *problem;
+
+    if (!dial) {
+        refuse(tunnel, event, "out of memory");
+        return;
+    }
+    problem = read_target(dial, event);
+    if (problem) {
+        refuse(tunnel, event, problem);
+        cv_free(&agent->loop.alloc, dial);
+        return;
+    }
+    dial->endpoint.ops = &dial_ops;
+    dial->agent = agent;
+    dial->tunnel = tunnel;
+    dial->conn_id = event->conn_id;
+    if (cv_session_set_user(cv_tunnel_session(tunnel), event->conn_id, &dial->endpoint) < 0) {
+        cv_free(&agent->loop.alloc, dial);
+        return;
+    }
+    start(dial);
+}

@@ -1,0 +1,28 @@
+#ifndef CMD_COMMON_PROCESS_H
+#define CMD_COMMON_PROCESS_H
+
+#include "config/options.h"
+#include "net/loop.h"
+
+/* What both daemons do as processes. */
+
+enum exit_code { EXIT_OK = 0, EXIT_RUNTIME = 1, EXIT_USAGE = 2, EXIT_OPEN = 3 };
+
+/* Prints `NAME VERSION (COMMIT)`. */
+void process_print_version(const char *name);
+
+/* Does what --help, --version or --check ask for: true when there is nothing else to do. */
+bool process_only_prints(const struct cv_common_config *common);
+
+/* Raises the soft limit of open files to the hard one. */
+void process_raise_files(void);
+
+/* Calls @on_signal in the loop for SIGTERM, SIGINT and SIGHUP; the handles do not keep the loop running. */
+struct process_signals {
+    uv_signal_t handles[3];
+};
+int process_watch_signals(struct process_signals *signals, struct cv_loop *loop, uv_signal_cb on_signal,
+                          void *data) CV_MUST_USE;
+void process_unwatch_signals(struct process_signals *signals);
+
+#endif

@@ -1,0 +1,19 @@
+#ifndef CULVERTCTL_COMMAND_H
+#define CULVERTCTL_COMMAND_H
+
+#include "base/attr.h"
+
+/* How every program ends. */
+enum exit_code {
+    EXIT_OK = 0,
+    EXIT_RUN = 1,   /* failed while it ran */
+    EXIT_USAGE = 2, /* bad flags */
+};
+
+/* Prints `culvertctl: ` and the line on standard error; returns @code. */
+int command_fail(int code, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/* The commands: each is handed the words behind its own name and returns the exit code. */
+int command_token_new(int argc, char **argv);
+
+#endif

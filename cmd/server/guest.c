@@ -1,0 +1,183 @@
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/error.h"
+#include "net/log.h"
+#include "server.h"
+#include "ws/ws.h"
+
+/* An agent with a session here. It is what routes lead to. */
+struct guest {
+    struct cv_list link;
+    struct server *server; /* borrowed */
+    struct cv_tunnel *tunnel; /* first told of its end by on_closed() */
+    uint64_t id;              /* in the manager */
+    char key[CV_KEY_MAX + 1];
+};
+
+static const struct cv_log *log_of(const struct guest *guest)
+{
+    return &guest->server->loop.log;
+}
+
+static const char *notice_text(enum cv_notice notice)
+{
+    switch (notice) {
+    case CV_NOTICE_DUPLICATE_ID:
+        return "a Connect under an id that is in use was ignored";
+    case CV_NOTICE_CONN_LIMIT:
+        return "a Connect over the limit of connections was refused";
+    case CV_NOTICE_BAD_CONNECT:
+        return "a Connect with too long an address was refused";
+    case CV_NOTICE_BAD_ANNOUNCE:
+        return "an announcement that cannot be right was ignored";
+    case CV_NOTICE_ORPHANS_FULL:
+        return "it sends Data for connections that are not there faster than it reads the answers";
+    }
+    return "something odd";
+}
+
+static void on_event(void *ctx, struct cv_tunnel *tunnel, const struct cv_session_event *event)
+{
+    struct guest *guest = ctx;
+    int rc;
+
+    switch (event->kind) {
+    case CV_EVENT_CONNECT:
+        cv_log(log_of(guest), CV_LOG_WARN, "client %s: wants to dial from here: refused", guest->key);
+        rc = cv_session_abort(cv_tunnel_session(tunnel), event->conn_id, CV_REASON_REFUSED,
+                              "connect not allowed");
+        if (rc == 0)
+            cv_tunnel_touch(tunnel);
+        break;
+    case CV_EVENT_ADD_CLIENT:
+    case CV_EVENT_REMOVE_CLIENT:
+        rc = cv_manager_announced(guest->server->manager, guest->id, event->kind == CV_EVENT_ADD_CLIENT,
+                                  event->text, event->text_len, event->session_key);
+        if (rc < 0)
+            cv_log(log_of(guest), CV_LOG_DEBUG, "client %s: announcement ignored: %s", guest->key,
+                   cv_strerror(rc));
+        break;
+    case CV_EVENT_NOTICE:
+        cv_log(log_of(guest), CV_LOG_WARN, "client %s: connection %lld: %s", guest->key,
+               (long long)event->conn_id, notice_text(event->notice));
+        break;
+    case CV_EVENT_CONNECTED:
+    case CV_EVENT_DATA:
+    case CV_EVENT_FIN:
+    case CV_EVENT_CLOSED:
+        break; /* the tunnel hands these to endpoints */
+    }
+}
+
+/* Sends what joining or leaving queued on other sessions. */
+static void wake_others(struct server *server)
+{
+    struct cv_wake wake;
+
+    while (cv_manager_poll(server->manager, &wake)) {
+        struct guest *other = wake.owner;
+
+        if (wake.error < 0)
+            cv_tunnel_close(other->tunnel, CV_WS_POLICY, "announcements are not read");
+        else
+            cv_tunnel_touch(other->tunnel);
+    }
+}
+
+static void on_closed(void *ctx, struct cv_tunnel *tunnel, int error, const char *text)
+{
+    struct guest *guest = ctx;
+    struct server *server = guest->server;
+
+    (void)tunnel;
+    cv_log(&server->loop.log, error == CV_ECLOSED ? CV_LOG_INFO : CV_LOG_WARN,
+           "client %s: session %llu ended: %s", guest->key, (unsigned long long)guest->id, text);
+    if (cv_manager_leave(server->manager, guest->id) == 0)
+        wake_others(server);
+    cv_list_remove(&guest->link);
+    cv_free(&server->loop.alloc, guest);
+    server_check_drained(server);
+}
+
+static int64_t make_session_key(struct server *server)
+{
+    return (int64_t)(cv_random_u64(&server->loop.random) >> 1);
+}
+
+static int open_session(struct server *server, const struct cv_front_guest *from,
+                        struct cv_session **session)
+{
+    struct cv_session_config config = cv_session_defaults(CV_SESSION_ACCEPTOR);
+
+    config.culvert = from->culvert;
+    config.features = from->features;
+    config.key = make_session_key(server);
+    config.max_conns = (uint32_t)server->config->limits.max_conns_per_session;
+    config.parent = &server->budget;
+    snprintf(config.name, sizeof(config.name), "%s", from->key);
+    return cv_session_new(session, &config, &server->loop.alloc, &server->loop.random,
+                          cv_loop_now(&server->loop));
+}
+
+/* Makes the tunnel and joins; on failure everything is undone. */
+static int join(struct guest *guest, const struct cv_front_guest *from)
+{
+    struct server *server = guest->server;
+    struct cv_tunnel_owner owner = {.event = on_event, .closed = on_closed, .ctx = guest};
+    struct cv_session *session;
+    int rc = open_session(server, from, &session);
+
+    if (rc < 0) {
+        cv_stream_close(from->stream);
+        return rc;
+    }
+    rc = cv_tunnel_new(&guest->tunnel, &server->loop, from->stream, session, from->early,
+                       from->early_len, &owner);
+    if (rc < 0)
+        return rc;
+    cv_list_push_back(&server->guests, &guest->link);
+    rc = cv_manager_join(server->manager, CV_MEMBER_AGENT, guest->key, session, guest,
+                         cv_loop_now(&server->loop), &guest->id);
+    if (rc < 0) /* on_closed() frees the guest */
+        cv_tunnel_close(guest->tunnel, CV_WS_POLICY, cv_strerror(rc));
+    return 0;
+}
+
+void guest_welcome(void *ctx, const struct cv_front_guest *from)
+{
+    struct server *server = ctx;
+    struct guest *guest = cv_alloc_zero(&server->loop.alloc, sizeof(*guest));
+    char peer[64];
+    int rc = -ENOMEM;
+
+    snprintf(peer, sizeof(peer), "%s", cv_stream_peer(from->stream));
+    if (guest) {
+        cv_list_init(&guest->link);
+        guest->server = server;
+        snprintf(guest->key, sizeof(guest->key), "%s", from->key);
+        rc = join(guest, from);
+    } else {
+        cv_stream_close(from->stream);
+    }
+    if (rc < 0) {
+        cv_log(&server->loop.log, CV_LOG_ERROR, "client %s from %s: %s", from->key, peer, cv_strerror(rc));
+        cv_free(&server->loop.alloc, guest);
+        return;
+    }
+    cv_log(&server->loop.log, CV_LOG_INFO, "client %s: session %llu up from %s%s", guest->key,
+           (unsigned long long)guest->id, peer, from->culvert ? "" : " (no Culvert)");
+    wake_others(server);
+}
+
+void guests_dismiss(struct server *server, uint16_t code, const char *reason)
+{
+    cv_list_each_safe(link, &server->guests)
+        cv_tunnel_close(cv_container_of(link, struct guest, link)->tunnel, code, reason);
+}
+
+struct cv_tunnel *guest_tunnel(void *owner)
+{
+    return ((struct guest *)owner)->tunnel;
+}

@@ -1,0 +1,35 @@
+#include <stdio.h>
+
+#include "server.h"
+
+static int run(const struct cv_server_config *config)
+{
+    static struct server server; /* large, and there is one */
+    struct cv_config_error error;
+    int code;
+
+    process_raise_files();
+    code = server_start(&server, config, &error);
+    if (code != EXIT_OK) {
+        fprintf(stderr, "%s\n", error.line);
+        return code;
+    }
+    return server_run(&server);
+}
+
+int main(int argc, char **argv)
+{
+    struct cv_alloc heap = cv_heap();
+    struct cv_server_config config;
+    struct cv_config_error error;
+    int code = EXIT_OK;
+
+    if (cv_server_config_init(&config, &heap, argc, (const char *const *)argv, &error) < 0) {
+        fprintf(stderr, "%s\n", error.line);
+        code = EXIT_USAGE;
+    } else if (!process_only_prints(&config.common)) {
+        code = run(&config);
+    }
+    cv_server_config_deinit(&config);
+    return code;
+}

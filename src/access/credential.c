@@ -1,0 +1,232 @@
+#include "access/credential.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "access/credential_line.h"
+#include "base/error.h"
+
+struct cv_credentials {
+    const struct cv_alloc *alloc;    /* borrowed */
+    struct cv_credential *by_digest; /* owned */
+};
+
+static struct cv_credential *find(const struct cv_credentials *credentials,
+                                  const uint8_t digest[CV_TOKEN_DIGEST])
+{
+    struct cv_credential *found;
+
+    HASH_FIND(hh, credentials->by_digest, digest, CV_TOKEN_DIGEST, found);
+    if (found && !cv_access_equal(found->digest, digest))
+        return NULL;
+    return found;
+}
+
+static int add(struct cv_credentials *credentials, struct cv_credential *credential)
+{
+    const struct cv_alloc *table_alloc = credentials->alloc;
+
+    HASH_ADD(hh, credentials->by_digest, digest, CV_TOKEN_DIGEST, credential);
+    return cv_table_added(credential) ? 0 : -ENOMEM;
+}
+
+/* Takes the next line off @text, without its end. */
+static struct cv_span next_line(struct cv_span *text)
+{
+    const char *end = memchr(text->at, '\n', text->len);
+    struct cv_span line = {text->at, end ? (size_t)(end - text->at) : text->len};
+    size_t taken = line.len + (end ? 1 : 0);
+
+    text->at += taken;
+    text->len -= taken;
+    if (line.len && line.at[line.len - 1] == '\r')
+        line.len--;
+    return line;
+}
+
+static bool is_blank(struct cv_span line)
+{
+    struct cv_span word = cv_credential_word(&line);
+
+    return word.len == 0 || word.at[0] == '#';
+}
+
+/* Reads one line and adds what it says. */
+static int take_line(struct cv_credentials *credentials, struct cv_span text, unsigned number,
+                     struct cv_text *problem)
+{
+    struct cv_credential *credential, *same;
+    int rc;
+
+    if (text.len > CV_CREDENTIAL_LINE_MAX) {
+        cv_text_str(problem, "the line is longer than 4096 bytes");
+        return CV_ESYNTAX;
+    }
+    if (is_blank(text))
+        return 0;
+    rc = cv_credential_line_parse(&credential, credentials->alloc, text, problem);
+    if (rc < 0)
+        return rc;
+    credential->line = number;
+    same = find(credentials, credential->digest);
+    if (same) {
+        cv_text_str(problem, "the same hash as in line ");
+        cv_text_u64(problem, same->line);
+        rc = CV_ESYNTAX;
+    } else {
+        rc = add(credentials, credential);
+    }
+    if (rc < 0)
+        cv_free(credentials->alloc, credential);
+    return rc;
+}
+
+static int take_lines(struct cv_credentials *credentials, struct cv_span left,
+                      struct cv_credential_error *error)
+{
+    struct cv_text problem;
+
+    cv_text_init(&problem, error->text, sizeof(error->text));
+    for (error->line = 1; left.len; error->line++) {
+        int rc;
+
+        if (error->line > CV_CREDENTIAL_LINES_MAX) {
+            cv_text_str(&problem, "the file has more than 100000 lines");
+            return CV_ESYNTAX;
+        }
+        rc = take_line(credentials, next_line(&left), error->line, &problem);
+        if (rc < 0)
+            return rc;
+    }
+    return 0;
+}
+
+int cv_credentials_parse(struct cv_credentials **out, const struct cv_alloc *alloc,
+                         const char *text, size_t len, struct cv_credential_error *error)
+{
+    struct cv_credentials *credentials = cv_alloc_zero(alloc, sizeof(*credentials));
+    int rc = -ENOMEM;
+
+    *error = (struct cv_credential_error){0};
+    if (credentials) {
+        credentials->alloc = alloc;
+        rc = take_lines(credentials, (struct cv_span){text, len}, error);
+    }
+    if (rc == -ENOMEM) {
+        struct cv_text problem;
+
+        error->line = 0;
+        cv_text_init(&problem, error->text, sizeof(error->text));
+        cv_text_str(&problem, "out of memory");
+    }
+    if (rc < 0) {
+        cv_credentials_free(credentials);
+        return rc;
+    }
+    *out = credentials;
+    return 0;
+}
+
+void cv_credentials_free(struct cv_credentials *credentials)
+{
+    const struct cv_alloc *table_alloc = credentials ? credentials->alloc : NULL;
+    struct cv_credential *entry, *next;
+
+    if (!credentials)
+        return;
+    HASH_ITER (hh, credentials->by_digest, entry, next) {
+        HASH_DEL(credentials->by_digest, entry);
+        cv_free(table_alloc, entry);
+    }
+    cv_free(table_alloc, credentials);
+}
+
+size_t cv_credentials_count(const struct cv_credentials *credentials)
+{
+    return HASH_COUNT(credentials->by_digest);
+}
+
+const char *cv_access_text(enum cv_access access)
+{
+    static const char *const texts[] = {
+#define X(name, text) [name] = text,
+        CV_ACCESS_MAP(X)
+#undef X
+    };
+
+    return texts[access];
+}
+
+/* The checks that all roles share; CV_ACCESS_OK when they pass. */
+static enum cv_access check(struct cv_access_answer *answer,
+                            const struct cv_credentials *credentials,
+                            const uint8_t digest[CV_TOKEN_DIGEST], enum cv_role role, int64_t now)
+{
+    const struct cv_credential *credential = find(credentials, digest);
+
+    answer->credential = credential;
+    if (!credential)
+        return CV_ACCESS_UNKNOWN;
+    if (credential->role != role)
+        return CV_ACCESS_ROLE;
+    return now < credential->expires ? CV_ACCESS_OK : CV_ACCESS_EXPIRED;
+}
+
+static int verdict(const struct cv_access_answer *answer)
+{
+    return answer->why == CV_ACCESS_OK ? 0 : CV_EDENIED;
+}
+
+int cv_access_agent(struct cv_access_answer *answer, const struct cv_credentials *credentials,
+                    const uint8_t digest[CV_TOKEN_DIGEST], const char *key, size_t key_len,
+                    int64_t now)
+{
+    answer->why = check(answer, credentials, digest, CV_ROLE_AGENT, now);
+    if (answer->why == CV_ACCESS_OK &&
+        !cv_key_pattern_match(&answer->credential->name, key, key_len))
+        answer->why = CV_ACCESS_KEY;
+    return verdict(answer);
+}
+
+/* Whether @credential has a dial= for the client @key, and for @target unless that is NULL. */
+static enum cv_access check_dials(const struct cv_credential *credential, const char *key,
+                                  size_t key_len, const struct cv_target *target)
+{
+    enum cv_access why = CV_ACCESS_KEY;
+
+    for (size_t i = 0; i < credential->dial_count; i++) {
+        const struct cv_dial *dial = &credential->dials[i];
+
+        if (!cv_key_pattern_match(&dial->client, key, key_len))
+            continue;
+        if (!target || cv_pattern_names(&dial->target, target))
+            return CV_ACCESS_OK;
+        why = CV_ACCESS_TARGET;
+    }
+    return why;
+}
+
+int cv_access_visitor(struct cv_access_answer *answer, const struct cv_credentials *credentials,
+                      const uint8_t digest[CV_TOKEN_DIGEST], const char *key, size_t key_len,
+                      const struct cv_target *target, int64_t now)
+{
+    answer->why = check(answer, credentials, digest, CV_ROLE_VISITOR, now);
+    if (answer->why == CV_ACCESS_OK)
+        answer->why = check_dials(answer->credential, key, key_len, target);
+    return verdict(answer);
+}
+
+int cv_access_admin(struct cv_access_answer *answer, const struct cv_credentials *credentials,
+                    const uint8_t digest[CV_TOKEN_DIGEST], int64_t now)
+{
+    answer->why = check(answer, credentials, digest, CV_ROLE_ADMIN, now);
+    return verdict(answer);
+}
+
+bool cv_access_may_dial(const struct cv_credential *credential, const char *key, size_t key_len,
+                        const struct cv_target *target)
+{
+    if (credential->role == CV_ROLE_AGENT && credential->dial_count == 0)
+        return true;
+    return check_dials(credential, key, key_len, target) == CV_ACCESS_OK;
+}

@@ -1,0 +1,36 @@
+#ifndef CV_ACCESS_IP_H
+#define CV_ACCESS_IP_H
+
+#include <stdbool.h>
+
+#include "base/attr.h"
+
+/* An IP address as bytes: what a name was resolved to, or what a pattern names. */
+struct cv_ip {
+    uint8_t family;    /* 4 or 6 */
+    uint8_t bytes[16]; /* network order; an IPv4 address takes the first 4, the others are 0 */
+};
+
+/* Reads `192.0.2.1` (four decimals, no leading zero) or `2001:db8::1` (RFC 4291, 2.2; no brackets,
+ * no zone). False for anything else: in particular for `127.1` and `0x7f000001`, which only a
+ * resolver takes for an address. */
+bool cv_ip_parse(struct cv_ip *out, const char *text, size_t len) CV_MUST_USE;
+
+/* The address that a connection to @address really reaches: an IPv4-mapped one (::ffff:a.b.c.d)
+ * becomes IPv4, and the unspecified ones become loopback, as Linux dials them. */
+struct cv_ip cv_ip_normal(const struct cv_ip *address);
+
+/* 127.0.0.0/8 or ::1. @address is normal. */
+bool cv_ip_is_loopback(const struct cv_ip *address);
+
+/* Link-local, or one of the addresses where clouds hand out a machine's secrets; also behind the
+ * well-known NAT64 prefix (RFC 6052). Never reached by accident: a pattern must name it exactly.
+ * @address is normal. */
+bool cv_ip_is_guarded(const struct cv_ip *address);
+
+/* Whether the first @bits bits are those of @net, in the same family. */
+bool cv_ip_in(const struct cv_ip *address, const struct cv_ip *net, unsigned bits);
+
+bool cv_ip_equal(const struct cv_ip *a, const struct cv_ip *b);
+
+#endif

@@ -1,0 +1,20 @@
+#ifndef CV_HTTP_FEATURES_H
+#define CV_HTTP_FEATURES_H
+
+#include "door/http.h"
+
+/* The header in which Culvert ends tell each other apart from reference ends, and offer extensions:
+ * `X-Culvert-Features: ack, halfclose, credit`. The server echoes those that it shares. A reference end ignores it. */
+#define CV_FEATURES_HEADER   "X-Culvert-Features"
+#define CV_FEATURES_TEXT_MAX 64
+
+/* What this version speaks (CV_FEATURE_*). */
+unsigned cv_features_ours(void);
+
+/* What the head offers, of what we speak; *@culvert says whether the header is there at all. */
+unsigned cv_features_read(const struct cv_http_head *head, bool *culvert);
+
+/* The header's value; @out has CV_FEATURES_TEXT_MAX bytes. */
+void cv_features_write(char *out, unsigned features);
+
+#endif

@@ -1,0 +1,367 @@
+#include "http/front.h"
+
+#include <errno.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/error.h"
+#include "base/key.h"
+#include "base/list.h"
+#include "door/http_text.h"
+#include "http/accept_key.h"
+#include "http/features.h"
+#include "net/digest.h"
+#include "net/linger.h"
+#include "net/log.h"
+
+#define HEAD_START 2048 /* bytes of buffer at first: most heads are smaller */
+#define ANSWER_MAX 1024
+
+struct cv_front {
+    struct cv_front_config config;
+    struct cv_list knocks;
+    size_t pending;
+};
+
+/* A connection whose request is being read or answered. */
+struct knock {
+    struct cv_list link;
+    struct cv_loop *loop;   /* borrowed; outlives the front */
+    struct cv_front *front; /* borrowed */
+    struct cv_stream *stream;
+    uv_timer_t timer;
+    char *buf; /* owned */
+    size_t len, size;
+    size_t head_len;
+    char answer[ANSWER_MAX];
+    size_t answer_len, answer_sent;
+    bool welcome; /* the answer is 101 */
+    bool culvert;
+    unsigned features;
+    char key[CV_KEY_MAX + 1];
+};
+
+static void on_timer_closed(uv_handle_t *handle)
+{
+    struct knock *knock = handle->data;
+
+    cv_free(&knock->loop->alloc, knock);
+}
+
+/* Ends a knock; its stream has gone elsewhere or is closed here. */
+static void leave(struct knock *knock)
+{
+    cv_list_remove(&knock->link);
+    knock->front->pending--;
+    cv_stream_close(knock->stream);
+    if (knock->buf)
+        cv_secret_clear(knock->buf, knock->size);
+    cv_free(&knock->loop->alloc, knock->buf);
+    uv_close((uv_handle_t *)&knock->timer, on_timer_closed);
+}
+
+static void hand_over(struct knock *knock)
+{
+    struct cv_front_guest guest = {.stream = knock->stream,
+                                   .early = knock->buf + knock->head_len,
+                                   .early_len = knock->len - knock->head_len,
+                                   .key = knock->key,
+                                   .culvert = knock->culvert,
+                                   .features = knock->features};
+
+    cv_stream_owner(knock->stream, NULL, NULL);
+    knock->stream = NULL;
+    knock->front->config.welcome(knock->front->config.ctx, &guest);
+    leave(knock);
+}
+
+static void send_answer(struct knock *knock)
+{
+    struct cv_loop *loop = knock->loop;
+
+    while (knock->answer_sent < knock->answer_len) {
+        ssize_t n = cv_stream_send(knock->stream, knock->answer + knock->answer_sent,
+                                   knock->answer_len - knock->answer_sent);
+
+        if (n == -EAGAIN && cv_stream_watch(knock->stream, CV_WRITABLE) == 0)
+            return;
+        if (n < 0) {
+            leave(knock);
+            return;
+        }
+        knock->answer_sent += (size_t)n;
+    }
+    if (knock->welcome) {
+        hand_over(knock);
+        return;
+    }
+    cv_stream_owner(knock->stream, NULL, NULL);
+    cv_linger(loop, knock->stream);
+    knock->stream = NULL;
+    leave(knock);
+}
+
+/* Answers with a status and a line of text, and closes. */
+static void refuse(struct knock *knock, int status, const char *why)
+{
+    struct cv_http_text head;
+    char body[256];
+    struct cv_text text;
+    int n;
+
+    cv_text_init(&text, body, sizeof(body));
+    cv_text_str(&text, why);
+    cv_text_str(&text, "\n");
+    cv_http_text_init(&head, knock->answer, sizeof(knock->answer), status);
+    cv_http_text_header(&head, "Content-Type", "text/plain; charset=utf-8");
+    cv_http_text_header(&head, "X-Content-Type-Options", "nosniff");
+    if (status == 405)
+        cv_http_text_header(&head, "Allow", "GET");
+    if (status == 426)
+        cv_http_text_header(&head, "Upgrade", "websocket");
+    if (status == 401)
+        cv_http_text_header(&head, "WWW-Authenticate", "Bearer");
+    cv_http_text_number(&head, "Content-Length", text.len);
+    cv_http_text_header(&head, "Connection", "close");
+    n = cv_http_text_end(&head);
+    if (n < 0 || (size_t)n + text.len > sizeof(knock->answer)) {
+        leave(knock);
+        return;
+    }
+    memcpy(knock->answer + n, body, text.len);
+    knock->answer_len = (size_t)n + text.len;
+    cv_log(&knock->loop->log, CV_LOG_INFO, "front door: %s: %d %s", cv_stream_peer(knock->stream),
+           status, why);
+    send_answer(knock);
+}
+
+/* Whether a bearer token lets the knock in as its key. Why not is for the log alone. */
+static bool may_enter(struct knock *knock, const struct cv_http_head *head)
+{
+    static const char scheme[] = "Bearer ";
+    const struct cv_front_config *config = &knock->front->config;
+    const struct cv_credentials *credentials = config->credentials(config->ctx);
+    const struct cv_slice *value = cv_http_find(head, "Authorization");
+    struct cv_access_answer answer = {.why = CV_ACCESS_UNKNOWN};
+    uint8_t digest[CV_SHA256_LEN];
+    size_t skip = sizeof(scheme) - 1;
+
+    if (!credentials)
+        return true;
+    if (value && value->len > skip && cv_slice_is((struct cv_slice){value->at, skip}, scheme) &&
+        cv_sha256(digest, value->at + skip, value->len - skip) == 0 &&
+        cv_access_agent(&answer, credentials, digest, knock->key, strlen(knock->key),
+                        (int64_t)time(NULL)) == 0)
+        return true;
+    cv_log(&knock->loop->log, CV_LOG_WARN, "front door: %s: client %s refused: %s",
+           cv_stream_peer(knock->stream), knock->key,
+           value ? cv_access_text(answer.why) : "no bearer token");
+    return false;
+}
+
+/* Writes the 101. */
+static int accept_upgrade(struct knock *knock, const struct cv_slice *ws_key)
+{
+    char accept[CV_WS_ACCEPT_LEN + 1], features[CV_FEATURES_TEXT_MAX];
+    struct cv_ws_header header = {.name = CV_FEATURES_HEADER, .value = features};
+    int n = cv_accept_key(accept, ws_key->at, ws_key->len);
+
+    if (n < 0)
+        return n;
+    cv_features_write(features, knock->features);
+    n = cv_ws_response_encode(knock->answer, sizeof(knock->answer), accept, &header, knock->culvert);
+    if (n < 0)
+        return n;
+    knock->answer_len = (size_t)n;
+    knock->welcome = true;
+    return 0;
+}
+
+static void connect_tunnel(struct knock *knock, const struct cv_http_head *head)
+{
+    const struct cv_slice *key = cv_http_find(head, "X-Tunnel-ID");
+    const struct cv_slice *ws_key = cv_http_find(head, "Sec-WebSocket-Key");
+    const struct cv_slice *version = cv_http_find(head, "Sec-WebSocket-Version");
+    const struct cv_front_config *config = &knock->front->config;
+
+    if (!cv_slice_is(head->method, "GET")) {
+        refuse(knock, 405, "only GET leads into the tunnel");
+    } else if (!key || key->len == 0) {
+        refuse(knock, 401, "failed authentication");
+    } else if (!cv_key_valid(key->at, key->len)) {
+        refuse(knock, 400, "X-Tunnel-ID: 1 to 79 bytes of A-Z a-z 0-9 . _ @ = + - are allowed");
+    } else {
+        memcpy(knock->key, key->at, key->len);
+        if (!may_enter(knock, head))
+            refuse(knock, 401, "failed authentication");
+        else if (!cv_http_has_token(head, "Upgrade", "websocket"))
+            refuse(knock, 426, "this is a WebSocket: Upgrade: websocket is missing");
+        else if (!head->websocket || !version || !cv_slice_is(*version, "13") || !ws_key ||
+                 ws_key->len != CV_WS_KEY_LEN)
+            refuse(knock, 400, "not a WebSocket handshake of version 13");
+        else if (!config->room(config->ctx))
+            refuse(knock, 503, "the server has as many sessions as it takes");
+        else {
+            knock->features = cv_features_read(head, &knock->culvert);
+            if (accept_upgrade(knock, ws_key) < 0)
+                refuse(knock, 500, "out of memory");
+            else
+                send_answer(knock);
+        }
+    }
+}
+
+static void answer(struct knock *knock, const struct cv_http_head *head)
+{
+    struct cv_slice path, query;
+
+    if (cv_http_target_split(head->target, &path, &query) < 0 || !cv_slice_is(path, "/connect"))
+        refuse(knock, 404, "nothing here: agents connect at /connect");
+    else
+        connect_tunnel(knock, head);
+}
+
+/* Room for more of the head; false without memory or at the limit. */
+static bool grow(struct knock *knock)
+{
+    const struct cv_alloc *alloc = &knock->loop->alloc;
+    size_t size = knock->size ? 2 * knock->size : HEAD_START;
+    char *buf;
+
+    if (knock->len < knock->size)
+        return true;
+    /* behind a whole head early frames may follow: one more than the longest head is enough to see it */
+    buf = size > 2 * CV_HTTP_HEAD_MAX ? NULL : cv_alloc(alloc, size);
+    if (!buf)
+        return false;
+    if (knock->buf) {
+        memcpy(buf, knock->buf, knock->len);
+        cv_secret_clear(knock->buf, knock->size);
+    }
+    cv_free(alloc, knock->buf);
+    knock->buf = buf;
+    knock->size = size;
+    return true;
+}
+
+/* Tries to read the head: true when the knock is dealt with. */
+static bool parse(struct knock *knock)
+{
+    struct cv_http_head head;
+    int rc = cv_http_request_parse(&head, knock->buf, knock->len, &knock->head_len);
+
+    if (rc == CV_EMORE)
+        return false;
+    if (rc < 0)
+        refuse(knock, head.refusal ? head.refusal : 400, head.error ? head.error : "bad request");
+    else
+        answer(knock, &head);
+    return true;
+}
+
+static void on_ready(void *ctx, int events)
+{
+    struct knock *knock = ctx;
+
+    (void)events;
+    if (knock->answer_len) {
+        send_answer(knock);
+        return;
+    }
+    for (;;) {
+        ssize_t n;
+
+        if (!grow(knock)) {
+            refuse(knock, 431, "the request's head is too long");
+            return;
+        }
+        n = cv_stream_recv(knock->stream, knock->buf + knock->len, knock->size - knock->len);
+        if (n == -EAGAIN)
+            return;
+        if (n <= 0) {
+            leave(knock);
+            return;
+        }
+        knock->len += (size_t)n;
+        if (parse(knock))
+            return;
+    }
+}
+
+static void on_timeout(uv_timer_t *timer)
+{
+    struct knock *knock = timer->data;
+
+    if (knock->answer_len || knock->len == 0)
+        leave(knock);
+    else
+        refuse(knock, 408, "the request's head did not come in time");
+}
+
+static int open_stream(struct knock *knock, int fd)
+{
+    const struct cv_front_config *config = &knock->front->config;
+    int rc = config->tls ? cv_stream_new_tls(&knock->stream, config->loop, fd, config->tls)
+                         : cv_stream_new(&knock->stream, config->loop, fd);
+
+    if (rc < 0)
+        return rc;
+    cv_stream_owner(knock->stream, on_ready, knock);
+    return cv_stream_watch(knock->stream, CV_READABLE);
+}
+
+void cv_front_accepted(void *ctx, int fd, const char *peer)
+{
+    struct cv_front *front = ctx;
+    struct cv_loop *loop = front->config.loop;
+    struct knock *knock = NULL;
+    int rc;
+
+    if (front->pending < CV_FRONT_PENDING_MAX)
+        knock = cv_alloc_zero(&loop->alloc, sizeof(*knock));
+    if (!knock) {
+        cv_log(&loop->log, CV_LOG_WARN, "front door: %s: turned away: too many wait", peer);
+        close(fd);
+        return;
+    }
+    knock->loop = loop;
+    knock->front = front;
+    cv_list_init(&knock->link);
+    rc = open_stream(knock, fd);
+    if (rc < 0) {
+        cv_log(&loop->log, CV_LOG_WARN, "front door: %s: %s", peer, cv_strerror(rc));
+        if (knock->stream)
+            cv_stream_close(knock->stream);
+        else
+            close(fd);
+        cv_free(&loop->alloc, knock);
+        return;
+    }
+    uv_timer_init(&loop->uv, &knock->timer);
+    knock->timer.data = knock;
+    uv_timer_start(&knock->timer, on_timeout, CV_FRONT_HEAD_WAIT / CV_MSEC, 0);
+    cv_list_push_back(&front->knocks, &knock->link);
+    front->pending++;
+}
+
+int cv_front_new(struct cv_front **out, const struct cv_front_config *config)
+{
+    struct cv_front *front = cv_alloc_zero(&config->loop->alloc, sizeof(*front));
+
+    if (!front)
+        return -ENOMEM;
+    front->config = *config;
+    cv_list_init(&front->knocks);
+    *out = front;
+    return 0;
+}
+
+void cv_front_free(struct cv_front *front)
+{
+    if (!front)
+        return;
+    cv_list_each_safe(link, &front->knocks)
+        leave(cv_container_of(link, struct knock, link));
+    cv_free(&front->config.loop->alloc, front);
+}

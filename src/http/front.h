@@ -1,0 +1,47 @@
+#ifndef CV_HTTP_FRONT_H
+#define CV_HTTP_FRONT_H
+
+#include "access/credential.h"
+#include "net/listener.h"
+#include "net/tls.h"
+
+/* The front door: one request on each accepted connection. `GET /connect` with the right credential becomes a tunnel;
+ * everything else is answered and closed. */
+struct cv_front;
+
+/* An agent that may come in: its handshake is answered. */
+struct cv_front_guest {
+    struct cv_stream *stream; /* the callee's */
+    const void *early;        /* bytes that came behind the request; borrowed for the call */
+    size_t early_len;
+    const char *key; /* its client key; borrowed for the call */
+    bool culvert;    /* it sent X-Culvert-Features */
+    unsigned features;
+};
+
+struct cv_front_config {
+    struct cv_loop *loop; /* borrowed */
+    struct cv_tls *tls;   /* borrowed; NULL: plain */
+
+    /* Borrowed, and may be another table at each call: credentials are reloaded. NULL: anyone may come in. */
+    const struct cv_credentials *(*credentials)(void *ctx);
+
+    /* Whether there is room for one more session; else 503. */
+    bool (*room)(void *ctx);
+    void (*welcome)(void *ctx, const struct cv_front_guest *guest);
+    void *ctx; /* borrowed */
+};
+
+#define CV_FRONT_HEAD_WAIT   (10 * CV_SEC) /* until the request's head is there, TLS included */
+#define CV_FRONT_PENDING_MAX 4096          /* connections whose head is not there yet */
+
+/* Returns 0 or -ENOMEM. @config is copied. */
+int cv_front_new(struct cv_front **out, const struct cv_front_config *config) CV_MUST_USE;
+
+/* Takes an accepted socket; see cv_listener_accepted. @ctx is the front. */
+void cv_front_accepted(void *ctx, int fd, const char *peer);
+
+/* Drops those whose head is not there yet. NULL is fine. */
+void cv_front_free(struct cv_front *front);
+
+#endif

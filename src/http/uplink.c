@@ -1,0 +1,198 @@
+#include "http/uplink.h"
+
+#include <errno.h>
+
+#include "base/error.h"
+#include "http/features.h"
+#include "net/log.h"
+#include "ws/ws.h"
+
+#define FURTHER_HEADERS_MAX 32
+
+struct cv_uplink {
+    struct cv_loop *loop;         /* borrowed */
+    struct cv_outbound *outbound; /* borrowed */
+    struct cv_uplink_config config;
+    struct cv_upgrade *upgrade; /* while dialling */
+    struct cv_tunnel *tunnel;   /* while a session stands */
+    uv_timer_t timer;
+    uint64_t up_at;
+    unsigned tries; /* since the last session that lasted */
+    bool denied;    /* the last answer was 401 or 403, which was said */
+    bool closing;
+};
+
+uint64_t cv_retry_delay(const struct cv_random *random, unsigned tries, bool denied)
+{
+    uint64_t most = denied ? CV_RETRY_DENIED_MAX : CV_RETRY_MAX;
+    uint64_t bound = CV_RETRY_FIRST;
+
+    for (unsigned i = 1; i < tries && bound < most; i++)
+        bound *= 2;
+    return cv_random_below(random, cv_min_time(bound, most));
+}
+
+static void dial(struct cv_uplink *uplink);
+
+static void on_timer_closed(uv_handle_t *handle)
+{
+    struct cv_uplink *uplink = handle->data;
+
+    cv_free(&uplink->loop->alloc, uplink);
+}
+
+static void on_timer(uv_timer_t *timer)
+{
+    dial(timer->data);
+}
+
+static void retry(struct cv_uplink *uplink)
+{
+    uint64_t delay;
+
+    uplink->tries++;
+    delay = cv_retry_delay(&uplink->loop->random, uplink->tries, uplink->denied);
+    cv_log(&uplink->loop->log, CV_LOG_DEBUG, "%s: next try in %.1f s", uplink->config.url,
+           (double)delay / 1e6);
+    uv_timer_start(&uplink->timer, on_timer, delay / CV_MSEC, 0);
+}
+
+static void on_event(void *ctx, struct cv_tunnel *tunnel, const struct cv_session_event *event)
+{
+    struct cv_uplink *uplink = ctx;
+
+    uplink->config.event(uplink->config.ctx, tunnel, event);
+}
+
+static void on_down(void *ctx, struct cv_tunnel *tunnel, int error, const char *text)
+{
+    struct cv_uplink *uplink = ctx;
+
+    (void)error;
+    cv_log(&uplink->loop->log, CV_LOG_WARN, "%s: session lost: %s", uplink->config.url, text);
+    uplink->tunnel = NULL;
+    uplink->config.down(uplink->config.ctx, tunnel);
+    if (uplink->closing) {
+        uv_close((uv_handle_t *)&uplink->timer, on_timer_closed);
+        return;
+    }
+    if (cv_loop_now(uplink->loop) - uplink->up_at >= CV_RETRY_RESET)
+        uplink->tries = 0;
+    retry(uplink);
+}
+
+static int start_tunnel(struct cv_uplink *uplink, const struct cv_upgrade_end *end)
+{
+    struct cv_loop *loop = uplink->loop;
+    struct cv_session_config config = uplink->config.session;
+    struct cv_tunnel_owner owner = {.event = on_event, .closed = on_down, .ctx = uplink};
+    struct cv_session *session;
+    int rc;
+
+    config.culvert = end->culvert;
+    config.features = end->features;
+    rc = cv_session_new(&session, &config, &loop->alloc, &loop->random, cv_loop_now(loop));
+    if (rc < 0) {
+        cv_stream_close(end->stream);
+        return rc;
+    }
+    return cv_tunnel_new(&uplink->tunnel, loop, end->stream, session, end->early, end->early_len,
+                         &owner);
+}
+
+/* The same refusal again and again is said once. */
+static void log_refusal(struct cv_uplink *uplink, const struct cv_upgrade_end *end)
+{
+    bool denied = end->status == 401 || end->status == 403;
+
+    if (denied && uplink->denied)
+        return;
+    cv_log(&uplink->loop->log, CV_LOG_WARN, "%s: %s%s", uplink->config.url, end->text,
+           denied ? " (asking again ever more rarely)" : "");
+    if (denied && !uplink->denied)
+        uplink->tries = 0;
+    uplink->denied = denied;
+}
+
+static void on_upgrade(void *ctx, const struct cv_upgrade_end *end)
+{
+    struct cv_uplink *uplink = ctx;
+    int rc;
+
+    uplink->upgrade = NULL;
+    if (!end->stream) {
+        log_refusal(uplink, end);
+        retry(uplink);
+        return;
+    }
+    rc = start_tunnel(uplink, end);
+    if (rc < 0) {
+        cv_log(&uplink->loop->log, CV_LOG_ERROR, "%s: %s", uplink->config.url, cv_strerror(rc));
+        retry(uplink);
+        return;
+    }
+    uplink->denied = false;
+    uplink->up_at = cv_loop_now(uplink->loop);
+    cv_log(&uplink->loop->log, CV_LOG_INFO, "%s: session up as %s%s", uplink->config.url,
+           uplink->config.key, end->culvert ? "" : " (the server is no Culvert)");
+    uplink->config.up(uplink->config.ctx, uplink->tunnel);
+}
+
+static void dial(struct cv_uplink *uplink)
+{
+    const struct cv_uplink_config *config = &uplink->config;
+    struct cv_ws_header headers[FURTHER_HEADERS_MAX + 2];
+    struct cv_upgrade_options options = {
+        .outbound = &config->outbound, .target = config->target, .headers = headers};
+    char features[CV_FEATURES_TEXT_MAX];
+    int rc;
+
+    cv_features_write(features, cv_features_ours());
+    headers[options.header_count++] = (struct cv_ws_header){"X-Tunnel-ID", config->key};
+    headers[options.header_count++] = (struct cv_ws_header){CV_FEATURES_HEADER, features};
+    for (size_t i = 0; i < config->header_count; i++)
+        headers[options.header_count++] = config->headers[i];
+    rc = cv_upgrade_start(&uplink->upgrade, uplink->loop, uplink->outbound, &options, on_upgrade,
+                          uplink);
+    if (rc < 0) {
+        cv_log(&uplink->loop->log, CV_LOG_ERROR, "%s: %s", config->url, cv_strerror(rc));
+        retry(uplink);
+    }
+}
+
+int cv_uplink_new(struct cv_uplink **out, struct cv_loop *loop, struct cv_outbound *outbound,
+                  const struct cv_uplink_config *config)
+{
+    struct cv_uplink *uplink;
+
+    if (config->header_count > FURTHER_HEADERS_MAX)
+        return CV_EFULL;
+    uplink = cv_alloc_zero(&loop->alloc, sizeof(*uplink));
+    if (!uplink)
+        return -ENOMEM;
+    uplink->loop = loop;
+    uplink->outbound = outbound;
+    uplink->config = *config;
+    uv_timer_init(&loop->uv, &uplink->timer);
+    uplink->timer.data = uplink;
+    *out = uplink;
+    dial(uplink);
+    return 0;
+}
+
+struct cv_tunnel *cv_uplink_tunnel(struct cv_uplink *uplink)
+{
+    return uplink->tunnel;
+}
+
+void cv_uplink_close(struct cv_uplink *uplink)
+{
+    uplink->closing = true;
+    if (uplink->tunnel) {
+        cv_tunnel_close(uplink->tunnel, CV_WS_GOING_AWAY, "the agent stops");
+        return;
+    }
+    if (uplink->upgrade)
+        cv_upgrade_cancel(uplink->upgrade);
+    uv_close((uv_handle_t *)&uplink->timer, on_timer_closed);
+}

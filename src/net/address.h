@@ -1,0 +1,25 @@
+#ifndef CV_NET_ADDRESS_H
+#define CV_NET_ADDRESS_H
+
+#include <sys/socket.h>
+
+#include "base/attr.h"
+
+/* Room for the text of any address: brackets, 45 digits, a scope, a port, the NUL. */
+#define CV_ADDRESS_SIZE 80
+
+/* "127.0.0.1:4711", "[::1]:4711" or "unix"; an IPv4 address mapped into IPv6 shows as the IPv4 that
+ * it is. Anything else is "unknown". */
+void cv_address_text(char text[CV_ADDRESS_SIZE], const struct sockaddr *address);
+
+/* The same without the port and without brackets. */
+void cv_address_host(char text[CV_ADDRESS_SIZE], const struct sockaddr *address);
+
+/* Reads a numeric IPv4 or IPv6 address (no brackets; a scope as in fe80::1%eth0 is fine). Returns 0
+ * or CV_ESYNTAX. */
+int cv_address_parse(struct sockaddr_storage *out, const char *host, uint16_t port) CV_MUST_USE;
+
+/* Length of the structure, as bind() and connect() want it. */
+socklen_t cv_address_len(const struct sockaddr *address);
+
+#endif

@@ -1,0 +1,229 @@
+#include "net/bind.h"
+
+#include <errno.h>
+#include <netdb.h>
+#include <netinet/in.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/error.h"
+#include "base/text.h"
+
+/* The kernel cuts it to net.core.somaxconn. */
+#define BACKLOG 4096
+
+static int parse_unix(struct cv_bind_target *out, const char *path)
+{
+    size_t len = strlen(path);
+
+    if (len == 0 || len >= CV_BIND_PATH_SIZE)
+        return CV_ESYNTAX;
+    out->is_unix = true;
+    memcpy(out->host, path, len + 1);
+    return 0;
+}
+
+static int parse_port(uint16_t *out, const char *text)
+{
+    int64_t port;
+
+    if (strlen(text) > 5 || !cv_text_to_i64(text, strlen(text), &port) || port > UINT16_MAX)
+        return CV_ESYNTAX;
+    *out = (uint16_t)port;
+    return 0;
+}
+
+/* A name: labels of letters, digits, - and _. One that ends in a number would be a mistyped address
+ * (RFC 1123, 2.1). */
+static bool is_name(const char *host)
+{
+    const char *dot = strrchr(host, '.');
+    const char *last = dot ? dot + 1 : host;
+
+    if (strspn(host, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-_") !=
+        strlen(host))
+        return false;
+    return last[strspn(last, "0123456789")] != '\0';
+}
+
+static int parse_host(struct cv_bind_target *out, const char *host, size_t len)
+{
+    bool bracketed = len >= 2 && host[0] == '[' && host[len - 1] == ']';
+    struct sockaddr_storage address;
+    bool numeric;
+
+    if (bracketed) {
+        host++;
+        len -= 2;
+    }
+    if (len >= sizeof(out->host))
+        return CV_ESYNTAX;
+    memcpy(out->host, host, len);
+    out->host[len] = '\0';
+    numeric = cv_address_parse(&address, out->host, out->port) == 0;
+    if (numeric)
+        return bracketed == (address.ss_family == AF_INET6) ? 0 : CV_ESYNTAX;
+    if (bracketed)
+        return CV_ESYNTAX;
+    return len == 0 || is_name(out->host) ? 0 : CV_ESYNTAX;
+}
+
+int cv_bind_parse(struct cv_bind_target *out, const char *text)
+{
+    const char *colon = strrchr(text, ':');
+    int rc;
+
+    *out = (struct cv_bind_target){0};
+    if (strncmp(text, "unix:", 5) == 0)
+        return parse_unix(out, text + 5);
+    if (!colon)
+        return CV_ESYNTAX;
+    rc = parse_port(&out->port, colon + 1);
+    return rc < 0 ? rc : parse_host(out, text, (size_t)(colon - text));
+}
+
+static int fail(int fd, int error)
+{
+    close(fd);
+    return error;
+}
+
+/* @only: an IPv6 socket takes no IPv4, so that both families can be listed side by side. */
+static int listen_at(struct cv_bound *out, const struct sockaddr *address, bool only)
+{
+    const int on = 1, v6only = only;
+    int fd = socket(address->sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+
+    if (fd < 0)
+        return -errno;
+    if (address->sa_family != AF_UNIX)
+        setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
+    if (address->sa_family == AF_INET6)
+        setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &v6only, sizeof(v6only));
+    if (bind(fd, address, cv_address_len(address)) < 0 || listen(fd, BACKLOG) < 0)
+        return fail(fd, -errno);
+    out->fd = fd;
+    return 0;
+}
+
+/* All addresses of both families on one socket; of IPv4 alone where the kernel has no IPv6. */
+static int listen_all(struct cv_bound *out, uint16_t port)
+{
+    struct sockaddr_in6 v6 = {.sin6_family = AF_INET6, .sin6_port = htons(port)};
+    struct sockaddr_in v4 = {.sin_family = AF_INET, .sin_port = htons(port)};
+    int rc = listen_at(out, (struct sockaddr *)&v6, false);
+
+    if (rc == -EAFNOSUPPORT || rc == -EADDRNOTAVAIL)
+        rc = listen_at(out, (struct sockaddr *)&v4, false);
+    return rc;
+}
+
+/* The first address of @family in @list that can be had; @rc when there is none. */
+static int listen_family(struct cv_bound *out, const struct addrinfo *list, int family, int rc)
+{
+    for (const struct addrinfo *info = list; info && rc < 0; info = info->ai_next)
+        if (info->ai_family == family)
+            rc = listen_at(out, info->ai_addr, true);
+    return rc;
+}
+
+/* IPv4 first: of a name with both, as localhost, it is the one that people then type as numbers. */
+static int listen_name(struct cv_bound *out, uv_loop_t *loop, const struct cv_bind_target *target)
+{
+    const struct addrinfo hints = {.ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM};
+    uv_getaddrinfo_t request;
+    char port[8];
+    int rc;
+
+    snprintf(port, sizeof(port), "%u", (unsigned)target->port);
+    rc = uv_getaddrinfo(loop, &request, NULL, target->host, port, &hints);
+    if (rc < 0)
+        return rc;
+    rc = listen_family(out, request.addrinfo, AF_INET, UV_EAI_NONAME);
+    rc = listen_family(out, request.addrinfo, AF_INET6, rc);
+    uv_freeaddrinfo(request.addrinfo);
+    return rc;
+}
+
+static int listen_tcp(struct cv_bound *out, uv_loop_t *loop, const struct cv_bind_target *target)
+{
+    struct sockaddr_storage address;
+    socklen_t len = sizeof(address);
+    int rc;
+
+    if (target->host[0] == '\0')
+        rc = listen_all(out, target->port);
+    else if (cv_address_parse(&address, target->host, target->port) == 0)
+        rc = listen_at(out, (struct sockaddr *)&address, true);
+    else
+        rc = listen_name(out, loop, target);
+    if (rc < 0)
+        return rc;
+    if (getsockname(out->fd, (struct sockaddr *)&address, &len) < 0)
+        return fail(out->fd, -errno);
+    cv_address_text(out->text, (struct sockaddr *)&address);
+    return 0;
+}
+
+/* Whether somebody listens at the socket file @address; a full queue (EAGAIN) is somebody's too. */
+static bool is_served(const struct sockaddr_un *address)
+{
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    bool refused;
+
+    if (fd < 0)
+        return true;
+    refused = connect(fd, (const struct sockaddr *)address, sizeof(*address)) < 0 &&
+              errno == ECONNREFUSED;
+    close(fd);
+    return !refused;
+}
+
+static int listen_path(struct cv_bound *out, const char *path)
+{
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    struct stat file;
+    int rc;
+
+    strcpy(address.sun_path, path); /* cv_bind_parse() has seen that it fits, here and below */
+    /* A file of another kind refuses connections as well: only a socket that nobody serves may go.
+     */
+    if (lstat(path, &file) == 0 && S_ISSOCK(file.st_mode) && !is_served(&address))
+        unlink(path);
+    rc = listen_at(out, (struct sockaddr *)&address, false);
+    if (rc < 0)
+        return rc;
+    if (lstat(path, &file) < 0)
+        return fail(out->fd, -errno);
+    out->device = file.st_dev;
+    out->inode = file.st_ino;
+    strcpy(out->path, path);
+    strcpy(stpcpy(out->text, "unix:"), path);
+    return 0;
+}
+
+int cv_bind(struct cv_bound *out, uv_loop_t *loop, const char *text)
+{
+    struct cv_bind_target target;
+    int rc = cv_bind_parse(&target, text);
+
+    if (rc < 0)
+        return rc;
+    out->path[0] = '\0';
+    return target.is_unix ? listen_path(out, target.host) : listen_tcp(out, loop, &target);
+}
+
+void cv_unbind(struct cv_bound *bound)
+{
+    struct stat file;
+
+    close(bound->fd);
+    if (bound->path[0] == '\0')
+        return;
+    /* Somebody else may have put a file of their own there in the meantime. */
+    if (lstat(bound->path, &file) == 0 && file.st_dev == bound->device &&
+        file.st_ino == bound->inode)
+        unlink(bound->path);
+}

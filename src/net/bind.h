@@ -1,0 +1,41 @@
+#ifndef CV_NET_BIND_H
+#define CV_NET_BIND_H
+
+#include <stdbool.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <uv.h>
+
+#include "net/address.h"
+
+/* Private to net: the address of a listener, from its text to a listening socket. */
+
+#define CV_BIND_PATH_SIZE sizeof(((struct sockaddr_un *)0)->sun_path)
+
+_Static_assert(CV_BIND_PATH_SIZE + 8 >= CV_ADDRESS_SIZE, "cv_bound.text holds any address");
+
+struct cv_bind_target {
+    bool is_unix;
+    char host[256]; /* name or address without brackets, "" for all; of a unix socket the path */
+    uint16_t port;
+};
+
+struct cv_bound {
+    int fd;                           /* owned */
+    char text[CV_BIND_PATH_SIZE + 8]; /* where it really listens, as parsed */
+    char path[CV_BIND_PATH_SIZE];     /* of a unix socket, "" of others */
+    dev_t device;                     /* the file that it made, so as to remove no other */
+    ino_t inode;
+};
+
+/* Returns 0 or CV_ESYNTAX. */
+int cv_bind_parse(struct cv_bind_target *out, const char *text) CV_MUST_USE;
+
+/* Binds and listens; a name is looked up at once, blocking (@loop is not run). Returns 0,
+ * CV_ESYNTAX, -errno, or UV_EAI_* for a name that does not resolve. */
+int cv_bind(struct cv_bound *out, uv_loop_t *loop, const char *text) CV_MUST_USE;
+
+/* Closes the socket and removes its file. */
+void cv_unbind(struct cv_bound *bound);
+
+#endif

@@ -1,0 +1,77 @@
+#ifndef CV_NET_LINK_H
+#define CV_NET_LINK_H
+
+#include "session/session.h"
+#include "ws/ws.h"
+
+/* A session on a WebSocket, without the socket: bytes in, bytes out. The simulator runs it as the programs do.
+ *
+ * Output is laid into one buffer that exists only while something waits. Frames follow each other without gaps, so
+ * that one send carries many; payload is read from its source to its final place, and masked there. */
+struct cv_link;
+
+/* What one send carries: a segment of loopback's MTU is 65,483 bytes, and a tail packet behind it costs more than half
+ * of the throughput. */
+#define CV_LINK_SEND_MAX ((size_t)65483)
+
+/* One tunnel message may be that long; a reference server sends whatever its application wrote at once. Nothing of it
+ * is collected, so this bounds no memory. */
+#define CV_LINK_MESSAGE_MAX (UINT64_C(1) << 30)
+
+/* Takes the session on success. @alloc and @random are borrowed for the link's life.
+ * Returns 0 or -ENOMEM. */
+int cv_link_new(struct cv_link **out, struct cv_session *session, const struct cv_alloc *alloc,
+                const struct cv_random *random) CV_MUST_USE;
+void cv_link_free(struct cv_link *link);
+
+/* Borrowed. Poll its events after each cv_link_recv() and cv_link_tick(). */
+struct cv_session *cv_link_session(struct cv_link *link);
+
+/* Reads up to one piece of a message; returns the bytes it took (> 0 for @len > 0): poll the events, then feed the
+ * rest. Payload is unmasked where it lies.
+ *
+ * After an error a close frame is queued: flush and close.
+ * CV_ECLOSED  the other end closed in order
+ * CV_EPROTO   it broke the protocol (and CV_EUTF8, CV_ETOOLONG)
+ * -ENOMEM */
+int cv_link_recv(struct cv_link *link, uint8_t *data, size_t len, uint64_t now) CV_MUST_USE;
+
+/* A turn of a connection: up to @max bytes from its source go to @into. */
+struct cv_link_turn {
+    int64_t conn_id;
+    void *user;
+    uint8_t *into;
+    size_t max;
+};
+
+/* Lays down what waits until a connection has its turn (1), or until nothing more waits or fits (0).
+ * After 1 answer with cv_link_laid(), or tell the session why there is nothing (not ready, finish, abort).
+ * -ENOMEM  no buffer: try again later */
+int cv_link_fill(struct cv_link *link, uint64_t now, struct cv_link_turn *turn) CV_MUST_USE;
+
+/* @len (> 0) bytes were read to the turn's place. */
+void cv_link_laid(struct cv_link *link, size_t len, uint64_t now);
+
+/* What is to be sent; returns its length, 0 when nothing. Borrowed until the link is used again. */
+size_t cv_link_output(const struct cv_link *link, const uint8_t **data);
+
+/* The first @len bytes of the output were sent. */
+void cv_link_sent(struct cv_link *link, size_t len);
+
+/* Queues a close frame, behind which nothing follows. A second one is ignored. */
+void cv_link_close(struct cv_link *link, uint16_t code, const char *reason);
+
+/* A close frame was queued and everything is sent: the socket may go. */
+bool cv_link_done(const struct cv_link *link);
+
+/* Whether cv_link_fill() or cv_link_output() would have something. */
+bool cv_link_pending(const struct cv_link *link);
+
+/* The code and reason that the other end closed with; 0 while it has not. @reason may be NULL. */
+uint16_t cv_link_peer_close(const struct cv_link *link, const char **reason);
+
+/* The session's, see there; on CV_EDEAD a close frame is queued. */
+uint64_t cv_link_deadline(const struct cv_link *link);
+int cv_link_tick(struct cv_link *link, uint64_t now) CV_MUST_USE;
+
+#endif

@@ -1,0 +1,33 @@
+#ifndef CV_NET_LISTENER_H
+#define CV_NET_LISTENER_H
+
+#include "net/loop.h"
+
+/* A listening TCP or unix socket. Out of descriptors it neither spins nor leaves visitors hanging:
+ * it sheds one at a time through a spare descriptor (accept and close), logs that once, and pauses
+ * for a moment between two. */
+struct cv_listener;
+
+/* @fd is the callee's from then on, non-blocking and close-on-exec; TCP has TCP_NODELAY set. @peer
+ * is its address as text, borrowed for the call. */
+typedef void cv_listener_accepted(void *ctx, int fd, const char *peer);
+
+/* @address is `127.0.0.1:80`, `[::1]:80`, `localhost:80` (resolved at once, blocking: start-up
+ * only), `:80` (all), or `unix:PATH` (an unused socket file in the way is replaced, one in use is
+ * not; the file is removed at close). Port 0 takes a free one. @ctx is borrowed.
+ *
+ * CV_ESYNTAX    not an address
+ * -EADDRINUSE and other -errno from bind and listen; -ENOMEM */
+int cv_listener_new(struct cv_listener **out, struct cv_loop *loop, const char *address,
+                    cv_listener_accepted *accepted, void *ctx) CV_MUST_USE;
+
+/* Checks the form of an address only: 0 or CV_ESYNTAX. Ports are 0 to 65535. */
+int cv_listener_check(const char *address) CV_MUST_USE;
+
+/* The address it really listens at (the port filled in), for logs. */
+const char *cv_listener_address(const struct cv_listener *listener);
+
+/* Stops and frees; NULL is fine. */
+void cv_listener_close(struct cv_listener *listener);
+
+#endif

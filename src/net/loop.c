@@ -1,0 +1,110 @@
+#include "net/loop.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+
+static void *heap_alloc(void *ctx, size_t size)
+{
+    (void)ctx;
+    return malloc(size);
+}
+
+static void heap_free(void *ctx, void *ptr)
+{
+    (void)ctx;
+    free(ptr);
+}
+
+/* The kernel never refuses once it has booted; without randomness no mask key and no token may be
+ * made, so there is nothing better to do than to stop. */
+static void from_kernel(uint8_t *buf, size_t len)
+{
+    while (len) {
+        ssize_t n = getrandom(buf, len, 0);
+
+        if (n < 0 && errno != EINTR)
+            abort();
+        if (n > 0) {
+            buf += n;
+            len -= (size_t)n;
+        }
+    }
+}
+
+static void random_fill(void *ctx, void *buf, size_t len)
+{
+    struct cv_loop *loop = ctx;
+    uint8_t *fresh;
+
+    if (len > sizeof(loop->random_pool)) {
+        from_kernel(buf, len);
+        return;
+    }
+    if (len > loop->random_left) {
+        from_kernel(loop->random_pool, sizeof(loop->random_pool));
+        loop->random_left = sizeof(loop->random_pool);
+    }
+    fresh = loop->random_pool + sizeof(loop->random_pool) - loop->random_left;
+    memcpy(buf, fresh, len);
+    explicit_bzero(fresh, len); /* what was handed out may have become a secret */
+    loop->random_left -= len;
+}
+
+struct cv_alloc cv_heap(void)
+{
+    return (struct cv_alloc){.alloc = heap_alloc, .free = heap_free};
+}
+
+int cv_loop_init(struct cv_loop *loop, const struct cv_log *log)
+{
+    int rc;
+
+    memset(loop, 0, sizeof(*loop));
+    loop->alloc = cv_heap();
+    loop->random = (struct cv_random){.fill = random_fill, .ctx = loop};
+    loop->log = *log;
+    loop->read_buf = malloc(CV_READ_SIZE);
+    if (!loop->read_buf)
+        return -ENOMEM;
+    rc = uv_loop_init(&loop->uv);
+    if (rc < 0) {
+        free(loop->read_buf);
+        return rc;
+    }
+    cv_turn_init(&loop->turn, &loop->uv);
+    /* OpenSSL writes to sockets by write(), which cannot be told to leave the signal out. */
+    signal(SIGPIPE, SIG_IGN);
+    return 0;
+}
+
+int cv_loop_deinit(struct cv_loop *loop)
+{
+    int rc;
+
+    cv_turn_close(&loop->turn);
+    /* What was closed last still has its close callback to come. */
+    uv_run(&loop->uv, UV_RUN_NOWAIT);
+    rc = uv_loop_close(&loop->uv);
+    if (rc < 0)
+        return rc;
+    free(loop->read_buf);
+    loop->read_buf = NULL;
+    explicit_bzero(loop->random_pool, sizeof(loop->random_pool));
+    return 0;
+}
+
+uint64_t cv_loop_now(const struct cv_loop *loop)
+{
+    (void)loop;
+    return uv_hrtime() / 1000;
+}
+
+uint64_t cv_loop_delay(uint64_t now, uint64_t deadline)
+{
+    uint64_t left = deadline > now ? deadline - now : 0;
+
+    return left / CV_MSEC + (left % CV_MSEC != 0);
+}

@@ -1,0 +1,42 @@
+#ifndef CV_NET_LOOP_H
+#define CV_NET_LOOP_H
+
+#include <uv.h>
+
+#include "base/alloc.h"
+#include "base/log.h"
+#include "base/random.h"
+#include "net/turn.h"
+
+/* Bytes that one read of a socket may bring. Payload is parsed where it lies here and never kept
+ * here, so one buffer serves all links of a loop. */
+#define CV_READ_SIZE ((size_t)256 * 1024)
+
+/* What everything on one event loop shares. `main` owns it; everybody else borrows it. */
+struct cv_loop {
+    uv_loop_t uv;
+    struct cv_alloc alloc;   /* malloc */
+    struct cv_random random; /* the kernel's, read in blocks */
+    struct cv_log log;
+    uint8_t *read_buf;   /* CV_READ_SIZE bytes, free for whoever runs */
+    struct cv_turn turn; /* what is done at the end of a turn */
+    uint8_t random_pool[256];
+    size_t random_left; /* unread bytes at the pool's end */
+};
+
+/* malloc and free. */
+struct cv_alloc cv_heap(void);
+
+/* Returns 0, -ENOMEM or libuv's code. */
+int cv_loop_init(struct cv_loop *loop, const struct cv_log *log) CV_MUST_USE;
+
+/* Every handle must be closed before: returns UV_EBUSY when one is not. */
+int cv_loop_deinit(struct cv_loop *loop) CV_MUST_USE;
+
+/* Now, for the pure layers: microseconds of the monotonic clock. */
+uint64_t cv_loop_now(const struct cv_loop *loop);
+
+/* Milliseconds from @now until @deadline, rounded up, for uv_timer_start(); 0 when it is past. */
+uint64_t cv_loop_delay(uint64_t now, uint64_t deadline);
+
+#endif

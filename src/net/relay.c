@@ -1,0 +1,194 @@
+#include "net/relay.h"
+
+#include <errno.h>
+
+#include "net/linger.h"
+#include "net/log.h"
+
+struct cv_relay {
+    struct cv_endpoint endpoint;
+    struct cv_tunnel *tunnel; /* borrowed: it outlives its connections */
+    int64_t conn_id;
+    struct cv_stream *stream; /* owned */
+    int watched;              /* what the stream is watched for */
+    bool told_ready;          /* the session knows that the source has bytes */
+    bool source_ended;
+    cv_relay_ended *ended;
+    void *ctx; /* borrowed */
+    uint64_t bytes_in, bytes_out;
+};
+
+static struct cv_relay *relay_of(struct cv_endpoint *endpoint)
+{
+    return cv_container_of(endpoint, struct cv_relay, endpoint);
+}
+
+static struct cv_session *session_of(struct cv_relay *relay)
+{
+    return cv_tunnel_session(relay->tunnel);
+}
+
+/* Ends the connection because of the socket at this end. */
+static void abort_relay(struct cv_relay *relay, int error)
+{
+    int rc = cv_session_abort(session_of(relay), relay->conn_id, CV_REASON_LOCAL, cv_strerror(error));
+
+    if (rc == 0)
+        cv_tunnel_touch(relay->tunnel);
+}
+
+static void watch(struct cv_relay *relay, int events)
+{
+    int rc;
+
+    if (events == relay->watched)
+        return;
+    relay->watched = events;
+    rc = cv_stream_watch(relay->stream, events);
+    if (rc < 0)
+        abort_relay(relay, rc);
+}
+
+/* The sink takes what the session has stored for it. */
+static void drain(struct cv_relay *relay)
+{
+    const uint8_t *data;
+    size_t len;
+
+    while (cv_session_backlog(session_of(relay), relay->conn_id, &data, &len) == 0 && len > 0) {
+        ssize_t n = cv_stream_send(relay->stream, data, len);
+
+        if (n == -EAGAIN) {
+            watch(relay, relay->watched | CV_WRITABLE);
+            return;
+        }
+        if (n < 0) {
+            abort_relay(relay, (int)n);
+            return;
+        }
+        relay->bytes_in += (uint64_t)n;
+        if (cv_session_consume(session_of(relay), relay->conn_id, (size_t)n) < 0)
+            return;
+        cv_tunnel_touch(relay->tunnel);
+    }
+    watch(relay, relay->watched & ~CV_WRITABLE);
+}
+
+static void on_ready(void *ctx, int events)
+{
+    struct cv_relay *relay = ctx;
+
+    if (events & CV_WRITABLE && relay->watched & CV_WRITABLE)
+        drain(relay);
+    if (!(events & CV_READABLE) || !(relay->watched & CV_READABLE))
+        return;
+    if (relay->told_ready) {
+        /* it was announced in an earlier turn and could not be read yet: the link, or its other end, is slow */
+        watch(relay, relay->watched & ~CV_READABLE);
+        return;
+    }
+    relay->told_ready = true;
+    if (cv_session_ready(session_of(relay), relay->conn_id, true) == 0)
+        cv_tunnel_touch(relay->tunnel);
+}
+
+static ssize_t relay_data(struct cv_endpoint *endpoint, const uint8_t *data, size_t len)
+{
+    struct cv_relay *relay = relay_of(endpoint);
+    size_t done = 0;
+
+    while (done < len) {
+        ssize_t n = cv_stream_send(relay->stream, data + done, len - done);
+
+        if (n == -EAGAIN) {
+            watch(relay, relay->watched | CV_WRITABLE);
+            break;
+        }
+        if (n < 0)
+            return n;
+        done += (size_t)n;
+    }
+    relay->bytes_in += done;
+    return (ssize_t)done;
+}
+
+static ssize_t relay_read(struct cv_endpoint *endpoint, uint8_t *into, size_t max)
+{
+    struct cv_relay *relay = relay_of(endpoint);
+    ssize_t n = cv_stream_recv(relay->stream, into, max);
+
+    if (n > 0)
+        relay->bytes_out += (uint64_t)n;
+    if (n == (ssize_t)max)
+        return n;
+    relay->told_ready = false;
+    relay->source_ended = n == 0;
+    if (n > 0 || n == -EAGAIN)
+        watch(relay, relay->watched | CV_READABLE);
+    else
+        watch(relay, relay->watched & ~CV_READABLE);
+    return n;
+}
+
+static void relay_fin(struct cv_endpoint *endpoint)
+{
+    cv_stream_shutdown(relay_of(endpoint)->stream);
+}
+
+static void relay_closed(struct cv_endpoint *endpoint, enum cv_reason reason, const char *text, size_t len)
+{
+    struct cv_relay *relay = relay_of(endpoint);
+    struct cv_loop *loop = cv_tunnel_loop(relay->tunnel);
+
+    if (relay->ended)
+        relay->ended(relay->ctx, &(struct cv_relay_end){.reason = reason,
+                                                        .text = text,
+                                                        .text_len = len,
+                                                        .bytes_in = relay->bytes_in,
+                                                        .bytes_out = relay->bytes_out});
+    cv_stream_owner(relay->stream, NULL, NULL);
+    if (cv_reason_is_error(reason))
+        cv_stream_reset(relay->stream);
+    if (cv_reason_is_error(reason) || relay->source_ended)
+        cv_stream_close(relay->stream);
+    else
+        cv_linger(loop, relay->stream);
+    cv_free(&loop->alloc, relay);
+}
+
+static const struct cv_endpoint_ops relay_ops = {
+    .data = relay_data,
+    .read = relay_read,
+    .fin = relay_fin,
+    .closed = relay_closed,
+};
+
+int cv_relay_new(struct cv_tunnel *tunnel, int64_t conn_id, struct cv_stream *stream,
+                 cv_relay_ended *ended, void *ctx)
+{
+    struct cv_loop *loop = cv_tunnel_loop(tunnel);
+    struct cv_relay *relay = cv_alloc_zero(&loop->alloc, sizeof(*relay));
+    int rc;
+
+    if (!relay) {
+        cv_stream_close(stream);
+        return -ENOMEM;
+    }
+    relay->endpoint.ops = &relay_ops;
+    relay->tunnel = tunnel;
+    relay->conn_id = conn_id;
+    relay->stream = stream;
+    rc = cv_session_set_user(cv_tunnel_session(tunnel), conn_id, &relay->endpoint);
+    if (rc < 0) {
+        cv_stream_close(stream);
+        cv_free(&loop->alloc, relay);
+        return rc;
+    }
+    relay->ended = ended;
+    relay->ctx = ctx;
+    cv_stream_owner(stream, on_ready, relay);
+    /* what was stored before there was a sink goes out as soon as the socket says that it can be written */
+    watch(relay, CV_READABLE | CV_WRITABLE);
+    cv_tunnel_touch(tunnel);
+    return 0;
+}

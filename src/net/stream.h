@@ -1,0 +1,67 @@
+#ifndef CV_NET_STREAM_H
+#define CV_NET_STREAM_H
+
+#include <stdbool.h>
+#include <sys/types.h>
+
+#include "net/loop.h"
+
+/* A non-blocking stream of bytes on the loop: a plain socket, TLS over an accepted socket
+ * (OpenSSL), or a connection that libcurl made (net/outbound.h), plain or TLS. Whoever holds it
+ * reads and writes by itself and asks to be woken. */
+struct cv_stream;
+
+#define CV_READABLE 1
+#define CV_WRITABLE 2
+
+/* @events is CV_READABLE, CV_WRITABLE or both; an error or hang-up shows as both, and the next call
+ * says which. */
+typedef void cv_stream_ready(void *ctx, int events);
+
+/* Takes @fd (non-blocking from then on) on success; on failure the caller keeps it.
+ * Returns 0, -ENOMEM or libuv's code. */
+int cv_stream_new(struct cv_stream **out, struct cv_loop *loop, int fd) CV_MUST_USE;
+
+/* Whom to wake; to be set before the first cv_stream_watch(). @ctx is borrowed; NULL and NULL unset
+ * it and stop. */
+void cv_stream_owner(struct cv_stream *stream, cv_stream_ready *ready, void *ctx);
+
+/* Wakes the owner while any of @events holds (level-triggered; also for bytes that TLS holds
+ * decrypted); 0 stops, and then errors go unnoticed too. No system call when nothing changes. With
+ * TLS the wish may wait for the other direction of the socket; the stream knows. Returns 0, -ENOMEM
+ * or libuv's code. */
+int cv_stream_watch(struct cv_stream *stream, int events) CV_MUST_USE;
+
+/* Up to @len bytes. Reading until it would block saves wakes, with TLS most of all.
+ *
+ * 0        the other end closed its side in order (with TLS: by close_notify)
+ * -EAGAIN  nothing now
+ * else     -errno; -ECONNRESET also for TLS cut off without close_notify, -EPROTO for a TLS error
+ */
+ssize_t cv_stream_recv(struct cv_stream *stream, void *buf, size_t len) CV_MUST_USE;
+
+/* Sends some of @len bytes; returns how many, with TLS at most one record (16 KiB). After -EAGAIN
+ * the next call must offer the same bytes first (they may have moved). -EPIPE and the like as
+ * -errno; SIGPIPE is never raised. */
+ssize_t cv_stream_send(struct cv_stream *stream, const void *buf, size_t len) CV_MUST_USE;
+
+/* Sends TLS's close_notify if possible and FIN, waiting for room by itself; reading goes on,
+ * writing does not. With TLS, bytes refused with -EAGAIN and not offered again before make the end
+ * a cut. */
+void cv_stream_shutdown(struct cv_stream *stream);
+
+/* Makes the coming close send RST in place of FIN, so that the other end sees an error. */
+void cv_stream_reset(struct cv_stream *stream);
+
+/* Closes and frees; the owner hears no more, and may call it from its own `ready`. An end that was
+ * not announced by cv_stream_shutdown() is announced now as far as the socket takes it at once.
+ * NULL is fine. */
+void cv_stream_close(struct cv_stream *stream);
+
+int cv_stream_fd(const struct cv_stream *stream);
+bool cv_stream_is_tls(const struct cv_stream *stream);
+
+/* "127.0.0.1:4711", "[::1]:4711" or "unix" of the other end, for logs; never NULL. */
+const char *cv_stream_peer(const struct cv_stream *stream);
+
+#endif

@@ -1,0 +1,53 @@
+#ifndef CV_NET_STREAM_KIND_H
+#define CV_NET_STREAM_KIND_H
+
+#include "net/address.h"
+#include "net/stream.h"
+
+/* Private to the kinds of stream: what each of them does by itself, and what they share. */
+
+struct cv_stream_kind {
+    bool tls;
+    ssize_t (*recv)(struct cv_stream *stream, void *buf, size_t len);
+    ssize_t (*send)(struct cv_stream *stream, const void *buf, size_t len);
+    /* Says goodbye on the stream's own layer. 0: done or impossible, FIN may follow; -EAGAIN: again
+     * when writable. */
+    int (*goodbye)(struct cv_stream *stream);
+    /* Releases everything and closes the socket; nothing polls it any more. */
+    void (*close)(struct cv_stream *stream);
+    /* Whether decrypted bytes wait in user space, of which the kernel knows nothing. */
+    bool (*buffered)(const struct cv_stream *stream);
+};
+
+/* The common part; each kind embeds it first. Handles live until their close callbacks have run. */
+struct cv_stream {
+    const struct cv_stream_kind *kind;
+    struct cv_loop *loop; /* borrowed */
+    cv_stream_ready *ready;
+    void *ctx; /* borrowed, for ready */
+    uv_poll_t poll;
+    uv_idle_t *idle; /* wakes the owner for buffered bytes; made when first needed, NULL before */
+    int fd;
+    int handles;    /* not yet closed; the memory goes with the last one */
+    int wanted;     /* what the owner watches */
+    int polled;     /* what the poll handle watches, UV_READABLE and UV_WRITABLE; 0: stopped */
+    int recv_waits; /* the direction of the socket that recv waits for: UV_READABLE, but for TLS at
+                       times the other */
+    int send_waits; /* the same for send */
+    bool idling;    /* the idle handle runs */
+    bool goodbye_owed; /* cv_stream_shutdown() could not finish yet */
+    bool reset;        /* close without a goodbye */
+    bool closed;
+    char peer[CV_ADDRESS_SIZE];
+};
+
+/* Starts the common part over @fd; the last step of making a stream. Returns 0 or libuv's code; on
+ * failure the memory is still the caller's. */
+int cv_stream_start(struct cv_stream *stream, const struct cv_stream_kind *kind,
+                    struct cv_loop *loop, int fd) CV_MUST_USE;
+
+/* The directions of the socket, UV_READABLE or UV_WRITABLE, that recv and send turned out to wait
+ * for. */
+void cv_stream_waits(struct cv_stream *stream, int recv_direction, int send_direction);
+
+#endif

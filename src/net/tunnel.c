@@ -1,0 +1,408 @@
+#include "net/tunnel.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "base/error.h"
+#include "net/link.h"
+#include "net/log.h"
+
+/* Reads and sends of one link in one turn, so that one busy link cannot starve the others. */
+#define READS_A_TURN 4
+#define SENDS_A_TURN 8
+
+struct cv_tunnel {
+    struct cv_loop *loop;     /* borrowed */
+    struct cv_stream *stream; /* owned; NULL when the link is gone */
+    struct cv_link *link;     /* owned */
+    struct cv_tunnel_owner owner;
+    struct cv_turn_job job;
+    uv_timer_t timer;
+    uint64_t timer_at; /* when the timer is set for, CV_NEVER when it is not */
+    uint64_t give_up;  /* closing: when the answer is no longer waited for, else CV_NEVER */
+    int error;         /* first one, told when the link goes */
+    bool shut;         /* our side of the stream is shut */
+    bool gone;         /* `closed` was told; only the rest of the connections is waited for */
+    uint8_t *early;    /* owned; bytes that came with the handshake, until they are read */
+    size_t early_len;
+};
+
+static void settle(struct cv_tunnel *t);
+
+static void on_timer_closed(uv_handle_t *handle)
+{
+    struct cv_tunnel *t = handle->data;
+
+    cv_free(&t->loop->alloc, t);
+}
+
+static void tunnel_free(struct cv_tunnel *t)
+{
+    cv_turn_cancel(&t->job);
+    cv_link_free(t->link);
+    cv_free(&t->loop->alloc, t->early);
+    uv_close((uv_handle_t *)&t->timer, on_timer_closed);
+}
+
+/* Remembers why the link ends; the first reason is the true one. */
+static void fail(struct cv_tunnel *t, int error)
+{
+    if (t->error == 0)
+        t->error = error;
+}
+
+/* Events. */
+
+static void give_data(struct cv_tunnel *t, const struct cv_session_event *event)
+{
+    struct cv_endpoint *endpoint = event->user;
+    struct cv_session *session = cv_link_session(t->link);
+    ssize_t n;
+
+    if (!endpoint)
+        return;
+    n = endpoint->ops->data(endpoint, event->data, event->len);
+    if (n >= 0)
+        cv_session_taken(session, (size_t)n);
+    else if (cv_session_abort(session, event->conn_id, CV_REASON_LOCAL, cv_strerror((int)n)) < 0)
+        return;
+}
+
+static void give_event(struct cv_tunnel *t, const struct cv_session_event *event)
+{
+    struct cv_endpoint *endpoint = event->user;
+
+    switch (event->kind) {
+    case CV_EVENT_DATA:
+        give_data(t, event);
+        return;
+    case CV_EVENT_FIN:
+        if (endpoint)
+            endpoint->ops->fin(endpoint);
+        return;
+    case CV_EVENT_CONNECTED:
+        if (endpoint && endpoint->ops->connected)
+            endpoint->ops->connected(endpoint);
+        return;
+    case CV_EVENT_CLOSED:
+        if (endpoint)
+            endpoint->ops->closed(endpoint, event->reason, event->text, event->text_len);
+        return;
+    case CV_EVENT_CONNECT:
+    case CV_EVENT_ADD_CLIENT:
+    case CV_EVENT_REMOVE_CLIENT:
+    case CV_EVENT_NOTICE:
+        if (!t->gone)
+            t->owner.event(t->owner.ctx, t, event);
+        return;
+    }
+}
+
+static void give_events(struct cv_tunnel *t)
+{
+    struct cv_session_event event;
+
+    while (cv_session_poll(cv_link_session(t->link), &event))
+        give_event(t, &event);
+}
+
+/* Sending. */
+
+/* Reads from a source straight to where it is sent from. */
+static void read_source(struct cv_tunnel *t, const struct cv_link_turn *turn, uint64_t now)
+{
+    struct cv_session *session = cv_link_session(t->link);
+    struct cv_endpoint *endpoint = turn->user;
+    ssize_t n = endpoint ? endpoint->ops->read(endpoint, turn->into, turn->max) : -EAGAIN;
+    int rc = 0;
+
+    if (n > 0)
+        cv_link_laid(t->link, (size_t)n, now);
+    if (n == 0)
+        rc = cv_session_finish(session, turn->conn_id);
+    else if (n < 0 && n != -EAGAIN)
+        rc = cv_session_abort(session, turn->conn_id, CV_REASON_LOCAL, cv_strerror((int)n));
+    else if ((size_t)n != turn->max)
+        rc = cv_session_ready(session, turn->conn_id, false);
+    if (rc < 0)
+        cv_log(&t->loop->log, CV_LOG_DEBUG, "connection %lld: %s", (long long)turn->conn_id,
+               cv_strerror(rc));
+}
+
+/* Sends what is laid down: 1 all of it, 0 the socket is full, else an error. */
+static int send_output(struct cv_tunnel *t)
+{
+    const uint8_t *data;
+    size_t len;
+
+    while ((len = cv_link_output(t->link, &data)) > 0) {
+        ssize_t n = cv_stream_send(t->stream, data, len);
+
+        if (n == -EAGAIN)
+            return 0;
+        if (n < 0)
+            return (int)n;
+        cv_link_sent(t->link, (size_t)n);
+    }
+    cv_link_sent(t->link, 0); /* a turn may have left an empty buffer */
+    return 1;
+}
+
+/* Fills and sends until nothing waits (1), the socket is full or the turn is used up (0), or the stream fails. */
+static int flush(struct cv_tunnel *t)
+{
+    uint64_t now = cv_loop_now(t->loop);
+
+    for (int i = 0; i < SENDS_A_TURN; i++) {
+        struct cv_link_turn turn;
+        int rc = send_output(t);
+
+        if (rc <= 0)
+            return rc;
+        while ((rc = cv_link_fill(t->link, now, &turn)) > 0)
+            read_source(t, &turn, now);
+        if (rc < 0)
+            return rc;
+        if (!cv_link_pending(t->link))
+            return 1;
+    }
+    cv_turn_add(&t->loop->turn, &t->job);
+    return send_output(t) < 0 ? -EPIPE : 0;
+}
+
+/* The end of the link. */
+
+static void go(struct cv_tunnel *t)
+{
+    struct cv_stream *stream = t->stream;
+
+    t->stream = NULL;
+    cv_stream_close(stream);
+    cv_session_cut(cv_link_session(t->link));
+    t->gone = true;
+    t->owner.closed(t->owner.ctx, t, t->error, cv_strerror(t->error));
+}
+
+static void on_timer(uv_timer_t *timer)
+{
+    struct cv_tunnel *t = timer->data;
+    uint64_t now = cv_loop_now(t->loop);
+    int rc;
+
+    t->timer_at = CV_NEVER;
+    if (t->gone)
+        return;
+    rc = cv_link_tick(t->link, now);
+    if (rc < 0)
+        fail(t, rc);
+    settle(t);
+}
+
+/* A deadline that moved away lets the timer ring early and be set anew: cheaper than setting it for each byte. */
+static void arm_timer(struct cv_tunnel *t, uint64_t now)
+{
+    uint64_t at = cv_min_time(cv_link_deadline(t->link), t->give_up);
+
+    if (at >= t->timer_at)
+        return;
+    t->timer_at = at;
+    uv_timer_start(&t->timer, on_timer, cv_loop_delay(now, at), 0);
+}
+
+/* After a close frame was sent the stream is shut, and what still comes is read and dropped, so that no RST overtakes
+ * the frame; that ends with the other end's FIN, or with the time. */
+static void shut_when_done(struct cv_tunnel *t, uint64_t now)
+{
+    if (t->error && t->give_up == CV_NEVER)
+        t->give_up = now + CV_CLOSE_WAIT;
+    if (t->shut || !cv_link_done(t->link))
+        return;
+    t->shut = true;
+    if (t->error)
+        cv_stream_shutdown(t->stream);
+}
+
+static int watch(struct cv_tunnel *t)
+{
+    const uint8_t *data;
+    bool blocked = cv_link_output(t->link, &data) > 0;
+
+    return cv_stream_watch(t->stream, CV_READABLE | (blocked ? CV_WRITABLE : 0));
+}
+
+/* Hands out events, sends what is to be sent, and sees whether the end has come. The one caller of all of these. */
+static void settle(struct cv_tunnel *t)
+{
+    uint64_t now = cv_loop_now(t->loop);
+    int rc;
+
+    give_events(t);
+    if (t->stream) {
+        rc = flush(t);
+        give_events(t);
+        shut_when_done(t, now);
+        if (rc >= 0)
+            rc = watch(t);
+        if (rc < 0 && rc != -ENOMEM) {
+            fail(t, rc);
+            t->give_up = 0;
+        }
+        if (now >= t->give_up) {
+            go(t);
+            give_events(t);
+        } else {
+            arm_timer(t, now);
+        }
+    }
+    if (!t->stream && cv_session_conns(cv_link_session(t->link)) == 0)
+        tunnel_free(t);
+}
+
+static void on_job(struct cv_turn_job *job)
+{
+    settle(cv_container_of(job, struct cv_tunnel, job));
+}
+
+/* Receiving. */
+
+static int feed(struct cv_tunnel *t, uint8_t *data, size_t len, uint64_t now)
+{
+    while (len) {
+        int n = cv_link_recv(t->link, data, len, now);
+
+        give_events(t);
+        if (n < 0)
+            return n;
+        data += n;
+        len -= (size_t)n;
+    }
+    return 0;
+}
+
+/* One read: 1 go on, 0 nothing more now. What comes after the end was decided is dropped. */
+static int read_once(struct cv_tunnel *t, uint64_t now)
+{
+    ssize_t n = cv_stream_recv(t->stream, t->loop->read_buf, CV_READ_SIZE);
+    int rc;
+
+    if (n == -EAGAIN)
+        return 0;
+    if (n <= 0) {
+        fail(t, n == 0 ? -ECONNRESET : (int)n);
+        t->give_up = 0;
+        return 0;
+    }
+    if (t->error)
+        return 1;
+    rc = feed(t, t->loop->read_buf, (size_t)n, now);
+    if (rc < 0)
+        fail(t, rc);
+    /* a short read of a plain socket has emptied it; TLS may hold more than it gave */
+    return (size_t)n == CV_READ_SIZE || cv_stream_is_tls(t->stream);
+}
+
+static void on_ready(void *ctx, int events)
+{
+    struct cv_tunnel *t = ctx;
+    uint64_t now = cv_loop_now(t->loop);
+
+    if (events & CV_READABLE)
+        for (int i = 0; i < READS_A_TURN && read_once(t, now); i++)
+            ;
+    cv_turn_add(&t->loop->turn, &t->job);
+}
+
+static void read_early(struct cv_tunnel *t)
+{
+    uint8_t *early = t->early;
+    int rc;
+
+    t->early = NULL;
+    rc = feed(t, early, t->early_len, cv_loop_now(t->loop));
+    cv_free(&t->loop->alloc, early);
+    if (rc < 0)
+        fail(t, rc);
+}
+
+static void on_first_job(struct cv_turn_job *job)
+{
+    struct cv_tunnel *t = cv_container_of(job, struct cv_tunnel, job);
+
+    job->run = on_job;
+    if (t->early)
+        read_early(t);
+    /* TLS may have decrypted more than the handshake's reader took: the kernel does not announce it */
+    on_ready(t, CV_READABLE);
+}
+
+/* Public. */
+
+static int keep_early(struct cv_tunnel *t, const void *early, size_t len)
+{
+    if (len == 0)
+        return 0;
+    t->early = cv_alloc(&t->loop->alloc, len);
+    if (!t->early)
+        return -ENOMEM;
+    memcpy(t->early, early, len);
+    t->early_len = len;
+    return 0;
+}
+
+int cv_tunnel_new(struct cv_tunnel **out, struct cv_loop *loop, struct cv_stream *stream,
+                  struct cv_session *session, const void *early, size_t early_len,
+                  const struct cv_tunnel_owner *owner)
+{
+    struct cv_tunnel *t = cv_alloc_zero(&loop->alloc, sizeof(*t));
+
+    if (t)
+        t->loop = loop;
+    if (!t || keep_early(t, early, early_len) < 0 ||
+        cv_link_new(&t->link, session, &loop->alloc, &loop->random) < 0) {
+        if (t)
+            cv_free(&loop->alloc, t->early);
+        cv_free(&loop->alloc, t);
+        cv_session_free(session);
+        cv_stream_close(stream);
+        return -ENOMEM;
+    }
+    t->stream = stream;
+    t->owner = *owner;
+    t->timer_at = t->give_up = CV_NEVER;
+    uv_timer_init(&loop->uv, &t->timer);
+    t->timer.data = t;
+    cv_turn_job_init(&t->job, on_first_job);
+    cv_stream_owner(stream, on_ready, t);
+    cv_turn_add(&loop->turn, &t->job);
+    *out = t;
+    return 0;
+}
+
+struct cv_session *cv_tunnel_session(struct cv_tunnel *t)
+{
+    return cv_link_session(t->link);
+}
+
+struct cv_stream *cv_tunnel_stream(struct cv_tunnel *t)
+{
+    return t->stream;
+}
+
+struct cv_loop *cv_tunnel_loop(struct cv_tunnel *t)
+{
+    return t->loop;
+}
+
+void cv_tunnel_touch(struct cv_tunnel *t)
+{
+    cv_turn_add(&t->loop->turn, &t->job);
+}
+
+void cv_tunnel_close(struct cv_tunnel *t, uint16_t code, const char *reason)
+{
+    if (t->gone)
+        return;
+    cv_link_close(t->link, code, reason);
+    fail(t, CV_ECLOSED);
+    cv_tunnel_touch(t);
+}
