@@ -1,7 +1,6 @@
 #include "target.h"
 
 #include <errno.h>
-#include <netinet/in.h>
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
@@ -9,6 +8,7 @@
 
 #include "access/target.h"
 #include "base/error.h"
+#include "net/address.h"
 #include "net/connect.h"
 #include "net/log.h"
 #include "net/relay.h"
@@ -101,13 +101,7 @@ static bool on_address(void *ctx, const struct sockaddr *address)
 
     if (!address)
         return allowed(ctx, NULL);
-    if (address->sa_family == AF_INET) {
-        ip.family = 4;
-        memcpy(ip.bytes, &((const struct sockaddr_in *)(const void *)address)->sin_addr, 4);
-    } else {
-        ip.family = 6;
-        memcpy(ip.bytes, &((const struct sockaddr_in6 *)(const void *)address)->sin6_addr, 16);
-    }
+    ip.family = cv_address_bytes(ip.bytes, address);
     return allowed(ctx, &ip);
 }
 
@@ -157,10 +151,11 @@ static bool is_files(const struct dial *dial)
 /* Connects to the file service in this process. */
 static void dial_files(struct dial *dial)
 {
-    int pair[2], rc;
+    int pair[2];
+    int rc = cv_connect_pair(pair);
 
-    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, pair) < 0) {
-        give_up(dial, CV_REASON_DIAL, cv_strerror(-errno));
+    if (rc < 0) {
+        give_up(dial, CV_REASON_DIAL, cv_strerror(rc));
         return;
     }
     rc = cv_files_serve(dial->agent->files, pair[1]);

@@ -14,6 +14,7 @@
 #include "http/beneath.h"
 #include "http/mime.h"
 #include "http/page.h"
+#include "net/loop.h"
 
 /* Room for a head of ours, whose longest line is a Location as long as the request's target. */
 #define HEAD_ROOM (CV_HTTP_LINE_MAX + 1024)
@@ -71,7 +72,7 @@ static void begin(struct draft *draft, int status)
     struct cv_http_text *text = &draft->text;
     char date[DATE_ROOM];
 
-    write_date(date, time(NULL));
+    write_date(date, (time_t)cv_wall_clock());
     cv_http_text_init(text, draft->head, sizeof(draft->head), status);
     cv_http_text_header(text, "Date", date);
     cv_http_text_header(text, "X-Content-Type-Options", "nosniff");

@@ -10,8 +10,9 @@
 #include "base/list.h"
 #include "http/file_answer.h"
 #include "net/stream.h"
+#include "net/timer.h"
 
-#define TICK_MS    250 /* how often deadlines are looked at */
+#define TICK       (250 * CV_MSEC) /* how often deadlines are looked at */
 #define TURNS_MAX  8   /* steps of one connection in one wake, so that the others get theirs */
 #define FILE_SLICE ((size_t)256 * 1024) /* bytes of a file in one step */
 
@@ -36,7 +37,7 @@ struct conn {
 
 struct cv_files {
     struct cv_loop *loop; /* borrowed */
-    uv_timer_t timer;     /* runs while there are connections */
+    struct cv_timer *timer; /* owned; set while there are connections */
     struct cv_list conns;
     size_t count;
     int root_fd;
@@ -52,7 +53,7 @@ static void conn_close(struct conn *conn)
 
     cv_list_remove(&conn->link);
     if (--files->count == 0)
-        uv_timer_stop(&files->timer);
+        cv_timer_stop(files->timer);
     cv_stream_close(conn->stream);
     cv_file_answer_clear(&conn->answer);
     cv_free(&files->loop->alloc, conn);
@@ -228,9 +229,9 @@ static void conn_expire(struct conn *conn)
         conn_close(conn);
 }
 
-static void on_tick(uv_timer_t *timer)
+static void on_tick(void *ctx)
 {
-    struct cv_files *files = timer->data;
+    struct cv_files *files = ctx;
     uint64_t now = cv_loop_now(files->loop);
 
     cv_list_each_safe (entry, &files->conns) {
@@ -239,6 +240,8 @@ static void on_tick(uv_timer_t *timer)
         if (conn->deadline <= now)
             conn_expire(conn);
     }
+    if (files->count)
+        cv_timer_set(files->timer, TICK);
 }
 
 int cv_files_new(struct cv_files **out, struct cv_loop *loop, const char *root_dir)
@@ -250,14 +253,13 @@ int cv_files_new(struct cv_files **out, struct cv_loop *loop, const char *root_d
         return -ENOMEM;
     files->loop = loop;
     files->root_fd = open(root_dir, O_PATH | O_DIRECTORY | O_CLOEXEC);
-    rc = files->root_fd < 0 ? -errno : uv_timer_init(&loop->uv, &files->timer);
+    rc = files->root_fd < 0 ? -errno : cv_timer_new(&files->timer, loop, on_tick, files);
     if (rc < 0) {
         if (files->root_fd >= 0)
             close(files->root_fd);
         cv_free(&loop->alloc, files);
         return rc;
     }
-    files->timer.data = files;
     cv_list_init(&files->conns);
     cv_files_set_waits(files, CV_FILES_HEAD_WAIT, CV_FILES_IDLE_WAIT, CV_FILES_DRAIN_WAIT);
     *out = files;
@@ -297,7 +299,7 @@ int cv_files_serve(struct cv_files *files, int fd)
     cv_list_init(&conn->link);
     cv_list_push_back(&files->conns, &conn->link);
     if (files->count++ == 0)
-        uv_timer_start(&files->timer, on_tick, TICK_MS, TICK_MS);
+        cv_timer_set(files->timer, TICK);
     cv_stream_owner(conn->stream, on_ready, conn);
     if (watch(conn, CV_READABLE) < 0)
         conn_close(conn); /* @fd was taken, so its end is what the other side hears */
@@ -309,13 +311,6 @@ size_t cv_files_count(const struct cv_files *files)
     return files->count;
 }
 
-static void on_timer_closed(uv_handle_t *handle)
-{
-    struct cv_files *files = handle->data;
-
-    cv_free(&files->loop->alloc, files);
-}
-
 void cv_files_free(struct cv_files *files)
 {
     if (!files)
@@ -323,5 +318,6 @@ void cv_files_free(struct cv_files *files)
     cv_list_each_safe (entry, &files->conns)
         conn_close(cv_container_of(entry, struct conn, link));
     close(files->root_fd);
-    uv_close((uv_handle_t *)&files->timer, on_timer_closed);
+    cv_timer_free(files->timer);
+    cv_free(&files->loop->alloc, files);
 }

@@ -34,7 +34,7 @@ void cv_files_set_waits(struct cv_files *files, uint64_t head, uint64_t idle, ui
 /* Connections open now. */
 size_t cv_files_count(const struct cv_files *files);
 
-/* Closes everything. The memory goes when the loop has run once more. NULL is fine. */
+/* Closes everything. NULL is fine. */
 void cv_files_free(struct cv_files *files);
 
 #endif

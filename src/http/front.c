@@ -2,7 +2,6 @@
 
 #include <errno.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "base/error.h"
@@ -14,6 +13,7 @@
 #include "net/digest.h"
 #include "net/linger.h"
 #include "net/log.h"
+#include "net/timer.h"
 
 #define HEAD_START 2048 /* bytes of buffer at first: most heads are smaller */
 #define ANSWER_MAX 1024
@@ -30,7 +30,7 @@ struct knock {
     struct cv_loop *loop;   /* borrowed; outlives the front */
     struct cv_front *front; /* borrowed */
     struct cv_stream *stream;
-    uv_timer_t timer;
+    struct cv_timer *timer; /* owned */
     char *buf; /* owned */
     size_t len, size;
     size_t head_len;
@@ -42,13 +42,6 @@ struct knock {
     char key[CV_KEY_MAX + 1];
 };
 
-static void on_timer_closed(uv_handle_t *handle)
-{
-    struct knock *knock = handle->data;
-
-    cv_free(&knock->loop->alloc, knock);
-}
-
 /* Ends a knock; its stream has gone elsewhere or is closed here. */
 static void leave(struct knock *knock)
 {
@@ -58,7 +51,8 @@ static void leave(struct knock *knock)
     if (knock->buf)
         cv_secret_clear(knock->buf, knock->size);
     cv_free(&knock->loop->alloc, knock->buf);
-    uv_close((uv_handle_t *)&knock->timer, on_timer_closed);
+    cv_timer_free(knock->timer);
+    cv_free(&knock->loop->alloc, knock);
 }
 
 static void hand_over(struct knock *knock)
@@ -152,7 +146,7 @@ static bool may_enter(struct knock *knock, const struct cv_http_head *head)
     if (value && value->len > skip && cv_slice_is((struct cv_slice){value->at, skip}, scheme) &&
         cv_sha256(digest, value->at + skip, value->len - skip) == 0 &&
         cv_access_agent(&answer, credentials, digest, knock->key, strlen(knock->key),
-                        (int64_t)time(NULL)) == 0)
+                        cv_wall_clock()) == 0)
         return true;
     cv_log(&knock->loop->log, CV_LOG_WARN, "front door: %s: client %s refused: %s",
            cv_stream_peer(knock->stream), knock->key,
@@ -289,9 +283,9 @@ static void on_ready(void *ctx, int events)
     }
 }
 
-static void on_timeout(uv_timer_t *timer)
+static void on_timeout(void *ctx)
 {
-    struct knock *knock = timer->data;
+    struct knock *knock = ctx;
 
     if (knock->answer_len || knock->len == 0)
         leave(knock);
@@ -308,7 +302,8 @@ static int open_stream(struct knock *knock, int fd)
     if (rc < 0)
         return rc;
     cv_stream_owner(knock->stream, on_ready, knock);
-    return cv_stream_watch(knock->stream, CV_READABLE);
+    rc = cv_stream_watch(knock->stream, CV_READABLE);
+    return rc < 0 ? rc : cv_timer_new(&knock->timer, knock->loop, on_timeout, knock);
 }
 
 void cv_front_accepted(void *ctx, int fd, const char *peer)
@@ -338,9 +333,7 @@ void cv_front_accepted(void *ctx, int fd, const char *peer)
         cv_free(&loop->alloc, knock);
         return;
     }
-    uv_timer_init(&loop->uv, &knock->timer);
-    knock->timer.data = knock;
-    uv_timer_start(&knock->timer, on_timeout, CV_FRONT_HEAD_WAIT / CV_MSEC, 0);
+    cv_timer_set(knock->timer, CV_FRONT_HEAD_WAIT);
     cv_list_push_back(&front->knocks, &knock->link);
     front->pending++;
 }

@@ -10,6 +10,7 @@
 #include "http/features.h"
 #include "net/digest.h"
 #include "net/log.h"
+#include "net/timer.h"
 
 struct cv_upgrade {
     struct cv_loop *loop; /* borrowed */
@@ -17,7 +18,7 @@ struct cv_upgrade {
     void *ctx;                    /* borrowed */
     struct cv_dialling *dialling; /* NULL once the connection stands */
     struct cv_stream *stream;
-    uv_timer_t timer;
+    struct cv_timer *timer; /* owned */
     char ws_key[CV_WS_KEY_LEN + 1];
     char *request; /* owned; holds secrets */
     size_t request_len, sent;
@@ -25,20 +26,14 @@ struct cv_upgrade {
     char buf[CV_HTTP_HEAD_MAX + 1024]; /* the answer, and what came behind it */
 };
 
-static void on_timer_closed(uv_handle_t *handle)
-{
-    struct cv_upgrade *up = handle->data;
-
-    cv_free(&up->loop->alloc, up);
-}
-
 static void upgrade_free(struct cv_upgrade *up)
 {
     cv_stream_close(up->stream);
     if (up->request)
         cv_secret_clear(up->request, up->request_len);
     cv_free(&up->loop->alloc, up->request);
-    uv_close((uv_handle_t *)&up->timer, on_timer_closed);
+    cv_timer_free(up->timer);
+    cv_free(&up->loop->alloc, up);
 }
 
 static void finish(struct cv_upgrade *up, const struct cv_upgrade_end *end)
@@ -163,9 +158,9 @@ static void on_ready(void *ctx, int events)
     read_answer(up);
 }
 
-static void on_timeout(uv_timer_t *timer)
+static void on_timeout(void *ctx)
 {
-    fail(timer->data, 0, "the server does not answer the handshake");
+    fail(ctx, 0, "the server does not answer the handshake");
 }
 
 static void on_connected(void *ctx, struct cv_stream *stream, int error, const char *text)
@@ -184,7 +179,7 @@ static void on_connected(void *ctx, struct cv_stream *stream, int error, const c
         fail(up, 0, "cannot watch the connection");
         return;
     }
-    uv_timer_start(&up->timer, on_timeout, CV_UPGRADE_WAIT / CV_MSEC, 0);
+    cv_timer_set(up->timer, CV_UPGRADE_WAIT);
 }
 
 /* The Host header: the port is left out when it is the scheme's own (RFC 9110, 7.2). */
@@ -240,14 +235,13 @@ int cv_upgrade_start(struct cv_upgrade **out, struct cv_loop *loop, struct cv_ou
     up->ctx = ctx;
     rc = make_request(up, options);
     if (rc == 0)
+        rc = cv_timer_new(&up->timer, loop, on_timeout, up);
+    if (rc == 0)
         rc = cv_outbound_dial(&up->dialling, outbound, options->outbound, on_connected, up);
     if (rc < 0) {
-        cv_free(&loop->alloc, up->request);
-        cv_free(&loop->alloc, up);
+        upgrade_free(up);
         return rc;
     }
-    uv_timer_init(&loop->uv, &up->timer);
-    up->timer.data = up;
     *out = up;
     return 0;
 }

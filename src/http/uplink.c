@@ -5,6 +5,7 @@
 #include "base/error.h"
 #include "http/features.h"
 #include "net/log.h"
+#include "net/timer.h"
 #include "ws/ws.h"
 
 #define FURTHER_HEADERS_MAX 32
@@ -15,7 +16,7 @@ struct cv_uplink {
     struct cv_uplink_config config;
     struct cv_upgrade *upgrade; /* while dialling */
     struct cv_tunnel *tunnel;   /* while a session stands */
-    uv_timer_t timer;
+    struct cv_timer *timer; /* owned */
     uint64_t up_at;
     unsigned tries; /* since the last session that lasted */
     bool denied;    /* the last answer was 401 or 403, which was said */
@@ -34,16 +35,15 @@ uint64_t cv_retry_delay(const struct cv_random *random, unsigned tries, bool den
 
 static void dial(struct cv_uplink *uplink);
 
-static void on_timer_closed(uv_handle_t *handle)
+static void uplink_free(struct cv_uplink *uplink)
 {
-    struct cv_uplink *uplink = handle->data;
-
+    cv_timer_free(uplink->timer);
     cv_free(&uplink->loop->alloc, uplink);
 }
 
-static void on_timer(uv_timer_t *timer)
+static void on_timer(void *ctx)
 {
-    dial(timer->data);
+    dial(ctx);
 }
 
 static void retry(struct cv_uplink *uplink)
@@ -54,7 +54,7 @@ static void retry(struct cv_uplink *uplink)
     delay = cv_retry_delay(&uplink->loop->random, uplink->tries, uplink->denied);
     cv_log(&uplink->loop->log, CV_LOG_DEBUG, "%s: next try in %.1f s", uplink->config.url,
            (double)delay / 1e6);
-    uv_timer_start(&uplink->timer, on_timer, delay / CV_MSEC, 0);
+    cv_timer_set(uplink->timer, delay);
 }
 
 static void on_event(void *ctx, struct cv_tunnel *tunnel, const struct cv_session_event *event)
@@ -73,7 +73,7 @@ static void on_down(void *ctx, struct cv_tunnel *tunnel, int error, const char *
     uplink->tunnel = NULL;
     uplink->config.down(uplink->config.ctx, tunnel);
     if (uplink->closing) {
-        uv_close((uv_handle_t *)&uplink->timer, on_timer_closed);
+        uplink_free(uplink);
         return;
     }
     if (cv_loop_now(uplink->loop) - uplink->up_at >= CV_RETRY_RESET)
@@ -173,8 +173,10 @@ int cv_uplink_new(struct cv_uplink **out, struct cv_loop *loop, struct cv_outbou
     uplink->loop = loop;
     uplink->outbound = outbound;
     uplink->config = *config;
-    uv_timer_init(&loop->uv, &uplink->timer);
-    uplink->timer.data = uplink;
+    if (cv_timer_new(&uplink->timer, loop, on_timer, uplink) < 0) {
+        cv_free(&loop->alloc, uplink);
+        return -ENOMEM;
+    }
     *out = uplink;
     dial(uplink);
     return 0;
@@ -194,5 +196,5 @@ void cv_uplink_close(struct cv_uplink *uplink)
     }
     if (uplink->upgrade)
         cv_upgrade_cancel(uplink->upgrade);
-    uv_close((uv_handle_t *)&uplink->timer, on_timer_closed);
+    uplink_free(uplink);
 }

@@ -78,3 +78,13 @@ socklen_t cv_address_len(const struct sockaddr *address)
         return sizeof(struct sockaddr_in6);
     return sizeof(struct sockaddr_un);
 }
+
+uint8_t cv_address_bytes(uint8_t bytes[16], const struct sockaddr *address)
+{
+    if (address->sa_family == AF_INET) {
+        memcpy(bytes, &((const struct sockaddr_in *)(const void *)address)->sin_addr, 4);
+        return 4;
+    }
+    memcpy(bytes, &((const struct sockaddr_in6 *)(const void *)address)->sin6_addr, 16);
+    return 6;
+}

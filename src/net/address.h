@@ -19,6 +19,9 @@ void cv_address_host(char text[CV_ADDRESS_SIZE], const struct sockaddr *address)
  * or CV_ESYNTAX. */
 int cv_address_parse(struct sockaddr_storage *out, const char *host, uint16_t port) CV_MUST_USE;
 
+/* The bytes of an IP address, 4 or 16 in network order; returns its family, 4 or 6. */
+uint8_t cv_address_bytes(uint8_t bytes[16], const struct sockaddr *address);
+
 /* Length of the structure, as bind() and connect() want it. */
 socklen_t cv_address_len(const struct sockaddr *address);
 

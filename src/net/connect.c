@@ -338,3 +338,8 @@ void cv_connect_cancel(struct cv_connecting *connecting)
 {
     stop(connecting);
 }
+
+int cv_connect_pair(int pair[2])
+{
+    return socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, pair) < 0 ? -errno : 0;
+}

@@ -13,6 +13,9 @@ struct cv_connecting;
  * resolving, so a name cannot smuggle one in. For unix sockets @address is NULL. */
 typedef bool cv_connect_allow(void *ctx, const struct sockaddr *address);
 
+/* Two connected stream sockets in this process, non-blocking. Returns 0 or -errno. */
+int cv_connect_pair(int pair[2]) CV_MUST_USE;
+
 /* The end, exactly once unless cancelled, never before cv_connect_start() returned. @fd is the
  * callee's: connected, non-blocking, TCP_NODELAY set; or -1 with @error: -errno or UV_EAI_* of the
  * last address tried, -ETIMEDOUT, CV_EDENIED when no address was allowed. */

@@ -2,28 +2,21 @@
 
 #include <errno.h>
 
+#include "net/timer.h"
+
 struct lingering {
     struct cv_loop *loop; /* borrowed */
     struct cv_stream *stream;
-    uv_timer_t timer;
+    struct cv_timer *timer; /* owned */
 };
 
-static void on_closed(uv_handle_t *handle)
+static void finish(void *ctx)
 {
-    struct lingering *lingering = handle->data;
+    struct lingering *lingering = ctx;
 
-    cv_free(&lingering->loop->alloc, lingering);
-}
-
-static void finish(struct lingering *lingering)
-{
     cv_stream_close(lingering->stream);
-    uv_close((uv_handle_t *)&lingering->timer, on_closed);
-}
-
-static void on_timeout(uv_timer_t *timer)
-{
-    finish(timer->data);
+    cv_timer_free(lingering->timer);
+    cv_free(&lingering->loop->alloc, lingering);
 }
 
 static void on_ready(void *ctx, int events)
@@ -43,19 +36,17 @@ void cv_linger(struct cv_loop *loop, struct cv_stream *stream)
     struct lingering *lingering = cv_alloc(&loop->alloc, sizeof(*lingering));
 
     cv_stream_shutdown(stream);
-    if (!lingering) {
+    if (!lingering || cv_timer_new(&lingering->timer, loop, finish, lingering) < 0) {
+        cv_free(&loop->alloc, lingering);
         cv_stream_close(stream);
         return;
     }
     lingering->loop = loop;
     lingering->stream = stream;
-    uv_timer_init(&loop->uv, &lingering->timer);
-    lingering->timer.data = lingering;
-    uv_unref((uv_handle_t *)&lingering->timer);
     cv_stream_owner(stream, on_ready, lingering);
     if (cv_stream_watch(stream, CV_READABLE) < 0) {
         finish(lingering);
         return;
     }
-    uv_timer_start(&lingering->timer, on_timeout, CV_LINGER_TIME / CV_MSEC, 0);
+    cv_timer_set(lingering->timer, CV_LINGER_TIME);
 }

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
+#include <time.h>
 
 static void *heap_alloc(void *ctx, size_t size)
 {
@@ -100,6 +101,11 @@ uint64_t cv_loop_now(const struct cv_loop *loop)
 {
     (void)loop;
     return uv_hrtime() / 1000;
+}
+
+int64_t cv_wall_clock(void)
+{
+    return (int64_t)time(NULL);
 }
 
 uint64_t cv_loop_delay(uint64_t now, uint64_t deadline)

@@ -30,11 +30,15 @@ struct cv_alloc cv_heap(void);
 /* Returns 0, -ENOMEM or libuv's code. */
 int cv_loop_init(struct cv_loop *loop, const struct cv_log *log) CV_MUST_USE;
 
-/* Every handle must be closed before: returns UV_EBUSY when one is not. */
+/* Every handle must be closed and every lookup back before (run the loop until it ends by itself):
+ * returns UV_EBUSY when one is not. */
 int cv_loop_deinit(struct cv_loop *loop) CV_MUST_USE;
 
 /* Now, for the pure layers: microseconds of the monotonic clock. */
 uint64_t cv_loop_now(const struct cv_loop *loop);
+
+/* The wall clock, seconds since 1970: for dates that people wrote, never for waiting. */
+int64_t cv_wall_clock(void);
 
 /* Milliseconds from @now until @deadline, rounded up, for uv_timer_start(); 0 when it is past. */
 uint64_t cv_loop_delay(uint64_t now, uint64_t deadline);

@@ -6,6 +6,7 @@
 #include "base/error.h"
 #include "net/link.h"
 #include "net/log.h"
+#include "net/timer.h"
 
 /* Reads and sends of one link in one turn, so that one busy link cannot starve the others. */
 #define READS_A_TURN 4
@@ -17,7 +18,7 @@ struct cv_tunnel {
     struct cv_link *link;     /* owned */
     struct cv_tunnel_owner owner;
     struct cv_turn_job job;
-    uv_timer_t timer;
+    struct cv_timer *timer; /* owned */
     uint64_t timer_at; /* when the timer is set for, CV_NEVER when it is not */
     uint64_t give_up;  /* closing: when the answer is no longer waited for, else CV_NEVER */
     int error;         /* first one, told when the link goes */
@@ -29,19 +30,13 @@ struct cv_tunnel {
 
 static void settle(struct cv_tunnel *t);
 
-static void on_timer_closed(uv_handle_t *handle)
-{
-    struct cv_tunnel *t = handle->data;
-
-    cv_free(&t->loop->alloc, t);
-}
-
 static void tunnel_free(struct cv_tunnel *t)
 {
     cv_turn_cancel(&t->job);
+    cv_timer_free(t->timer);
     cv_link_free(t->link);
     cv_free(&t->loop->alloc, t->early);
-    uv_close((uv_handle_t *)&t->timer, on_timer_closed);
+    cv_free(&t->loop->alloc, t);
 }
 
 /* Remembers why the link ends; the first reason is the true one. */
@@ -183,9 +178,9 @@ static void go(struct cv_tunnel *t)
     t->owner.closed(t->owner.ctx, t, t->error, cv_strerror(t->error));
 }
 
-static void on_timer(uv_timer_t *timer)
+static void on_timer(void *ctx)
 {
-    struct cv_tunnel *t = timer->data;
+    struct cv_tunnel *t = ctx;
     uint64_t now = cv_loop_now(t->loop);
     int rc;
 
@@ -206,7 +201,7 @@ static void arm_timer(struct cv_tunnel *t, uint64_t now)
     if (at >= t->timer_at)
         return;
     t->timer_at = at;
-    uv_timer_start(&t->timer, on_timer, cv_loop_delay(now, at), 0);
+    cv_timer_set(t->timer, at > now ? at - now : 0);
 }
 
 /* After a close frame was sent the stream is shut, and what still comes is read and dropped, so that no RST overtakes
@@ -358,9 +353,12 @@ int cv_tunnel_new(struct cv_tunnel **out, struct cv_loop *loop, struct cv_stream
     if (t)
         t->loop = loop;
     if (!t || keep_early(t, early, early_len) < 0 ||
+        cv_timer_new(&t->timer, loop, on_timer, t) < 0 ||
         cv_link_new(&t->link, session, &loop->alloc, &loop->random) < 0) {
-        if (t)
+        if (t) {
             cv_free(&loop->alloc, t->early);
+            cv_timer_free(t->timer);
+        }
         cv_free(&loop->alloc, t);
         cv_session_free(session);
         cv_stream_close(stream);
@@ -369,8 +367,6 @@ int cv_tunnel_new(struct cv_tunnel **out, struct cv_loop *loop, struct cv_stream
     t->stream = stream;
     t->owner = *owner;
     t->timer_at = t->give_up = CV_NEVER;
-    uv_timer_init(&loop->uv, &t->timer);
-    t->timer.data = t;
     cv_turn_job_init(&t->job, on_first_job);
     cv_stream_owner(stream, on_ready, t);
     cv_turn_add(&loop->turn, &t->job);
