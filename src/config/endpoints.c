@@ -1,0 +1,308 @@
+#include "config/values.h"
+
+#include <errno.h>
+#include <string.h>
+#include <strings.h>
+
+#include "base/error.h"
+#include "base/key.h"
+
+/* The values that say where something is: where to listen, what to dial, whom to call. */
+
+static int refuse(struct cv_taking *taking, const char *problem)
+{
+    taking->problem = problem;
+    return CV_ESYNTAX;
+}
+
+/* Whether @host is a name, an IPv4 address, or IPv6 that stood in brackets. */
+static bool host_valid(struct cv_span host, bool bracketed)
+{
+    struct cv_ip address;
+
+    if (!bracketed)
+        return cv_name_valid(host);
+    return cv_ip_parse(&address, host.at, host.len) && address.family == 6;
+}
+
+static int check_listen(struct cv_taking *taking, const char *value)
+{
+    static const char unix_prefix[] = "unix:";
+    struct cv_span host, port;
+    uint16_t number;
+    bool bracketed;
+    int rc;
+
+    if (strncmp(value, unix_prefix, sizeof(unix_prefix) - 1) == 0) {
+        size_t len = strlen(value) - (sizeof(unix_prefix) - 1);
+
+        if (len == 0 || len > CV_UNIX_PATH_MAX)
+            return refuse(taking, "the path of a socket has 1 to 107 bytes");
+        return 0;
+    }
+    rc = cv_host_split(&host, &port, &bracketed, (struct cv_span){value, strlen(value)},
+                       &taking->problem);
+    if (rc < 0)
+        return rc;
+    if ((bracketed || host.len) && !host_valid(host, bracketed))
+        return refuse(taking, "the host is neither a name nor an address");
+    if (!cv_port_parse(&number, port, 0))
+        return refuse(taking, "the port is not a number from 0 to 65535");
+    return 0;
+}
+
+int cv_take_listen(struct cv_taking *taking, void *at, const char *value)
+{
+    struct cv_strings *listens = at;
+    const char **grown;
+    int rc = check_listen(taking, value);
+
+    if (rc < 0)
+        return rc;
+    grown = cv_arena_push(taking->arena, listens->at, &listens->count, sizeof(*grown));
+    if (!grown)
+        return -ENOMEM;
+    listens->at = grown;
+    grown[listens->count - 1] = value;
+    return 0;
+}
+
+/* Reads the target @text into @out. */
+static int forward_target(struct cv_taking *taking, struct cv_forward *out, const char *text)
+{
+    struct cv_span left = {text, strlen(text)};
+    struct cv_target target;
+    int rc = cv_target_parse(&target, text, left.len, &taking->problem);
+
+    if (rc < 0)
+        return rc;
+    if (target.proto == CV_PROTO_UDP)
+        return refuse(taking, "udp/ targets are not supported yet");
+    out->proto = cv_proto_take(&left);
+    out->address = left.at;
+    if (strlen(cv_proto_name(out->proto)) + 1 + left.len > CV_CONNECT_TARGET_MAX)
+        return refuse(taking, "the target is longer than the protocol's 266 bytes");
+    return 0;
+}
+
+/* Reads the forward whose parts @text, a copy, is cut into. */
+static int parse_forward(struct cv_taking *taking, struct cv_forward *out, char *text)
+{
+    char *sign = strchr(text, '='), *slash = sign ? strchr(sign, '/') : NULL;
+    int rc;
+
+    if (!slash)
+        return refuse(taking, "needs the form LISTEN=CLIENT/HOST:PORT");
+    *sign = *slash = '\0';
+    out->listen = text;
+    out->client = sign + 1;
+    rc = check_listen(taking, text);
+    if (rc < 0)
+        return rc;
+    if (!cv_key_valid(out->client, strlen(out->client)))
+        return refuse(taking, cv_error_text(CV_EBADKEY));
+    return forward_target(taking, out, slash + 1);
+}
+
+int cv_take_forward(struct cv_taking *taking, void *at, const char *value)
+{
+    struct cv_forwards *forwards = at;
+    struct cv_forward forward = {0}, *grown;
+    char *copy = cv_arena_copy(taking->arena, value, strlen(value));
+    int rc = copy ? parse_forward(taking, &forward, copy) : -ENOMEM;
+
+    if (rc < 0)
+        return rc;
+    grown = cv_arena_push(taking->arena, forwards->at, &forwards->count, sizeof(forward));
+    if (!grown)
+        return -ENOMEM;
+    forwards->at = grown;
+    grown[forwards->count - 1] = forward;
+    return 0;
+}
+
+/* What stands before and behind `://`, with the authority cut off at the first slash; false when
+ * there is no `://`. */
+struct url_parts {
+    struct cv_span scheme, authority;
+    const char *rest; /* starts with a slash, or is empty */
+};
+
+static bool split_url(struct url_parts *out, const char *value)
+{
+    const char *mark = strstr(value, "://");
+
+    if (!mark)
+        return false;
+    out->scheme = (struct cv_span){value, (size_t)(mark - value)};
+    out->authority = (struct cv_span){mark + 3, strcspn(mark + 3, "/?#")};
+    out->rest = out->authority.at + out->authority.len;
+    return true;
+}
+
+static bool scheme_is(const struct url_parts *parts, const char *scheme)
+{
+    return parts->scheme.len == strlen(scheme) &&
+           strncasecmp(parts->scheme.at, scheme, parts->scheme.len) == 0;
+}
+
+/* Reads `HOST` or `HOST:PORT`; without a port *@port stays. */
+static bool parse_authority(struct cv_span *host, uint16_t *port, struct cv_span text)
+{
+    const char *close = text.len ? memchr(text.at, ']', text.len) : NULL;
+    const char *colon = cv_span_last(text, ':');
+    struct cv_span number;
+    const char *problem;
+    bool bracketed;
+
+    if (colon && (!close || colon > close)) {
+        if (cv_host_split(host, &number, &bracketed, text, &problem) < 0)
+            return false;
+        return host_valid(*host, bracketed) && cv_port_parse(port, number, 1);
+    }
+    bracketed = text.len >= 2 && text.at[0] == '[' && close == text.at + text.len - 1;
+    *host = bracketed ? (struct cv_span){text.at + 1, text.len - 2} : text;
+    return host_valid(*host, bracketed);
+}
+
+/* Refuses whatever may carry a secret, and bytes that no URL has. */
+static int check_url(struct cv_taking *taking, const char *value, struct cv_span authority)
+{
+    if (cv_span_last(authority, '@')) {
+        taking->hide = true;
+        return refuse(taking, "no user or password in a URL: it would show in listings and logs");
+    }
+    if (strpbrk(value, "?#")) {
+        taking->hide = true;
+        return refuse(taking, "no query in a URL: it would show in logs; see --header and "
+                              "--token-file");
+    }
+    for (const char *at = value; *at; at++)
+        if (*at < 0x21 || *at > 0x7e)
+            return refuse(taking, "a URL holds no blanks and only ASCII");
+    return 0;
+}
+
+static int parse_url(struct cv_taking *taking, struct cv_url *out, const char *value)
+{
+    struct url_parts parts;
+    struct cv_span host;
+    int rc;
+
+    /* said first: what looks like a password must not be shown, whatever else is wrong */
+    taking->hide = strchr(value, '@') != NULL;
+    if (!split_url(&parts, value) || (!scheme_is(&parts, "ws") && !scheme_is(&parts, "wss")))
+        return refuse(taking, "not a URL such as ws://HOST:PORT/connect or wss://HOST/connect");
+    rc = check_url(taking, value, parts.authority);
+    if (rc < 0)
+        return rc;
+    out->tls = scheme_is(&parts, "wss");
+    out->port = out->tls ? 443 : 80;
+    if (!parse_authority(&host, &out->port, parts.authority))
+        return refuse(taking, "the URL has no valid HOST or HOST:PORT");
+    out->host = cv_arena_copy(taking->arena, host.at, host.len);
+    out->target = parts.rest[0] ? parts.rest : "/connect";
+    out->text = value;
+    return out->host ? 0 : -ENOMEM;
+}
+
+int cv_take_url(struct cv_taking *taking, void *at, const char *value)
+{
+    struct cv_urls *urls = at;
+    struct cv_url url, *grown;
+    int rc = parse_url(taking, &url, value);
+
+    if (rc < 0)
+        return rc;
+    grown = cv_arena_push(taking->arena, urls->at, &urls->count, sizeof(url));
+    if (!grown)
+        return -ENOMEM;
+    urls->at = grown;
+    grown[urls->count - 1] = url;
+    return 0;
+}
+
+int cv_take_proxy(struct cv_taking *taking, void *at, const char *value)
+{
+    static const char *const schemes[] = {"http",    "https",  "socks4",
+                                          "socks4a", "socks5", "socks5h"};
+    struct url_parts parts;
+    struct cv_span host;
+    bool known = false;
+    uint16_t port;
+    int rc;
+
+    taking->hide = strchr(value, '@') != NULL;
+    if (!split_url(&parts, value))
+        return refuse(taking, "not a URL such as http://HOST:PORT");
+    rc = check_url(taking, value, parts.authority);
+    if (rc < 0)
+        return rc;
+    for (size_t i = 0; i < sizeof(schemes) / sizeof(schemes[0]); i++)
+        known = known || scheme_is(&parts, schemes[i]);
+    if (!known)
+        return refuse(taking, "not http, https, socks4, socks4a, socks5 or socks5h");
+    if (!parse_authority(&host, &port, parts.authority))
+        return refuse(taking, "the URL has no valid HOST or HOST:PORT");
+    if (parts.rest[0] && strcmp(parts.rest, "/") != 0)
+        return refuse(taking, "the URL of a proxy has no path");
+    *(const char **)at = value;
+    return 0;
+}
+
+/* Why the header @name is not the user's to set, or NULL. */
+static const char *header_problem(const char *name)
+{
+    static const char *const ours[] = {"Host",           "Upgrade",           "Connection",
+                                       "Content-Length", "Transfer-Encoding", "X-Culvert-Features"};
+
+    if (strcasecmp(name, "X-Tunnel-ID") == 0)
+        return "X-Tunnel-ID is set by --id";
+    if (strcasecmp(name, "Authorization") == 0)
+        return "Authorization is set by --token-file or CULVERT_TOKEN";
+    if (strncasecmp(name, "Sec-WebSocket-", 14) == 0)
+        return "the handshake sets this header itself";
+    for (size_t i = 0; i < sizeof(ours) / sizeof(ours[0]); i++)
+        if (strcasecmp(name, ours[i]) == 0)
+            return "the handshake sets this header itself";
+    return NULL;
+}
+
+/* Reads the header that @text, a copy, is cut into (RFC 9110, 5.1 and 5.5). */
+static int parse_header(struct cv_taking *taking, struct cv_header *out, char *text)
+{
+    static const char token[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
+                                "!#$%&'*+-.^_`|~";
+    char *colon = text + strspn(text, token), *end;
+
+    if (colon == text || *colon != ':')
+        return refuse(taking, "needs the form 'Name: value'");
+    *colon = '\0';
+    out->name = text;
+    out->value = colon + 1 + strspn(colon + 1, " \t");
+    end = strchr(out->value, '\0');
+    while (end > out->value && (end[-1] == ' ' || end[-1] == '\t'))
+        *--end = '\0';
+    for (const char *at = out->value; *at; at++)
+        if ((unsigned char)*at < 0x20 ? *at != '\t' : *at == 0x7f)
+            return refuse(taking, "the value of a header holds no control bytes");
+    taking->problem = header_problem(out->name);
+    return taking->problem ? CV_ESYNTAX : 0;
+}
+
+int cv_take_header(struct cv_taking *taking, void *at, const char *value)
+{
+    struct cv_headers *headers = at;
+    struct cv_header header, *grown;
+    char *copy = cv_arena_copy(taking->arena, value, strlen(value));
+    int rc = copy ? parse_header(taking, &header, copy) : -ENOMEM;
+
+    if (rc < 0)
+        return rc;
+    grown = cv_arena_push(taking->arena, headers->at, &headers->count, sizeof(header));
+    if (!grown)
+        return -ENOMEM;
+    headers->at = grown;
+    grown[headers->count - 1] = header;
+    return 0;
+}

@@ -1,0 +1,172 @@
+#include "config/server.h"
+
+#include <string.h>
+
+#include "config/common.h"
+
+#define AT(field) offsetof(struct cv_server_config, field)
+
+static const struct cv_option options[] = {
+    CV_OPTIONS_FIRST,
+    {
+        .name = "listen",
+        .argument = "ADDR:PORT",
+        .take = cv_take_listen,
+        .at = AT(listens),
+        .repeat = true,
+        .help = "front door for agents and peers; [::1]:8123, unix:PATH",
+    },
+    {
+        .name = "forward",
+        .argument = "LISTEN=CLIENT/HOST:PORT",
+        .take = cv_take_forward,
+        .at = AT(forwards),
+        .repeat = true,
+        .help = "listen here, dial there through that agent; unix/PATH as a target",
+    },
+    {
+        .name = "token-file",
+        .argument = "FILE",
+        .take = cv_take_path,
+        .at = AT(token_file),
+        .help = "one credential a line; must not be readable by others",
+    },
+    {
+        .name = "insecure-no-auth",
+        .take = cv_take_switch,
+        .at = AT(insecure_no_auth),
+        .fallback = "false",
+        .help = "accept any client key without a token",
+    },
+    {
+        .name = "tls-cert",
+        .argument = "FILE",
+        .take = cv_take_path,
+        .at = AT(tls_cert),
+        .help = "PEM certificate: the front door speaks wss and https",
+    },
+    {
+        .name = "tls-key",
+        .argument = "FILE",
+        .take = cv_take_path,
+        .at = AT(tls_key),
+        .help = "its key",
+    },
+    {
+        .name = "max-sessions",
+        .argument = "N",
+        .take = cv_take_count,
+        .at = AT(limits.max_sessions),
+        .min = 1,
+        .max = CV_LIMIT_COUNT_MAX,
+        .fallback = CV_LIMIT_SESSIONS,
+        .help = "agents and peers connected at once",
+    },
+    {
+        .name = "max-conns",
+        .argument = "N",
+        .take = cv_take_count,
+        .at = AT(limits.max_conns),
+        .min = 1,
+        .max = CV_LIMIT_COUNT_MAX,
+        .fallback = CV_LIMIT_CONNS,
+        .help = "connections at once",
+    },
+    {
+        .name = "max-conns-per-session",
+        .argument = "N",
+        .take = cv_take_count,
+        .at = AT(limits.max_conns_per_session),
+        .min = 1,
+        .max = CV_LIMIT_COUNT_MAX,
+        .fallback = CV_LIMIT_CONNS_PER_SESSION,
+        .help = "connections at once through one agent",
+    },
+    {
+        .name = "buffer-budget",
+        .argument = "BYTES",
+        .take = cv_take_size,
+        .at = AT(limits.buffer_budget),
+        .min = CV_LIMIT_BUDGET_MIN,
+        .max = CV_LIMIT_BUDGET_MAX,
+        .fallback = CV_LIMIT_BUFFER_BUDGET,
+        .help = "that all connections together may hold; with K, M or G",
+    },
+    {
+        .name = "drain-timeout",
+        .argument = "SECONDS",
+        .take = cv_take_seconds,
+        .at = AT(drain_timeout),
+        .max = 86400,
+        .fallback = "30",
+        .help = "how long SIGTERM waits for open connections",
+    },
+    CV_OPTIONS_LAST,
+};
+
+const struct cv_program cv_server_program = {
+    .name = "culvert-server",
+    .synopsis =
+        "culvert-server --listen ADDR:PORT (--token-file FILE | --insecure-no-auth) [FLAG]...",
+    .options = options,
+    .option_count = sizeof(options) / sizeof(options[0]),
+};
+
+_Static_assert(sizeof(options) / sizeof(options[0]) <= CV_CONFIG_OPTIONS_MAX, "too many options");
+
+/* What no single value can say. */
+static int check(const struct cv_server_config *config, struct cv_config_error *error)
+{
+    const struct cv_common_config *common = &config->common;
+
+    if (config->listens.count == 0)
+        return cv_options_refuse(common, "listen", "needed, such as --listen 127.0.0.1:8123", NULL,
+                                 error);
+    if (!config->token_file && !config->insecure_no_auth)
+        return cv_options_refuse(common, "token-file",
+                                 "needed, or --insecure-no-auth to let anybody join (`culvertctl "
+                                 "token new` makes a token)",
+                                 NULL, error);
+    if (config->token_file && config->insecure_no_auth)
+        return cv_options_refuse(common, "insecure-no-auth", "contradicts --token-file", NULL,
+                                 error);
+    if (config->tls_cert && !config->tls_key)
+        return cv_options_refuse(common, "tls-cert", "needs --tls-key besides", NULL, error);
+    if (config->tls_key && !config->tls_cert)
+        return cv_options_refuse(common, "tls-key", "needs --tls-cert besides", NULL, error);
+    return 0;
+}
+
+static void start(struct cv_server_config *config, const struct cv_alloc *alloc)
+{
+    memset(config, 0, sizeof(*config));
+    cv_options_init(&config->common, &cv_server_program, alloc);
+}
+
+int cv_server_config_init(struct cv_server_config *config, const struct cv_alloc *alloc, int argc,
+                          const char *const *argv, struct cv_config_error *error)
+{
+    int rc;
+
+    start(config, alloc);
+    rc = cv_options_load(config, argc, argv, error);
+    if (rc < 0 || !config->common.values)
+        return rc;
+    return check(config, error);
+}
+
+int cv_server_config_init_text(struct cv_server_config *config, const struct cv_alloc *alloc,
+                               const char *file, const char *text, size_t len,
+                               struct cv_config_error *error)
+{
+    int rc;
+
+    start(config, alloc);
+    rc = cv_options_load_text(config, file, text, len, error);
+    return rc < 0 ? rc : check(config, error);
+}
+
+void cv_server_config_deinit(struct cv_server_config *config)
+{
+    cv_options_deinit(&config->common);
+}

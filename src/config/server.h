@@ -1,0 +1,36 @@
+#ifndef CV_CONFIG_SERVER_H
+#define CV_CONFIG_SERVER_H
+
+#include "access/limits.h"
+#include "config/values.h"
+
+/* Everything that culvert-server is told. */
+struct cv_server_config {
+    struct cv_common_config common; /* first */
+    struct cv_strings listens;      /* front doors; at least one */
+    struct cv_forwards forwards;
+    const char *token_file; /* NULL: insecure_no_auth */
+    bool insecure_no_auth;
+    const char *tls_cert, *tls_key; /* both or none */
+    struct cv_limits limits;
+    uint64_t drain_timeout; /* microseconds */
+};
+
+extern const struct cv_program cv_server_program;
+
+/* Fills @config from flags and file, and checks the whole. Deinit also after a failure. When
+ * config->common.action is CV_CONFIG_HELP or CV_CONFIG_VERSION nothing else is set. The credential
+ * file is not read: see cv_credentials_load().
+ *
+ * CV_ESYNTAX, -ENOMEM: see @error */
+int cv_server_config_init(struct cv_server_config *config, const struct cv_alloc *alloc, int argc,
+                          const char *const *argv, struct cv_config_error *error) CV_MUST_USE;
+
+/* The same from a file's text alone. */
+int cv_server_config_init_text(struct cv_server_config *config, const struct cv_alloc *alloc,
+                               const char *file, const char *text, size_t len,
+                               struct cv_config_error *error) CV_MUST_USE;
+
+void cv_server_config_deinit(struct cv_server_config *config);
+
+#endif

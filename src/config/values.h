@@ -1,0 +1,83 @@
+#ifndef CV_CONFIG_VALUES_H
+#define CV_CONFIG_VALUES_H
+
+#include "access/pattern.h"
+#include "config/options.h"
+
+/* The kinds of values that options have: each is a type and the function that reads it
+ * (cv_option_take). Text in them is owned by the configuration's arena. */
+
+#define CV_CONNECT_TARGET_MAX 266 /* bytes of `proto/address` in a Connect (docs/PROTOCOL.md) */
+
+struct cv_strings {
+    const char **at;
+    size_t count;
+};
+
+/* `ADDR:PORT`, `[v6]:PORT`, `:PORT` or `unix:PATH`; port 0 takes a free one. Kept as text, for the
+ * listener. */
+cv_option_take cv_take_listen; /* struct cv_strings */
+
+/* LISTEN=CLIENT/TARGET, split at the first `=`. */
+struct cv_forward {
+    const char *listen; /* as of cv_take_listen */
+    const char *client; /* a valid client key */
+    enum cv_proto proto;
+    const char *address; /* as in a Connect: HOST:PORT, or the path of a socket */
+};
+
+struct cv_forwards {
+    struct cv_forward *at;
+    size_t count;
+};
+
+cv_option_take cv_take_forward; /* struct cv_forwards */
+
+/* Of a WebSocket server. */
+struct cv_url {
+    bool tls;
+    const char *host; /* without brackets */
+    uint16_t port;
+    const char *target; /* path and query; `/connect` when the URL ends behind the host */
+    const char *text;   /* the whole, for logs */
+};
+
+struct cv_urls {
+    struct cv_url *at;
+    size_t count;
+};
+
+cv_option_take cv_take_url;   /* struct cv_urls */
+cv_option_take cv_take_proxy; /* const char * */
+
+struct cv_header {
+    const char *name, *value;
+};
+
+struct cv_headers {
+    struct cv_header *at;
+    size_t count;
+};
+
+/* `Name: value`, except headers that the handshake itself sets. */
+cv_option_take cv_take_header; /* struct cv_headers */
+
+struct cv_patterns {
+    struct cv_pattern *at;
+    size_t count;
+};
+
+cv_option_take cv_take_allow; /* struct cv_patterns */
+
+cv_option_take cv_take_path;   /* const char *: not empty */
+cv_option_take cv_take_name;   /* const char *: a DNS name or address */
+cv_option_take cv_take_key;    /* const char *: a client key */
+cv_option_take cv_take_switch; /* bool: true or false */
+cv_option_take cv_take_count;  /* uint64_t within the option's bounds */
+cv_option_take cv_take_size;   /* uint64_t: bytes, or with K, M or G, within the option's bounds */
+cv_option_take
+    cv_take_seconds; /* uint64_t: microseconds; written in seconds, the option's bounds too */
+cv_option_take cv_take_log_level;  /* enum cv_log_level */
+cv_option_take cv_take_log_format; /* enum cv_log_format */
+
+#endif

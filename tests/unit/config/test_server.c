@@ -1,0 +1,250 @@
+#include <criterion/criterion.h>
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/error.h"
+#include "config/server.h"
+#include "support/test_alloc.h"
+#include "words.h"
+
+static struct test_alloc memory;
+static struct cv_server_config config;
+static struct cv_config_error error;
+static struct words words;
+
+static void set_up(void)
+{
+    test_alloc_init(&memory);
+    memset(&config, 0, sizeof(config));
+    config.common.arena.alloc = &memory.alloc;
+}
+
+static void tear_down(void)
+{
+    cv_server_config_deinit(&config);
+    cr_expect_eq(memory.live, 0, "everything is freed");
+}
+
+TestSuite(server, .init = set_up, .fini = tear_down);
+
+static int load(const char *line)
+{
+    cv_server_config_deinit(&config);
+    words_split(&words, "culvert-server", line);
+    error.line[0] = '\0';
+    return cv_server_config_init(&config, &memory.alloc, words.argc, words.argv, &error);
+}
+
+#define OPEN "--listen 127.0.0.1:1 --insecure-no-auth "
+#define LONG "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa" /* 64 bytes */
+
+/* What each line of flags ends with: the whole message, or the part that matters. */
+static const char *const bad[][2] = {
+    {"", "culvert-server: --listen: needed"},
+    {"--listen 127.0.0.1:1", "culvert-server: --token-file: needed, or --insecure-no-auth"},
+    {"--insecure-no-auth", "--listen: needed"},
+    {OPEN "--no-such-flag", "culvert-server: unknown flag: '--no-such-flag'"},
+    {OPEN "--no-such-flag=secret", "unknown flag: '--no-such-flag' "},
+    {OPEN "--list", "unknown flag: '--list'"},
+    {OPEN "--LISTEN x", "unknown flag"},
+    {OPEN "-l", "unexpected argument: '-l'"},
+    {OPEN "stray", "unexpected argument: 'stray'"},
+    {OPEN "--", "unexpected argument: '--'"},
+    {OPEN "--\tx", "unknown flag: '-- x'"},
+    {OPEN "--a\nb", "unknown flag: '--a\\x0ab'"},
+    {OPEN "--log-level", "culvert-server: --log-level: needs a value: LEVEL"},
+    {OPEN "--log-level loud", "--log-level: not error, warn, info or debug: 'loud'"},
+    {OPEN "--log-level=", "--log-level: not error"},
+    {OPEN "--log-level INFO", "--log-level: not error"},
+    {OPEN "--log-format xml", "--log-format: neither text nor json: 'xml'"},
+    {OPEN "--listen nonsense", "--listen: needs the form HOST:PORT: 'nonsense'"},
+    {OPEN "--listen 127.0.0.1:99999", "from 0 to 65535: '127.0.0.1:99999'"},
+    {OPEN "--listen 127.0.0.1:65536", "from 0 to 65535"},
+    {OPEN "--listen 127.0.0.1:", "from 0 to 65535"},
+    {OPEN "--listen 127.0.0.1:-1", "from 0 to 65535"},
+    {OPEN "--listen 127.0.0.1:0x50", "from 0 to 65535"},
+    {OPEN "--listen 127.0.0.1:8\t", "from 0 to 65535"},
+    {OPEN "--listen ::1:80", "[ADDRESS]:PORT"},
+    {OPEN "--listen [::1]", "[ADDRESS]:PORT"},
+    {OPEN "--listen [127.0.0.1]:80", "neither a name nor an address"},
+    {OPEN "--listen []:80", "neither a name nor an address"},
+    {OPEN "--listen a/b:80", "neither a name nor an address"},
+    {OPEN "--listen unix:", "1 to 107 bytes"},
+    {OPEN "--listen unix:" LONG LONG, "1 to 107 bytes"},
+    {OPEN "--listen=", "HOST:PORT"},
+    {OPEN "--forward 127.0.0.1:1=foo", "--forward: needs the form LISTEN=CLIENT/HOST:PORT"},
+    {OPEN "--forward 127.0.0.1:1", "--forward: needs the form"},
+    {OPEN "--forward 127.0.0.1:1=a::b/127.0.0.1:1", "--forward: not a client key"},
+    {OPEN "--forward 127.0.0.1:1=/127.0.0.1:1", "--forward: not a client key"},
+    {OPEN "--forward 127.0.0.1:1=" LONG LONG "/127.0.0.1:1", "--forward: not a client key"},
+    {OPEN "--forward 127.0.0.1:x=foo/127.0.0.1:1", "--forward: the port is not a number from 0"},
+    {OPEN "--forward =foo/127.0.0.1:1", "--forward: needs the form HOST:PORT"},
+    {OPEN "--forward 127.0.0.1:1=foo/127.0.0.1:0", "--forward: the port is not a number from 1"},
+    {OPEN "--forward 127.0.0.1:1=foo/127.0.0.1:1-2", "--forward: the port is not"},
+    {OPEN "--forward 127.0.0.1:1=foo/127.0.0.1", "--forward: needs the form HOST:PORT"},
+    {OPEN "--forward 127.0.0.1:1=foo/:80", "--forward: the host is neither"},
+    {OPEN "--forward 127.0.0.1:1=foo/udp/127.0.0.1:53",
+     "--forward: udp/ targets are not supported"},
+    {OPEN "--forward 127.0.0.1:1=foo/unix/run/x", "--forward: the path of a socket is absolute"},
+    {OPEN "--forward 127.0.0.1:1=foo/sctp/h:1", "--forward: the host is neither"},
+    {OPEN "--max-conns many", "--max-conns: not a number: 'many'"},
+    {OPEN "--max-conns 0", "--max-conns: out of range: '0'"},
+    {OPEN "--max-conns -1", "--max-conns: not a number"},
+    {OPEN "--max-conns 1000001", "--max-conns: out of range"},
+    {OPEN "--max-conns 1e3", "--max-conns: not a number"},
+    {OPEN "--max-conns 99999999999999999999", "--max-conns: not a number"},
+    {OPEN "--max-conns=", "--max-conns: not a number"},
+    {OPEN "--max-sessions 0", "--max-sessions: out of range"},
+    {OPEN "--max-conns-per-session 2.5", "--max-conns-per-session: not a number"},
+    {OPEN "--buffer-budget lots", "--buffer-budget: not a number of bytes"},
+    {OPEN "--buffer-budget 1", "--buffer-budget: out of range"},
+    {OPEN "--buffer-budget 1048575", "--buffer-budget: out of range"},
+    {OPEN "--buffer-budget 1025G", "--buffer-budget: out of range"},
+    {OPEN "--buffer-budget 9223372036854775807G", "--buffer-budget: out of range"},
+    {OPEN "--buffer-budget 5T", "--buffer-budget: not a number"},
+    {OPEN "--buffer-budget M", "--buffer-budget: not a number"},
+    {OPEN "--buffer-budget 1MM", "--buffer-budget: not a number"},
+    {OPEN "--drain-timeout 1h", "--drain-timeout: not a number of seconds: '1h'"},
+    {OPEN "--drain-timeout 86401", "--drain-timeout: out of range"},
+    {OPEN "--token-file x", "--insecure-no-auth: contradicts --token-file"},
+    {OPEN "--token-file=", "--token-file: is empty"},
+    {OPEN "--insecure-no-auth=yes", "--insecure-no-auth: neither true nor false: 'yes'"},
+    {OPEN "--tls-cert c.pem", "--tls-cert: needs --tls-key"},
+    {OPEN "--tls-key k.pem", "--tls-key: needs --tls-cert"},
+    {OPEN "--config /nowhere/absent.yaml", "culvert-server: /nowhere/absent.yaml: No such file"},
+    {OPEN "--config /", "culvert-server: /: Is a directory"},
+};
+
+Test(server, refuses_bad_flags_with_one_line_that_names_them)
+{
+    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+        cr_assert_eq(load(bad[i][0]), CV_ESYNTAX, "%s", bad[i][0]);
+        cr_assert_not_null(strstr(error.line, bad[i][1]), "%s: %s", bad[i][0], error.line);
+        cr_assert_eq(strncmp(error.line, "culvert-server: ", 16), 0, "%s", error.line);
+        cr_assert_null(strpbrk(error.line, "\n\r\t"), "%s", error.line);
+        cr_assert_null(strstr(error.line, "secret"), "%s", error.line);
+    }
+}
+
+Test(server, takes_every_flag)
+{
+    cr_assert_eq(
+        load("--listen 127.0.0.1:8123 --listen=[::1]:0 --listen :80 --listen unix:/run/x "
+             "--listen localhost:65535 --forward 127.0.0.1:22=foo/127.0.0.1:2222 "
+             "--forward :23=b=ar/tcp/[::1]:1 --forward unix:f=foo/unix//run/y "
+             "--token-file t --tls-cert c --tls-key k --max-sessions 1 --max-conns 1000000 "
+             "--max-conns-per-session 3 --buffer-budget 1M --log-level debug "
+             "--log-format json --drain-timeout 0"),
+        0, "%s", error.line);
+    cr_assert_eq(config.common.action, CV_CONFIG_RUN);
+    cr_assert_eq(config.listens.count, 5);
+    cr_assert_str_eq(config.listens.at[1], "[::1]:0");
+    cr_assert_str_eq(config.listens.at[4], "localhost:65535");
+    cr_assert_eq(config.forwards.count, 3);
+    cr_assert_str_eq(config.forwards.at[0].listen, "127.0.0.1:22");
+    cr_assert_str_eq(config.forwards.at[0].client, "foo");
+    cr_assert_str_eq(config.forwards.at[0].address, "127.0.0.1:2222");
+    cr_assert_eq(config.forwards.at[0].proto, CV_PROTO_TCP);
+    cr_assert_str_eq(config.forwards.at[1].client, "b=ar");
+    cr_assert_str_eq(config.forwards.at[1].address, "[::1]:1");
+    cr_assert_eq(config.forwards.at[2].proto, CV_PROTO_UNIX);
+    cr_assert_str_eq(config.forwards.at[2].address, "/run/y");
+    cr_assert_str_eq(config.token_file, "t");
+    cr_assert_str_eq(config.tls_cert, "c");
+    cr_assert_str_eq(config.tls_key, "k");
+    cr_assert_eq(config.limits.max_sessions, 1);
+    cr_assert_eq(config.limits.max_conns, 1000000);
+    cr_assert_eq(config.limits.max_conns_per_session, 3);
+    cr_assert_eq(config.limits.buffer_budget, 1048576);
+    cr_assert_eq(config.common.log_level, CV_LOG_DEBUG);
+    cr_assert_eq(config.common.log_format, CV_LOG_JSON);
+    cr_assert_eq(config.drain_timeout, 0);
+}
+
+Test(server, has_defaults)
+{
+    cr_assert_eq(load(OPEN), 0);
+    cr_assert(config.insecure_no_auth);
+    cr_assert_eq(config.limits.max_sessions, 10000);
+    cr_assert_eq(config.limits.max_conns, 20000);
+    cr_assert_eq(config.limits.max_conns_per_session, 8192);
+    cr_assert_eq(config.limits.buffer_budget, UINT64_C(512) << 20);
+    cr_assert_eq(config.drain_timeout, 30 * CV_SEC);
+    cr_assert_eq(config.common.log_level, CV_LOG_INFO);
+    cr_assert_eq(config.common.log_format, CV_LOG_TEXT);
+}
+
+Test(server, the_last_of_a_flag_given_twice_holds)
+{
+    cr_assert_eq(load(OPEN "--max-conns 5 --max-conns 7"), 0);
+    cr_assert_eq(config.limits.max_conns, 7);
+    cr_assert_eq(load("--listen :1 --token-file t --insecure-no-auth --insecure-no-auth=false"), 0);
+}
+
+Test(server, help_and_version_need_nothing_else)
+{
+    cr_assert_eq(load("--help --nonsense"), 0);
+    cr_assert_eq(config.common.action, CV_CONFIG_HELP);
+    cr_assert_eq(load("--listen nonsense -h"), 0);
+    cr_assert_eq(config.common.action, CV_CONFIG_HELP);
+    cr_assert_eq(load("--version"), 0);
+    cr_assert_eq(config.common.action, CV_CONFIG_VERSION);
+}
+
+Test(server, check_is_an_action_and_checks)
+{
+    cr_assert_eq(load(OPEN "--check"), 0);
+    cr_assert_eq(config.common.action, CV_CONFIG_CHECK);
+    cr_assert_eq(load("--check"), CV_ESYNTAX);
+}
+
+Test(server, a_target_fills_the_protocols_limit_and_no_more)
+{
+    char line[600], host[280];
+
+    /* tcp/ and :1 take 6 of the 266 bytes; a name has 253, so only brackets could reach the limit:
+     * a path does not either, which leaves the name's own limit as the one that is met first */
+    memset(host, 'a', sizeof(host));
+    for (size_t i = 60; i < 253; i += 60)
+        host[i] = '.';
+    host[253] = '\0';
+    snprintf(line, sizeof(line), OPEN "--forward :1=foo/%s:65535", host);
+    cr_assert_eq(load(line), 0, "%s", error.line);
+    host[253] = 'a';
+    host[254] = '\0';
+    snprintf(line, sizeof(line), OPEN "--forward :1=foo/%s:65535", host);
+    cr_assert_eq(load(line), CV_ESYNTAX);
+}
+
+Test(server, limits_the_length_of_a_value)
+{
+    static char value[CV_CONFIG_VALUE_MAX + 2];
+    const char *argv[] = {"culvert-server", "--listen", ":1", "--token-file", value};
+
+    memset(value, 'a', CV_CONFIG_VALUE_MAX);
+    cr_assert_eq(cv_server_config_init(&config, &memory.alloc, 5, argv, &error), 0);
+    cv_server_config_deinit(&config);
+    value[CV_CONFIG_VALUE_MAX] = 'a';
+    cr_assert_eq(cv_server_config_init(&config, &memory.alloc, 5, argv, &error), CV_ESYNTAX);
+    cr_assert_not_null(strstr(error.line, "longer than 4096 bytes"));
+}
+
+Test(server, an_allocation_that_fails_is_said_and_leaves_nothing_behind)
+{
+    static const char line[] = OPEN "--listen [::1]:2 --listen :3 --forward :4=foo/h:1 --forward "
+                                    ":5=foo/unix//x --max-conns 5";
+    size_t calls;
+
+    cr_assert_eq(load(line), 0);
+    calls = memory.calls;
+    for (size_t n = 1; n <= calls; n++) {
+        cv_server_config_deinit(&config);
+        test_alloc_init(&memory);
+        memory.fail_at = n;
+        cr_assert_eq(load(line), -ENOMEM, "call %zu", n);
+        cr_assert_str_eq(error.line, "culvert-server: out of memory");
+        cv_server_config_deinit(&config);
+        cr_assert_eq(memory.live, 0, "call %zu", n);
+    }
+}
