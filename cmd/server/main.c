@@ -1,5 +1,6 @@
 #include <stdio.h>
 
+#include "config/file.h"
 #include "server.h"
 
 static int run(const struct cv_server_config *config)
@@ -17,6 +18,20 @@ static int run(const struct cv_server_config *config)
     return server_run(&server);
 }
 
+/* --check reads the credential file too. */
+static int check_credentials(const struct cv_server_config *config, struct cv_config_error *error)
+{
+    struct cv_alloc heap = cv_heap();
+    struct cv_credentials *credentials = NULL;
+    int rc = 0;
+
+    if (config->token_file)
+        rc = cv_credentials_load(&credentials, &heap, config->common.program->name, config->token_file,
+                                 error);
+    cv_credentials_free(credentials);
+    return rc;
+}
+
 int main(int argc, char **argv)
 {
     struct cv_alloc heap = cv_heap();
@@ -25,6 +40,9 @@ int main(int argc, char **argv)
     int code = EXIT_OK;
 
     if (cv_server_config_init(&config, &heap, argc, (const char *const *)argv, &error) < 0) {
+        fprintf(stderr, "%s\n", error.line);
+        code = EXIT_USAGE;
+    } else if (config.common.action == CV_CONFIG_CHECK && check_credentials(&config, &error) < 0) {
         fprintf(stderr, "%s\n", error.line);
         code = EXIT_USAGE;
     } else if (!process_only_prints(&config.common)) {

@@ -12,10 +12,11 @@ struct cv_listener;
  * is its address as text, borrowed for the call. */
 typedef void cv_listener_accepted(void *ctx, int fd, const char *peer);
 
-/* @address is `127.0.0.1:80`, `[::1]:80`, `localhost:80` (resolved at once, blocking: start-up only;
- * IPv4 first), `:80` (everything, both families), or `unix:PATH` (an unused socket file in the way
- * is replaced, one in use or of another kind is not; the file is removed at close). Port 0 takes a
- * free one. `[::]:80` is IPv6 alone, so that it can stand beside `0.0.0.0:80`. @ctx is borrowed.
+/* @address is `127.0.0.1:80`, `[::1]:80`, `localhost:80` (resolved at once, blocking: start-up
+ * only; IPv4 first), `:80` (everything, both families), or `unix:PATH` (an unused socket file in
+ * the way is replaced, one in use or of another kind is not; the file is removed at close). Port 0
+ * takes a free one. `[::]:80` is IPv6 alone, so that it can stand beside `0.0.0.0:80`. @ctx is
+ * borrowed.
  *
  * CV_ESYNTAX    not an address
  * -EADDRINUSE and other -errno from bind and listen; -ENOMEM */

@@ -1,6 +1,7 @@
 #include "net/stream.h"
 
 #include <errno.h>
+#include <netinet/tcp.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -247,6 +248,11 @@ static void on_poll_closed(uv_handle_t *handle)
 static void on_idle_closed(uv_handle_t *handle)
 {
     handle_closed(handle->data);
+}
+
+void cv_stream_limit_unsent(struct cv_stream *stream, int bytes)
+{
+    setsockopt(stream->fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &bytes, sizeof(bytes));
 }
 
 void cv_stream_close(struct cv_stream *stream)

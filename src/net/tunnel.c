@@ -12,6 +12,9 @@
 #define READS_A_TURN 4
 #define SENDS_A_TURN 8
 
+/* Of a link, in the kernel: two sends. What a connection with little to say waits for behind bulk. */
+#define UNSENT_MAX (2 * (int)CV_LINK_SEND_MAX)
+
 struct cv_tunnel {
     struct cv_loop *loop;     /* borrowed */
     struct cv_stream *stream; /* owned; NULL when the link is gone */
@@ -369,6 +372,7 @@ int cv_tunnel_new(struct cv_tunnel **out, struct cv_loop *loop, struct cv_stream
     t->timer_at = t->give_up = CV_NEVER;
     cv_turn_job_init(&t->job, on_first_job);
     cv_stream_owner(stream, on_ready, t);
+    cv_stream_limit_unsent(stream, UNSENT_MAX);
     cv_turn_add(&loop->turn, &t->job);
     *out = t;
     return 0;

@@ -94,11 +94,7 @@ int cv_session_finish(struct cv_session *s, int64_t conn_id)
         return 0;
     }
     if (s->config.features & CV_FEATURE_HALFCLOSE) {
-        bool last = e->conn.state == CV_CONN_REMOTE_FIN;
-
         e->wants |= WANT_CLOSE_WRITE;
-        if (last)
-            e->reason = CV_REASON_EOF;
         cv_entry_move(s, e, CV_CONN_EV_LOCAL_FIN);
         return 0;
     }

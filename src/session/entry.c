@@ -112,6 +112,9 @@ void cv_entry_move(struct cv_session *s, struct entry *e, enum cv_conn_event eve
     enum cv_conn_state before = e->conn.state;
     enum cv_conn_state after = cv_conn_next(before, event);
 
+    /* both sources ended, and nobody gave another reason */
+    if (after == CV_CONN_DRAINING && e->reason == CV_REASON_NONE)
+        e->reason = CV_REASON_EOF;
     if (after == CV_CONN_DRAINING && e->conn.rx.len == 0)
         after = cv_conn_next(after, CV_CONN_EV_DRAINED);
     e->conn.state = after;
