@@ -283,7 +283,7 @@ int cv_link_recv(struct cv_link *link, uint8_t *data, size_t len, uint64_t now)
     cv_session_heard(link->session, now);
     n = cv_ws_read(&link->ws, data, len, &event);
     if (n < 0) {
-        cv_link_close(link, cv_ws_error_code(n), NULL);
+        cv_link_close(link, (uint16_t)cv_ws_error_code(n), NULL);
         return n;
     }
     switch (event.kind) {
