@@ -1,4 +1,5 @@
 #include <criterion/criterion.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "access/pattern.h"
@@ -19,7 +20,7 @@ static bool ask(const struct question *question)
     const char *problem;
     size_t count = 0;
 
-    strcpy(words, question->patterns);
+    snprintf(words, sizeof(words), "%s", question->patterns);
     for (char *word = strtok(words, " "); word; word = strtok(NULL, " "))
         cr_assert_eq(cv_pattern_parse(&patterns[count++], word, strlen(word), &problem), 0, "%s",
                      word);

@@ -1,5 +1,6 @@
 #include <arpa/inet.h>
 #include <criterion/criterion.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "access/ip.h"
@@ -100,7 +101,8 @@ Test(ip, reads_what_the_system_reads_when_samples_are_changed_at_random)
         char text[64];
         size_t len;
 
-        strcpy(text, samples[cv_random_below(&random, sizeof(samples) / sizeof(samples[0]))]);
+        snprintf(text, sizeof(text), "%s",
+                 samples[cv_random_below(&random, sizeof(samples) / sizeof(samples[0]))]);
         len = strlen(text);
         for (uint64_t k = cv_random_below(&random, 4); k && len; k--)
             text[cv_random_below(&random, len)] =

@@ -107,14 +107,14 @@ Test(pattern, limits_names_and_paths)
 
     for (size_t label = 63; label <= 64; label++) {
         memset(text, 'a', label);
-        strcpy(text + label, ":1");
+        memcpy(text + label, ":1", 2);
         cr_assert_eq(cv_pattern_parse(&pattern, text, label + 2, &problem) == 0, label == 63);
     }
     for (size_t len = 253; len <= 254; len++) {
         memset(text, 'a', len);
         for (size_t i = 50; i < 250; i += 50)
             text[i] = '.';
-        strcpy(text + len, ":1");
+        memcpy(text + len, ":1", 2);
         cr_assert_eq(cv_pattern_parse(&pattern, text, len + 2, &problem) == 0, len == 253);
     }
     for (size_t len = 107; len <= 108; len++) {

@@ -1,0 +1,182 @@
+"""The documents against the programs and the tree: every flag, default and example, every row of a table that the
+code knows too."""
+import json
+import pathlib
+import re
+import unittest
+
+from tests.interop.peer import wire
+
+from .lab import ROOT, LabCase
+
+DOCS = ROOT / "docs"
+FLAG = re.compile(r"^  --([a-z-]+)(?: ('[^']+'|[A-Z][^ ]*))?(?: {2,}(.*))?$")
+ROW = re.compile(r"^\| *`(.+?)` *\|(.*)\|$")
+LINK = re.compile(r"\]\(([^)\s]+)\)")
+DEFAULT = re.compile(r"\(default:? ([^)]*)\)")
+
+
+def section(path, title):
+    """The text under the heading @title, up to the next one of its level or above."""
+    level = title.index(" ")
+    found = re.search(
+        rf"^{re.escape(title)}\n(.*?)(?=^#{{1,{level}}} |\Z)", path.read_text(), re.M | re.S
+    )
+    assert found, f"{path.name} has no section {title!r}"
+    return found.group(1)
+
+
+def rows(text):
+    """{first cell without its backticks: the cells behind it} of all tables in @text."""
+    found = {}
+    for line in text.splitlines():
+        if match := ROW.match(line):
+            found[match.group(1)] = [cell.strip() for cell in match.group(2).split(" | ")]
+    return found
+
+
+def fenced(path, language):
+    return re.findall(rf"^```{language}\n(.*?)^```", path.read_text(), re.M | re.S)
+
+
+def help_flags(text):
+    """{flag with its value's name: (default, repeatable)} of a --help."""
+    flags, wrapped = {}, None
+    for line in text.splitlines():
+        match = FLAG.match(line)
+        if match:
+            name, value, words = match.groups()
+            wrapped = f"--{name} {value}" if value else f"--{name}"
+        else:
+            words = line.strip() if line.startswith("   ") else None
+        if wrapped and words:
+            default = DEFAULT.search(words)
+            flags[wrapped] = (default.group(1) if default else "", "repeatable" in words)
+            wrapped = None
+    return flags
+
+
+class Configuration(LabCase):
+    page = DOCS / "CONFIGURATION.md"
+
+    def test_every_flag_of_help_and_no_other(self):
+        for program in ("culvert-server", "culvert-agent"):
+            with self.subTest(program):
+                shown = help_flags(self.run_to_end(program, "--help").stdout)
+                text = section(self.page, f"## {program}").partition("\n### ")[0]
+                told = {
+                    flag: (cells[0], "repeatable" in cells[1])
+                    for flag, cells in rows(text).items()
+                    if flag.startswith("--")
+                }
+                self.assertGreater(len(shown), 10)
+                self.assertEqual(told, shown)
+
+    def test_every_command_of_culvertctl_and_no_other(self):
+        shown = re.findall(r"^  (\S.*?)  ", self.run_to_end("culvertctl", "--help").stdout, re.M)
+        self.assertGreater(len(shown), 2)
+        self.assertEqual(list(rows(section(self.page, "## culvertctl"))), shown)
+
+    def test_the_example_files_are_accepted(self):
+        examples = fenced(self.page, "yaml")
+        self.assertEqual(len(examples), 2)
+        token, digest = self.new_token()
+        self.file("token", token + "\n")
+        self.file("tokens", f"agent laptop {digest}\n")
+        for example in examples:
+            program = example.splitlines()[0].removeprefix("# ")
+            with self.subTest(program):
+                path = self.file(f"{program}.yaml", example.replace("/etc/culvert", str(self.dir)))
+                done = self.run_to_end(program, "--config", path, "--check")
+                self.assertEqual(done.returncode, 0, done.stderr)
+
+    def test_the_example_of_a_token_file_is_accepted(self):
+        (example,) = fenced(self.page, "tokens")
+        self.server(auth=("--token-file", self.file("tokens", example)))
+
+    def test_the_example_forwards_are_accepted(self):
+        found = re.findall(r"^    --forward (\S+)$", self.page.read_text(), re.M)
+        self.assertGreater(len(found), 3)
+        base = ("--listen", ":1", "--insecure-no-auth", "--check")
+        for rule in found:
+            with self.subTest(rule):
+                done = self.run_to_end("culvert-server", *base, "--forward", rule.strip("'"))
+                self.assertEqual(done.returncode, 0, done.stderr)
+
+    def test_the_example_patterns_are_accepted(self):
+        cells = [
+            line.split("|")[1]
+            for line in section(self.page, "## What an agent dials").splitlines()
+            if line.startswith("| `")
+        ]
+        patterns = [pattern for cell in cells for pattern in re.findall(r"`(.+?)`", cell)]
+        self.assertGreater(len(patterns), 7)
+        for pattern in patterns:
+            with self.subTest(pattern):
+                done = self.run_to_end(
+                    "culvert-agent", "--connect", "ws://x", "--check", "--allow", pattern
+                )
+                self.assertEqual(done.returncode, 0, done.stderr)
+
+
+class Protocol(unittest.TestCase):
+    def test_the_example_frames_are_what_they_say(self):
+        """Rows `HEX` | what | {"type", "conn", "id", "body" or "body_hex"} of the table of examples."""
+        examples = rows(section(DOCS / "PROTOCOL.md", "### Examples"))
+        self.assertEqual(len(examples), 11)
+        for text, (_, fields) in examples.items():
+            with self.subTest(text):
+                said = json.loads(fields.strip("`"))
+                body = bytes.fromhex(said.get("body_hex", "")) or said.get("body", "").encode()
+                deadline = 15000 if said["type"] in (wire.DATA, wire.CONNECT) else 0
+                frame = wire.Frame(said["type"], said["conn"], body, said["id"], deadline)
+                self.assertEqual(frame.encode().hex(" "), text)
+
+
+class Architecture(unittest.TestCase):
+    page = DOCS / "ARCHITECTURE.md"
+
+    def test_the_layers_are_those_of_the_build(self):
+        told = {
+            layer: [cells[2], *cells[1].split()]
+            for layer, cells in rows(section(self.page, "## Layers")).items()
+        }
+        built = {}
+        for line in (ROOT / "cmake/layers.txt").read_text().splitlines():
+            if words := line.split("#")[0].split():
+                built[words[0]] = ["yes" if words[1] == "pure" else "no", *words[2:]]
+        self.assertEqual({name: told.get(name) for name in built}, built)
+        self.assertEqual(sorted(path.name for path in (ROOT / "src").iterdir()), sorted(built))
+
+    def test_every_limit_stands_where_it_is_said_to(self):
+        limits = rows(section(self.page, "## Limits"))
+        self.assertGreater(len(limits), 20)
+        for name, (*_, place) in limits.items():
+            with self.subTest(name):
+                code = (ROOT / place.strip("`")).read_text()
+                self.assertRegex(code, rf"(?m)^#define {name}\b")
+
+
+class Links(unittest.TestCase):
+    def test_every_link_between_documents_leads_somewhere(self):
+        pages = [ROOT / "README.md", ROOT / "CHANGELOG.md", *DOCS.glob("*.md")]
+        self.assertGreater(len(pages), 5)
+        for page in pages:
+            for link in LINK.findall(page.read_text()):
+                target, _, anchor = link.partition("#")
+                if "://" in target:
+                    continue
+                with self.subTest(page.name, link=link):
+                    path = (page.parent / target) if target else page
+                    self.assertTrue(path.exists(), link)
+                    if anchor:
+                        self.assertIn(anchor, self.anchors(path))
+
+    @staticmethod
+    def anchors(path: pathlib.Path):
+        titles = re.findall(r"^#+ (.+)$", path.read_text(), re.M)
+        return [re.sub(r"[^\w -]", "", title.lower()).replace(" ", "-") for title in titles]
+
+
+if __name__ == "__main__":
+    unittest.main()
