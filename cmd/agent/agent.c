@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "net/digest.h"
 #include "net/log.h"
@@ -123,6 +124,17 @@ static int start_uplinks(struct agent *agent)
     return 0;
 }
 
+/* libcurl reads these files at each handshake; what is wrong with their names is said at once. */
+static const char *unreadable_file(const struct cv_agent_config *config)
+{
+    const char *files[] = {config->ca, config->cert, config->key};
+
+    for (size_t i = 0; i < sizeof(files) / sizeof(files[0]); i++)
+        if (files[i] && access(files[i], R_OK) < 0)
+            return files[i];
+    return NULL;
+}
+
 static int fail(struct cv_config_error *error, int code, const char *what, int rc)
 {
     snprintf(error->line, sizeof(error->line), "culvert-agent: %s: %s", what, cv_strerror(rc));
@@ -131,9 +143,12 @@ static int fail(struct cv_config_error *error, int code, const char *what, int r
 
 int agent_start(struct agent *agent, const struct cv_agent_config *config, struct cv_config_error *error)
 {
+    const char *bad = unreadable_file(config);
     struct cv_log log;
     int rc;
 
+    if (bad)
+        return fail(error, EXIT_USAGE, bad, -errno);
     agent->config = config;
     agent->budget.limit = BUDGET;
     cv_log_stderr(&log, config->common.log_level, config->common.log_format == CV_LOG_JSON);

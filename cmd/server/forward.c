@@ -28,9 +28,11 @@ static int dial_through(struct forward *forward, const struct cv_route *route, s
 {
     struct cv_tunnel *tunnel = guest_tunnel(route->owner);
     int64_t conn_id;
-    int rc = cv_session_dial(route->session, route->proto, forward->rule->address, NULL,
-                             cv_loop_now(&forward->server->loop), &conn_id);
+    int rc = guest_may_dial(route->owner, forward->rule);
 
+    if (rc == 0)
+        rc = cv_session_dial(route->session, route->proto, forward->rule->address, NULL,
+                             cv_loop_now(&forward->server->loop), &conn_id);
     if (rc < 0)
         return rc;
     forward->server->conns++;

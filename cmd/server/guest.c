@@ -14,6 +14,8 @@ struct guest {
     struct cv_tunnel *tunnel; /* first told of its end by on_closed() */
     uint64_t id;              /* in the manager */
     char key[CV_KEY_MAX + 1];
+    bool has_digest; /* of its token; not where anyone may come in */
+    uint8_t digest[CV_TOKEN_DIGEST];
 };
 
 static const struct cv_log *log_of(const struct guest *guest)
@@ -157,6 +159,9 @@ void guest_welcome(void *ctx, const struct cv_front_guest *from)
         cv_list_init(&guest->link);
         guest->server = server;
         snprintf(guest->key, sizeof(guest->key), "%s", from->key);
+        guest->has_digest = from->digest != NULL;
+        if (from->digest)
+            memcpy(guest->digest, from->digest, sizeof(guest->digest));
         rc = join(guest, from);
     } else {
         cv_stream_close(from->stream);
@@ -180,4 +185,54 @@ void guests_dismiss(struct server *server, uint16_t code, const char *reason)
 struct cv_tunnel *guest_tunnel(void *owner)
 {
     return ((struct guest *)owner)->tunnel;
+}
+
+/* The credential that it came in with, as it is now; why is CV_ACCESS_OK where anyone may come in. */
+static struct cv_access_answer credential_of(const struct guest *guest)
+{
+    struct cv_access_answer answer = {.why = CV_ACCESS_OK};
+
+    if (guest->has_digest &&
+        cv_access_agent(&answer, guest->server->credentials, guest->digest, guest->key,
+                        strlen(guest->key), cv_wall_clock()) < 0)
+        answer.credential = NULL;
+    return answer;
+}
+
+void guests_recheck(struct server *server)
+{
+    cv_list_each_safe(link, &server->guests)
+    {
+        struct guest *guest = cv_container_of(link, struct guest, link);
+        struct cv_access_answer answer = credential_of(guest);
+
+        if (answer.why == CV_ACCESS_OK)
+            continue;
+        cv_log(log_of(guest), CV_LOG_WARN, "client %s: its credential is gone: %s", guest->key,
+               cv_access_text(answer.why));
+        cv_tunnel_close(guest->tunnel, CV_WS_POLICY, "the credential is gone");
+    }
+}
+
+int guest_may_dial(void *owner, const struct cv_forward *rule)
+{
+    const struct guest *guest = owner;
+    struct cv_access_answer answer = credential_of(guest);
+    const char *problem;
+    char text[CV_CONNECT_TARGET_MAX + 1];
+    struct cv_target target;
+    int len;
+
+    if (answer.why != CV_ACCESS_OK)
+        return CV_EDENIED;
+    if (!answer.credential)
+        return 0;
+    len = snprintf(text, sizeof(text), "%s/%s", cv_proto_name(rule->proto), rule->address);
+    if (cv_target_parse(&target, text, cv_min_size((size_t)len, sizeof(text) - 1), &problem) < 0 ||
+        !cv_access_may_dial(answer.credential, guest->key, strlen(guest->key), &target))
+        return CV_EDENIED;
+    if (answer.credential->max_conns &&
+        cv_session_conns(cv_tunnel_session(guest->tunnel)) >= answer.credential->max_conns)
+        return CV_EFULL;
+    return 0;
 }

@@ -84,6 +84,7 @@ static void reload(struct server *server)
         } else {
             cv_credentials_free(server->credentials);
             server->credentials = fresh;
+            guests_recheck(server);
         }
     }
     if (server->tls && cv_tls_reload(server->tls, tls_error, sizeof(tls_error)) < 0)
@@ -121,7 +122,7 @@ static int open_tls(struct server *server, struct cv_config_error *error)
     if (cv_tls_new(&server->tls, config->tls_cert, config->tls_key, text, sizeof(text)) == 0)
         return EXIT_OK;
     snprintf(error->line, sizeof(error->line), PROGRAM ": %s", text);
-    return EXIT_OPEN;
+    return EXIT_USAGE;
 }
 
 static int open_front(struct server *server, struct cv_config_error *error)

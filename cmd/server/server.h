@@ -52,6 +52,13 @@ int forward_open(struct forward *forward, struct server *server, const struct cv
 /* guest.c: agents that came in. */
 void guest_welcome(void *ctx, const struct cv_front_guest *guest); /* @ctx is the server */
 void guests_dismiss(struct server *server, uint16_t code, const char *reason);
+
+/* Closes the sessions whose credential is no longer there: called after a reload. */
+void guests_recheck(struct server *server);
+
+/* Whether the credential that the guest came in with lets @rule's target be dialled through it now: 0, CV_EDENIED, or
+ * CV_EFULL when it has as many connections as that allows. @owner as cv_manager_route() gives it. */
+int guest_may_dial(void *owner, const struct cv_forward *rule) CV_MUST_USE;
 struct cv_tunnel *guest_tunnel(void *owner); /* @owner as cv_manager_route() gives it */
 
 #endif

@@ -71,12 +71,23 @@ enum cv_want {
 #define CV_WINDOW_INITIAL ((size_t)256 * 1024)
 #define CV_WINDOW_MAX     ((size_t)16 * 1024 * 1024)
 
-/* A reference end that paused us and forgot: first wait before asking, longest wait, bytes that the question may
- * carry, and how long its answer may take at least (two round trips where these are longer). */
+/* A reference end that paused us and forgot is asked by a Resume and, a moment later, a small Data frame: first wait
+ * before asking, longest wait, the moment (in which its blocked writer wakes; Data that comes at once would pause it
+ * again), bytes that the frame may carry, and how long the answer may take at least (two round trips where these are
+ * longer). */
 #define CV_PROBE_WAIT_FIRST (200 * CV_MSEC)
 #define CV_PROBE_WAIT_MAX   (5 * CV_SEC)
+#define CV_PROBE_GAP        (20 * CV_MSEC)
 #define CV_PROBE_BYTES      ((size_t)4096)
 #define CV_PROBE_ANSWER     (50 * CV_MSEC)
+
+/* Where the question to a reference end stands; what ends each step but the first two is probe_at. */
+enum cv_probe {
+    CV_PROBE_NONE,   /* nothing was asked; while paused, probe_at is when to ask */
+    CV_PROBE_RESUME, /* a Resume is wanted */
+    CV_PROBE_PAUSE,  /* it was said: wait for the writer */
+    CV_PROBE_DATA,   /* probe_left bytes may go; then a Pause comes back, or the way is free */
+};
 
 struct cv_flow_limits {
     size_t pause_mark;  /* bytes unread above which the other end is paused */
@@ -95,8 +106,8 @@ struct cv_conn {
     bool rx_paused;  /* we asked the other end to pause, and it may still know */
     bool tx_paused;  /* the other end asked us to pause */
     bool pause_open; /* REFERENCE: a Pause was sent or received since our last Resume */
-    bool probing;    /* REFERENCE: our Resume was a question; until probe_at only probe_left bytes go */
 
+    enum cv_probe probe; /* REFERENCE */
     size_t probe_left;
     uint64_t probe_at;   /* next step of the question, or CV_NEVER */
     uint64_t probe_wait; /* from a Pause to the question */

@@ -76,14 +76,14 @@ size_t cv_conn_may_send(const struct cv_conn *conn)
         return conn->tx_credit;
     if (conn->tx_paused)
         return 0;
-    return conn->probing ? conn->probe_left : SIZE_MAX;
+    return conn->probe == CV_PROBE_NONE ? SIZE_MAX : conn->probe_left;
 }
 
 void cv_conn_sent(struct cv_conn *conn, size_t len, uint64_t now)
 {
     if (conn->mode == CV_FLOW_CREDIT)
         conn->tx_credit -= len;
-    if (!conn->probing)
+    if (conn->probe != CV_PROBE_DATA)
         return;
     /* one small frame is the question; the rest waits for the answer */
     conn->probe_left = 0;
@@ -98,9 +98,10 @@ void cv_conn_on_pause(struct cv_conn *conn, uint64_t now, uint64_t rtt)
     if (conn->mode != CV_FLOW_REFERENCE)
         return;
     conn->pause_open = true;
-    if (conn->probing)
+    if (conn->probe != CV_PROBE_NONE)
         conn->probe_wait = cv_min_time(2 * conn->probe_wait, CV_PROBE_WAIT_MAX);
-    conn->probing = false;
+    conn->probe = CV_PROBE_NONE;
+    conn->probe_left = 0;
     conn->probe_at = now + conn->probe_wait;
     conn->probe_answer = CV_PROBE_ANSWER;
     if (rtt != CV_NEVER && 2 * rtt > CV_PROBE_ANSWER)
@@ -112,7 +113,7 @@ void cv_conn_on_resume(struct cv_conn *conn)
     conn->tx_paused = false;
     if (conn->mode != CV_FLOW_REFERENCE)
         return;
-    conn->probing = false;
+    conn->probe = CV_PROBE_NONE;
     conn->probe_at = CV_NEVER;
     conn->probe_wait = CV_PROBE_WAIT_FIRST;
     /* Its writer, blocked by the flag that it has just cleared, misses its own wake-up: only a Resume of ours wakes
@@ -146,10 +147,10 @@ void cv_conn_said_resume(struct cv_conn *conn, uint64_t now)
         conn->rx_paused = false;
     conn->pause_open = false;
     conn->tx_paused = false;
-    if (!conn->probing)
+    if (conn->probe != CV_PROBE_RESUME)
         return;
-    conn->probe_left = CV_PROBE_BYTES;
-    conn->probe_at = now + conn->probe_answer;
+    conn->probe = CV_PROBE_PAUSE;
+    conn->probe_at = now + CV_PROBE_GAP;
 }
 
 size_t cv_conn_said_window(struct cv_conn *conn, const struct cv_flow_limits *limits, uint64_t now,
@@ -176,15 +177,23 @@ void cv_conn_tick(struct cv_conn *conn, uint64_t now)
 {
     if (now < conn->probe_at)
         return;
-    if (conn->tx_paused) {
-        conn->probing = true;
-        conn->probe_left = 0;
+    switch (conn->probe) {
+    case CV_PROBE_NONE:
+        conn->probe = CV_PROBE_RESUME;
         conn->probe_at = CV_NEVER; /* until the Resume is on its way */
         conn->wants |= CV_WANT_RESUME;
-        return;
+        break;
+    case CV_PROBE_RESUME:
+        break;
+    case CV_PROBE_PAUSE:
+        conn->probe = CV_PROBE_DATA;
+        conn->probe_left = CV_PROBE_BYTES;
+        conn->probe_at = now + conn->probe_answer;
+        break;
+    case CV_PROBE_DATA: /* no Pause came back: the way is free */
+        conn->probe = CV_PROBE_NONE;
+        conn->probe_at = CV_NEVER;
+        conn->probe_wait = CV_PROBE_WAIT_FIRST;
+        break;
     }
-    /* no Pause came back: the way is free */
-    conn->probing = false;
-    conn->probe_at = CV_NEVER;
-    conn->probe_wait = CV_PROBE_WAIT_FIRST;
 }

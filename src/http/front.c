@@ -40,6 +40,8 @@ struct knock {
     bool culvert;
     unsigned features;
     char key[CV_KEY_MAX + 1];
+    bool has_digest;
+    uint8_t digest[CV_TOKEN_DIGEST];
 };
 
 /* Ends a knock; its stream has gone elsewhere or is closed here. */
@@ -61,6 +63,7 @@ static void hand_over(struct knock *knock)
                                    .early = knock->buf + knock->head_len,
                                    .early_len = knock->len - knock->head_len,
                                    .key = knock->key,
+                                   .digest = knock->has_digest ? knock->digest : NULL,
                                    .culvert = knock->culvert,
                                    .features = knock->features};
 
@@ -138,16 +141,17 @@ static bool may_enter(struct knock *knock, const struct cv_http_head *head)
     const struct cv_credentials *credentials = config->credentials(config->ctx);
     const struct cv_slice *value = cv_http_find(head, "Authorization");
     struct cv_access_answer answer = {.why = CV_ACCESS_UNKNOWN};
-    uint8_t digest[CV_SHA256_LEN];
     size_t skip = sizeof(scheme) - 1;
 
     if (!credentials)
         return true;
     if (value && value->len > skip && cv_slice_is((struct cv_slice){value->at, skip}, scheme) &&
-        cv_sha256(digest, value->at + skip, value->len - skip) == 0 &&
-        cv_access_agent(&answer, credentials, digest, knock->key, strlen(knock->key),
-                        cv_wall_clock()) == 0)
+        cv_sha256(knock->digest, value->at + skip, value->len - skip) == 0 &&
+        cv_access_agent(&answer, credentials, knock->digest, knock->key, strlen(knock->key),
+                        cv_wall_clock()) == 0) {
+        knock->has_digest = true;
         return true;
+    }
     cv_log(&knock->loop->log, CV_LOG_WARN, "front door: %s: client %s refused: %s",
            cv_stream_peer(knock->stream), knock->key,
            value ? cv_access_text(answer.why) : "no bearer token");

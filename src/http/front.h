@@ -15,6 +15,7 @@ struct cv_front_guest {
     const void *early;        /* bytes that came behind the request; borrowed for the call */
     size_t early_len;
     const char *key; /* its client key; borrowed for the call */
+    const uint8_t *digest; /* of its token, CV_TOKEN_DIGEST bytes, borrowed for the call; NULL where anyone may come in */
     bool culvert;    /* it sent X-Culvert-Features */
     unsigned features;
 };

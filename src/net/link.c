@@ -162,6 +162,12 @@ int cv_link_fill(struct cv_link *link, uint64_t now, struct cv_link_turn *turn)
             if (rc < 0)
                 return rc == CV_EFULL ? 0 : rc;
         }
+        /* a slot is off its queue once it is handed out: there must be a place for it */
+        if (!link->out && cv_session_pending(link->session)) {
+            rc = make_room(link, CV_LINK_SEND_MAX);
+            if (rc < 0)
+                return rc;
+        }
         cv_session_next(link->session, payload_room(link), now, &link->slot);
         switch (link->slot.kind) {
         case CV_SLOT_NONE:
@@ -312,7 +318,7 @@ int cv_link_recv(struct cv_link *link, uint8_t *data, size_t len, uint64_t now)
 
 uint64_t cv_link_deadline(const struct cv_link *link)
 {
-    return link->closing ? CV_NEVER : cv_session_deadline(link->session);
+    return cv_session_deadline(link->session);
 }
 
 int cv_link_tick(struct cv_link *link, uint64_t now)

@@ -12,6 +12,8 @@
 #define READS_A_TURN 4
 #define SENDS_A_TURN 8
 
+#define RETRY_AFTER (100 * CV_MSEC) /* out of memory */
+
 /* Of a link, in the kernel: two sends. What a connection with little to say waits for behind bulk. */
 #define UNSENT_MAX (2 * (int)CV_LINK_SEND_MAX)
 
@@ -23,6 +25,7 @@ struct cv_tunnel {
     struct cv_turn_job job;
     struct cv_timer *timer; /* owned */
     uint64_t timer_at; /* when the timer is set for, CV_NEVER when it is not */
+    uint64_t retry_at; /* there was no memory to send with, else CV_NEVER */
     uint64_t give_up;  /* closing: when the answer is no longer waited for, else CV_NEVER */
     int error;         /* first one, told when the link goes */
     bool shut;         /* our side of the stream is shut */
@@ -178,6 +181,7 @@ static void go(struct cv_tunnel *t)
     cv_stream_close(stream);
     cv_session_cut(cv_link_session(t->link));
     t->gone = true;
+    t->give_up = CV_NEVER;
     t->owner.closed(t->owner.ctx, t, t->error, cv_strerror(t->error));
 }
 
@@ -187,11 +191,9 @@ static void on_timer(void *ctx)
     uint64_t now = cv_loop_now(t->loop);
     int rc;
 
-    t->timer_at = CV_NEVER;
-    if (t->gone)
-        return;
+    t->timer_at = t->retry_at = CV_NEVER;
     rc = cv_link_tick(t->link, now);
-    if (rc < 0)
+    if (rc < 0 && !t->gone)
         fail(t, rc);
     settle(t);
 }
@@ -199,7 +201,9 @@ static void on_timer(void *ctx)
 /* A deadline that moved away lets the timer ring early and be set anew: cheaper than setting it for each byte. */
 static void arm_timer(struct cv_tunnel *t, uint64_t now)
 {
-    uint64_t at = cv_min_time(cv_link_deadline(t->link), t->give_up);
+    /* once the end is decided the session's own deadlines mean nothing, until it is cut */
+    bool ending = t->error && !t->gone;
+    uint64_t at = ending ? t->give_up : cv_min_time(cv_link_deadline(t->link), t->retry_at);
 
     if (at >= t->timer_at)
         return;
@@ -241,19 +245,21 @@ static void settle(struct cv_tunnel *t)
         shut_when_done(t, now);
         if (rc >= 0)
             rc = watch(t);
-        if (rc < 0 && rc != -ENOMEM) {
+        if (rc == -ENOMEM)
+            t->retry_at = now + RETRY_AFTER;
+        else if (rc < 0) {
             fail(t, rc);
             t->give_up = 0;
         }
         if (now >= t->give_up) {
             go(t);
             give_events(t);
-        } else {
-            arm_timer(t, now);
         }
     }
     if (!t->stream && cv_session_conns(cv_link_session(t->link)) == 0)
         tunnel_free(t);
+    else
+        arm_timer(t, now);
 }
 
 static void on_job(struct cv_turn_job *job)
@@ -369,7 +375,7 @@ int cv_tunnel_new(struct cv_tunnel **out, struct cv_loop *loop, struct cv_stream
     }
     t->stream = stream;
     t->owner = *owner;
-    t->timer_at = t->give_up = CV_NEVER;
+    t->timer_at = t->retry_at = t->give_up = CV_NEVER;
     cv_turn_job_init(&t->job, on_first_job);
     cv_stream_owner(stream, on_ready, t);
     cv_stream_limit_unsent(stream, UNSENT_MAX);

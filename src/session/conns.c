@@ -43,6 +43,7 @@ int cv_session_dial(struct cv_session *s, const char *proto, const char *address
     s->next_id += 2;
     s->stats.opened++;
     e->user = user;
+    e->awaits_ack = true;
     e->wants |= WANT_CONNECT;
     *conn_id = e->id;
     cv_entry_settle(s, e);
@@ -132,6 +133,7 @@ int cv_session_consume(struct cv_session *s, int64_t conn_id, size_t len)
 
     if (!e)
         return CV_ESTALE;
+    e->progressed = true;
     cv_conn_unstore(&e->conn, s->alloc, &s->budget, len);
     cv_conn_consumed(&e->conn, &s->limits, len);
     if (e->conn.rx.len == 0 && e->conn.state == CV_CONN_REMOTE_FIN)

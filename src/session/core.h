@@ -36,8 +36,12 @@ struct entry {
     struct cv_list control; /* in `control` while something is wanted */
     struct cv_list events;  /* in `events` while there is something to tell */
     struct cv_list asking;  /* in `asking` while probe_at is set */
+    struct cv_list drains;  /* in `drains` while the connection is draining */
     unsigned wants, tells;  /* enum entry_want, enum entry_event */
     bool source_ready;
+    bool awaits_ack; /* we dialled, and were not told yet that it is through */
+    bool progressed; /* DRAINING: the sink took something since drain_at was set */
+    uint64_t drain_at; /* DRAINING: when to see whether it did */
     bool wire_over;   /* we said, or were told, that it is over: later frames about it are stray */
     bool closed_told; /* CLOSED was polled */
     bool listed;      /* was in the list of connections being read */
@@ -84,7 +88,7 @@ struct cv_session {
     struct cv_list fresh, bulk; /* ready entries: those that just woke, those that have had a turn */
     size_t fresh_bytes;         /* that went out since the last turn of `bulk` */
     bool bulk_turn;             /* the Data slot last handed out was of `bulk` */
-    struct cv_list control, events, asking;
+    struct cv_list control, events, asking, drains;
     struct cv_chain misc; /* frames about no entry: see misc.c */
     size_t orphans;       /* Errors in misc */
     int64_t last_orphan;
@@ -93,6 +97,7 @@ struct cv_session {
     size_t sync_len;
     bool want_sync; /* the list in sync_body waits to be sent */
 
+    uint64_t now; /* the latest time that a call brought */
     uint64_t heard_at;
     uint64_t ping_at;      /* next one */
     uint64_t ping_sent_at; /* the last one, CV_NEVER when it was answered */

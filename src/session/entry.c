@@ -41,6 +41,7 @@ int cv_entry_add(struct cv_session *s, int64_t id, enum cv_conn_state state, uin
     cv_list_init(&e->control);
     cv_list_init(&e->events);
     cv_list_init(&e->asking);
+    cv_list_init(&e->drains);
     HASH_ADD(hh, s->entries, id, sizeof(e->id), e);
     if (!cv_table_added(e)) {
         cv_free(s->alloc, e);
@@ -62,6 +63,7 @@ void cv_entry_free(struct cv_session *s, struct entry *e)
     cv_list_remove(&e->control);
     cv_list_remove(&e->events);
     cv_list_remove(&e->asking);
+    cv_list_remove(&e->drains);
     HASH_DEL(s->entries, e);
     cv_conn_deinit(&e->conn, s->alloc, &s->budget);
     cv_free(s->alloc, e->text);
@@ -102,6 +104,7 @@ void cv_entry_settle(struct cv_session *s, struct entry *e)
     enlist(&s->control, &e->control, e->wants || e->conn.wants);
     enlist(&s->events, &e->events, e->tells != 0);
     enlist(&s->asking, &e->asking, e->conn.probe_at != CV_NEVER);
+    enlist(&s->drains, &e->drains, e->conn.state == CV_CONN_DRAINING);
     enlist(&s->fresh, &e->ready,
            e->source_ready && !e->wire_over && cv_conn_sends(e->conn.state) &&
                cv_conn_may_send(&e->conn) > 0);
@@ -117,6 +120,8 @@ void cv_entry_move(struct cv_session *s, struct entry *e, enum cv_conn_event eve
         e->reason = CV_REASON_EOF;
     if (after == CV_CONN_DRAINING && e->conn.rx.len == 0)
         after = cv_conn_next(after, CV_CONN_EV_DRAINED);
+    if (after == CV_CONN_DRAINING && before != after)
+        e->drain_at = s->now + CV_DRAIN_WAIT;
     e->conn.state = after;
     if (after == CV_CONN_REMOTE_FIN && e->conn.rx.len == 0)
         e->tells |= before == after ? 0 : EVENT_FIN;

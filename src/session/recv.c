@@ -8,7 +8,7 @@
 
 void cv_session_heard(struct cv_session *s, uint64_t now)
 {
-    s->heard_at = now;
+    s->now = s->heard_at = now;
     s->takeover_at = CV_NEVER;
 }
 
@@ -183,8 +183,9 @@ static int on_entry_frame(struct cv_session *s, uint64_t now)
         cv_conn_on_resume(&e->conn);
         break;
     case CV_FRAME_CONNECTED:
-        if (s->config.features & CV_FEATURE_ACK)
+        if ((s->config.features & CV_FEATURE_ACK) && e->awaits_ack)
             e->tells |= EVENT_CONNECTED;
+        e->awaits_ack = false;
         break;
     case CV_FRAME_CLOSE_WRITE:
         if (s->config.features & CV_FEATURE_HALFCLOSE)

@@ -21,6 +21,7 @@ static void init_lists(struct cv_session *s)
     cv_list_init(&s->control);
     cv_list_init(&s->events);
     cv_list_init(&s->asking);
+    cv_list_init(&s->drains);
 }
 
 int cv_session_new(struct cv_session **out, const struct cv_session_config *config,
@@ -46,7 +47,7 @@ int cv_session_new(struct cv_session **out, const struct cv_session_config *conf
     s->next_id = dialler ? 1 : 2;
     /* the reference starts anywhere in 63 bits; a short start keeps every head five bytes shorter */
     s->frame_id = (int64_t)cv_random_below(random, 1 << 20);
-    s->heard_at = now;
+    s->now = s->heard_at = now;
     s->ping_at = dialler || config->culvert ? now : CV_NEVER;
     if (dialler && !config->culvert)
         s->ping_at = now + CV_PING_EVERY;

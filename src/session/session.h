@@ -40,6 +40,7 @@ enum cv_feature {
 #define CV_DEAD_AFTER          (15 * CV_SEC) /* of silence, between Culvert ends */
 #define CV_DEAD_AFTER_FOREIGN  (60 * CV_SEC) /* of silence, with a reference end */
 #define CV_TAKEOVER_WAIT       (5 * CV_SEC)  /* of silence after cv_session_probe() */
+#define CV_DRAIN_WAIT          (30 * CV_SEC) /* a sink that takes nothing for that long loses what is stored */
 #define CV_SYNC_EVERY          (60 * CV_SEC)
 #define CV_SYNC_GRACE          (10 * CV_SEC) /* a younger connection is never closed by a list */
 #define CV_SESSION_BUDGET      ((size_t)64 * 1024 * 1024)
@@ -210,7 +211,8 @@ int cv_session_tick(struct cv_session *session, uint64_t now) CV_MUST_USE;
 /* Asks the other end for a sign of life, which it has CV_TAKEOVER_WAIT for: a newer session of its key has come. */
 void cv_session_probe(struct cv_session *session, uint64_t now);
 
-/* The link is gone: nothing more goes out or comes in. Each connection ends, after its sink has taken what is stored. */
+/* The link is gone: nothing more goes out or comes in. Each connection ends, after its sink has taken what is stored;
+ * cv_session_tick() still ends those whose sink takes nothing. */
 void cv_session_cut(struct cv_session *session);
 
 /* For routing, limits and people. */

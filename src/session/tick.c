@@ -11,7 +11,11 @@ uint64_t cv_session_deadline(const struct cv_session *s)
     uint64_t at = s->heard_at + dead_after(s);
 
     if (s->cut)
-        return CV_NEVER;
+        at = CV_NEVER;
+    cv_list_each(link, &s->drains)
+        at = cv_min_time(at, cv_container_of(link, struct entry, drains)->drain_at);
+    if (s->cut)
+        return at;
     at = cv_min_time(at, s->takeover_at);
     at = cv_min_time(at, s->ping_at);
     at = cv_min_time(at, s->sync_at);
@@ -28,8 +32,26 @@ void cv_session_probe(struct cv_session *s, uint64_t now)
     s->takeover_at = now + CV_TAKEOVER_WAIT;
 }
 
+/* A sink that takes nothing must not hold what is stored for it for ever: nobody is left to wait for it. */
+static void tick_drains(struct cv_session *s, uint64_t now)
+{
+    cv_list_each_safe(link, &s->drains)
+    {
+        struct entry *e = cv_container_of(link, struct entry, drains);
+
+        if (now < e->drain_at)
+            continue;
+        if (!e->progressed)
+            cv_entry_abort(s, e, CV_REASON_LOCAL, "it does not take what is left for it");
+        e->progressed = false;
+        e->drain_at = now + CV_DRAIN_WAIT;
+    }
+}
+
 int cv_session_tick(struct cv_session *s, uint64_t now)
 {
+    s->now = now;
+    tick_drains(s, now);
     if (s->cut)
         return 0;
     if (now >= s->takeover_at || now >= s->heard_at + dead_after(s))

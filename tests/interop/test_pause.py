@@ -171,15 +171,22 @@ class Flood(LabCase):
         self.addCleanup(deaf.close)
         peak = 0
 
+        def told(kind):
+            return [
+                e
+                for e in list(session.trace)
+                if e.kind == kind and not e.sent and e.conn == self.flooder.flooding
+            ]
+
         def ended():
             nonlocal peak
             peak = max(peak, self.lab_server.rss() - before)
-            return session.count(wire.ERROR, sent=False) > 0 or session.over.is_set()
+            return told(wire.ERROR) or session.over.is_set()
 
         wait_until(ended, "an Error on the flooded connection")
         self.assertFalse(session.over.is_set(), "the whole session was ended")
-        self.assertGreater(session.count(wire.PAUSE, sent=False), 0, "no Pause before the Error")
-        text = next(e.text for e in session.trace if e.kind == wire.ERROR and not e.sent)
+        self.assertTrue(told(wire.PAUSE), "no Pause before the Error")
+        text = told(wire.ERROR)[0].text
         self.assertNotIn(text, ("", "EOF"), "an error, not an orderly end")
         for visitor in self.visitors:
             self.assertTrue(traffic.ping(visitor), "another connection")

@@ -45,12 +45,14 @@ class Flooder(Agent):
 
     def __init__(self, port, size, echo=(), **options):
         self.flood, self.echo, self.flooded = size, tuple(echo), 0
+        self.flooding = None  # the id of the connection that is flooded
         super().__init__(port, **options)
 
     def serve_connection(self, connection, proto, address):
         if address in self.echo:
             super().serve_connection(connection, proto, address)
             return
+        self.flooding = connection.conn
         # one frame built once: what is measured is the other end
         frame = wire.Frame(wire.DATA, connection.conn, b"f" * (32 << 10))
         message = ws.frame_bytes(ws.BINARY, frame.encode(), b"mask")
