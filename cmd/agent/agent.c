@@ -7,6 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/error.h"
 #include "net/digest.h"
 #include "net/log.h"
 #include "target.h"
@@ -149,6 +150,8 @@ int agent_start(struct agent *agent, const struct cv_agent_config *config, struc
 
     if (bad)
         return fail(error, EXIT_USAGE, bad, -errno);
+    if (config->headers.count >= CV_UPLINK_HEADERS_MAX)
+        return fail(error, EXIT_USAGE, "--header: too many", CV_EFULL);
     agent->config = config;
     agent->budget.limit = BUDGET;
     cv_log_stderr(&log, config->common.log_level, config->common.log_format == CV_LOG_JSON);

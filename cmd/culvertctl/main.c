@@ -48,6 +48,12 @@ static int print_help(void)
     return EXIT_OK;
 }
 
+static int print_command_help(const struct command *command)
+{
+    printf("Usage: culvertctl %s\n%s\n", command->synopsis, command->help);
+    return EXIT_OK;
+}
+
 /* How many of the words at @argv are the name of @command; 0 when it is another. */
 static int match(const struct command *command, int argc, char **argv)
 {
@@ -84,6 +90,8 @@ int main(int argc, char **argv)
     for (size_t i = 0; i < COMMAND_COUNT; i++) {
         int words = match(&commands[i], argc - 1, argv + 1);
 
+        if (words && argc > 1 + words && strcmp(argv[1 + words], "--help") == 0)
+            return print_command_help(&commands[i]);
         if (words)
             return commands[i].run(argc - 1 - words, argv + 1 + words);
     }

@@ -6,9 +6,6 @@
 #include "net/relay.h"
 #include "server.h"
 
-/* Sends of one dial that did not even start are tried on so many further sessions. */
-#define FAILOVER_MAX 3
-
 static void on_ended(void *ctx, const struct cv_relay_end *end)
 {
     struct forward *forward = ctx;
@@ -16,8 +13,8 @@ static void on_ended(void *ctx, const struct cv_relay_end *end)
 
     forward->server->conns--;
     cv_log(&forward->server->loop.log, cv_reason_is_error(end->reason) ? CV_LOG_INFO : CV_LOG_DEBUG,
-           "%s to %s/%s ended: %s%s%.*s (%llu bytes to the visitor, %llu from it)", rule->listen,
-           rule->client, rule->address, cv_reason_text(end->reason), end->text_len ? ": " : "",
+           "%s to %s/%s/%s ended: %s%s%.*s (%llu bytes to the visitor, %llu from it)", rule->listen,
+           rule->client, cv_proto_name(rule->proto), rule->address, cv_reason_text(end->reason), end->text_len ? ": " : "",
            (int)end->text_len, end->text ? end->text : "", (unsigned long long)end->bytes_in,
            (unsigned long long)end->bytes_out);
     server_check_drained(forward->server);
@@ -45,7 +42,7 @@ static int dial_through(struct forward *forward, const struct cv_route *route, s
     return 0;
 }
 
-/* Tries the sessions of the client in turn. */
+/* Tries the best session of the client, and if the dial cannot even start there, the next best. */
 static int dial(struct forward *forward, struct cv_stream *stream)
 {
     struct server *server = forward->server;
@@ -55,7 +52,7 @@ static int dial(struct forward *forward, struct cv_stream *stream)
 
     if (server->conns >= server->config->limits.max_conns)
         return CV_EFULL;
-    for (int i = 0; i <= FAILOVER_MAX; i++) {
+    for (int i = 0; i < 2; i++) {
         int found = cv_manager_route(server->manager, rule->client, cv_proto_name(rule->proto),
                                      CV_ROUTE_VISITOR, route.id, cv_loop_now(&server->loop), &route);
 
@@ -90,8 +87,8 @@ static void on_visitor(void *ctx, int fd, const char *peer)
         cv_log(log, CV_LOG_WARN, "%s: visitor %s turned away: %s: %s", rule->listen, peer, rule->client,
                cv_strerror(rc));
     else
-        cv_log(log, CV_LOG_DEBUG, "%s: visitor %s to %s/%s", rule->listen, peer, rule->client,
-               rule->address);
+        cv_log(log, CV_LOG_DEBUG, "%s: visitor %s to %s/%s/%s", rule->listen, peer, rule->client,
+               cv_proto_name(rule->proto), rule->address);
 }
 
 int forward_open(struct forward *forward, struct server *server, const struct cv_forward *rule)

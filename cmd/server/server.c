@@ -164,9 +164,9 @@ static int open_forwards(struct server *server, struct cv_config_error *error)
         if (rc < 0)
             return fail(error, EXIT_OPEN, rules->at[i].listen, rc);
         server->forward_count++;
-        cv_log(&server->loop.log, CV_LOG_INFO, "forward %s to %s/%s",
+        cv_log(&server->loop.log, CV_LOG_INFO, "forward %s to %s/%s/%s",
                cv_listener_address(server->forwards[i].listener), rules->at[i].client,
-               rules->at[i].address);
+               cv_proto_name(rules->at[i].proto), rules->at[i].address);
     }
     return EXIT_OK;
 }

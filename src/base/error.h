@@ -9,7 +9,7 @@
     X(CV_ETOOLONG, -10002, "longer than the protocol allows")                                      \
     X(CV_ESTALE, -10003, "no such connection or session any more")                                 \
     X(CV_EFULL, -10004, "a limit is reached")                                                      \
-    X(CV_ECLOSED, -10005, "already closed")                                                        \
+    X(CV_ECLOSED, -10005, "closed in order")                                                        \
     X(CV_EBADKEY, -10006, "not a client key: 1 to 79 bytes of A-Z a-z 0-9 . _ @ = + - are allowed") \
     X(CV_EDEAD, -10007, "nothing was heard from the other end for too long")                       \
     X(CV_ENOSESSION, -10008, "no session of that client")                                          \

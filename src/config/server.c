@@ -14,7 +14,7 @@ static const struct cv_option options[] = {
         .take = cv_take_listen,
         .at = AT(listens),
         .repeat = true,
-        .help = "front door for agents and peers; [::1]:8123, unix:PATH",
+        .help = "front door for agents; [::1]:8123, unix:PATH",
     },
     {
         .name = "forward",
@@ -43,7 +43,7 @@ static const struct cv_option options[] = {
         .argument = "FILE",
         .take = cv_take_path,
         .at = AT(tls_cert),
-        .help = "PEM certificate: the front door speaks wss and https",
+        .help = "PEM certificate: the front door speaks wss",
     },
     {
         .name = "tls-key",
@@ -60,7 +60,7 @@ static const struct cv_option options[] = {
         .min = 1,
         .max = CV_LIMIT_COUNT_MAX,
         .fallback = CV_LIMIT_SESSIONS,
-        .help = "agents and peers connected at once",
+        .help = "agents connected at once",
     },
     {
         .name = "max-conns",

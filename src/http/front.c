@@ -128,8 +128,9 @@ static void refuse(struct knock *knock, int status, const char *why)
     }
     memcpy(knock->answer + n, body, text.len);
     knock->answer_len = (size_t)n + text.len;
-    cv_log(&knock->loop->log, CV_LOG_INFO, "front door: %s: %d %s", cv_stream_peer(knock->stream),
-           status, why);
+    if (status != 401) /* that was said, with the reason that the other end is not told */
+        cv_log(&knock->loop->log, CV_LOG_INFO, "front door: %s: %d %s",
+               cv_stream_peer(knock->stream), status, why);
     send_answer(knock);
 }
 
@@ -176,38 +177,68 @@ static int accept_upgrade(struct knock *knock, const struct cv_slice *ws_key)
     return 0;
 }
 
-static void connect_tunnel(struct knock *knock, const struct cv_http_head *head)
+/* What is wrong with the request apart from who sends it; NULL when nothing is. */
+static const char *handshake_problem(const struct cv_http_head *head, int *status)
 {
-    const struct cv_slice *key = cv_http_find(head, "X-Tunnel-ID");
     const struct cv_slice *ws_key = cv_http_find(head, "Sec-WebSocket-Key");
     const struct cv_slice *version = cv_http_find(head, "Sec-WebSocket-Version");
+
+    *status = 426;
+    if (!cv_http_has_token(head, "Upgrade", "websocket"))
+        return "this is a WebSocket: Upgrade: websocket is missing";
+    *status = 400;
+    if (!head->websocket || !version || !cv_slice_is(*version, "13") || !ws_key ||
+        ws_key->len != CV_WS_KEY_LEN)
+        return "not a WebSocket handshake of version 13";
+    return NULL;
+}
+
+/* Who it is: false when that was answered with a refusal. */
+static bool authenticate(struct knock *knock, const struct cv_http_head *head)
+{
+    const struct cv_slice *key = cv_http_find(head, "X-Tunnel-ID");
+
+    if (key && key->len && !cv_key_valid(key->at, key->len)) {
+        refuse(knock, 400, "X-Tunnel-ID: 1 to 79 bytes of A-Z a-z 0-9 . _ @ = + - are allowed");
+        return false;
+    }
+    if (key && key->len)
+        memcpy(knock->key, key->at, key->len);
+    else
+        cv_log(&knock->loop->log, CV_LOG_WARN, "front door: %s: refused: no X-Tunnel-ID",
+               cv_stream_peer(knock->stream));
+    if (knock->key[0] && may_enter(knock, head))
+        return true;
+    refuse(knock, 401, "failed authentication");
+    return false;
+}
+
+static void connect_tunnel(struct knock *knock, const struct cv_http_head *head)
+{
     const struct cv_front_config *config = &knock->front->config;
+    const char *problem;
+    int status;
 
     if (!cv_slice_is(head->method, "GET")) {
         refuse(knock, 405, "only GET leads into the tunnel");
-    } else if (!key || key->len == 0) {
-        refuse(knock, 401, "failed authentication");
-    } else if (!cv_key_valid(key->at, key->len)) {
-        refuse(knock, 400, "X-Tunnel-ID: 1 to 79 bytes of A-Z a-z 0-9 . _ @ = + - are allowed");
-    } else {
-        memcpy(knock->key, key->at, key->len);
-        if (!may_enter(knock, head))
-            refuse(knock, 401, "failed authentication");
-        else if (!cv_http_has_token(head, "Upgrade", "websocket"))
-            refuse(knock, 426, "this is a WebSocket: Upgrade: websocket is missing");
-        else if (!head->websocket || !version || !cv_slice_is(*version, "13") || !ws_key ||
-                 ws_key->len != CV_WS_KEY_LEN)
-            refuse(knock, 400, "not a WebSocket handshake of version 13");
-        else if (!config->room(config->ctx))
-            refuse(knock, 503, "the server has as many sessions as it takes");
-        else {
-            knock->features = cv_features_read(head, &knock->culvert);
-            if (accept_upgrade(knock, ws_key) < 0)
-                refuse(knock, 500, "out of memory");
-            else
-                send_answer(knock);
-        }
+        return;
     }
+    if (!authenticate(knock, head))
+        return;
+    problem = handshake_problem(head, &status);
+    if (problem) {
+        refuse(knock, status, problem);
+        return;
+    }
+    if (!config->room(config->ctx)) {
+        refuse(knock, 503, "the server has as many sessions as it takes");
+        return;
+    }
+    knock->features = cv_features_read(head, &knock->culvert);
+    if (accept_upgrade(knock, cv_http_find(head, "Sec-WebSocket-Key")) < 0)
+        refuse(knock, 500, "out of memory");
+    else
+        send_answer(knock);
 }
 
 static void answer(struct knock *knock, const struct cv_http_head *head)

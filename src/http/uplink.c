@@ -8,8 +8,6 @@
 #include "net/timer.h"
 #include "ws/ws.h"
 
-#define FURTHER_HEADERS_MAX 32
-
 struct cv_uplink {
     struct cv_loop *loop;         /* borrowed */
     struct cv_outbound *outbound; /* borrowed */
@@ -68,8 +66,11 @@ static void on_down(void *ctx, struct cv_tunnel *tunnel, int error, const char *
 {
     struct cv_uplink *uplink = ctx;
 
-    (void)error;
-    cv_log(&uplink->loop->log, CV_LOG_WARN, "%s: session lost: %s", uplink->config.url, text);
+    if (uplink->closing)
+        cv_log(&uplink->loop->log, CV_LOG_INFO, "%s: session closed", uplink->config.url);
+    else
+        cv_log(&uplink->loop->log, CV_LOG_WARN, "%s: session lost: %s", uplink->config.url,
+               error == CV_ECLOSED ? "the server closed it" : text);
     uplink->tunnel = NULL;
     uplink->config.down(uplink->config.ctx, tunnel);
     if (uplink->closing) {
@@ -141,7 +142,7 @@ static void on_upgrade(void *ctx, const struct cv_upgrade_end *end)
 static void dial(struct cv_uplink *uplink)
 {
     const struct cv_uplink_config *config = &uplink->config;
-    struct cv_ws_header headers[FURTHER_HEADERS_MAX + 2];
+    struct cv_ws_header headers[CV_UPLINK_HEADERS_MAX + 2];
     struct cv_upgrade_options options = {
         .outbound = &config->outbound, .target = config->target, .headers = headers};
     char features[CV_FEATURES_TEXT_MAX];
@@ -165,7 +166,7 @@ int cv_uplink_new(struct cv_uplink **out, struct cv_loop *loop, struct cv_outbou
 {
     struct cv_uplink *uplink;
 
-    if (config->header_count > FURTHER_HEADERS_MAX)
+    if (config->header_count > CV_UPLINK_HEADERS_MAX)
         return CV_EFULL;
     uplink = cv_alloc_zero(&loop->alloc, sizeof(*uplink));
     if (!uplink)

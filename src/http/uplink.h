@@ -31,7 +31,9 @@ struct cv_uplink_config {
     void *ctx;
 };
 
-/* Starts dialling. Returns 0 or -ENOMEM. */
+#define CV_UPLINK_HEADERS_MAX 32 /* further headers */
+
+/* Starts dialling. Returns 0, -ENOMEM, or CV_EFULL for too many headers. */
 int cv_uplink_new(struct cv_uplink **out, struct cv_loop *loop, struct cv_outbound *outbound,
                   const struct cv_uplink_config *config) CV_MUST_USE;
 

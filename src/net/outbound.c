@@ -457,6 +457,8 @@ static void set_tls_options(struct cv_dialling *d, const struct cv_outbound_opti
     set_long(d, CURLOPT_SSL_VERIFYPEER, !options->insecure);
     set_long(d, CURLOPT_SSL_VERIFYHOST, options->insecure ? 0 : 2);
     set(d, CURLOPT_CAINFO, options->ca_file);
+    if (options->ca_file) /* that file alone: libcurl would trust the system's folder besides */
+        set(d, CURLOPT_CAPATH, NULL);
     set(d, CURLOPT_SSLCERT, options->cert_file);
     set(d, CURLOPT_SSLKEY, options->key_file);
     curl_easy_setopt(d->curl.easy, CURLOPT_SSL_CTX_FUNCTION, on_curl_ssl);

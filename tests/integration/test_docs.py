@@ -1,5 +1,5 @@
-"""The documents against the programs and the tree: every flag, default and example, every row of a table that the
-code knows too."""
+"""The documents against the programs and the tree: every flag, default and example, and every row
+of a table that the code knows too."""
 import json
 import pathlib
 import re
@@ -121,7 +121,7 @@ class Configuration(LabCase):
 
 class Protocol(unittest.TestCase):
     def test_the_example_frames_are_what_they_say(self):
-        """Rows `HEX` | what | {"type", "conn", "id", "body" or "body_hex"} of the table of examples."""
+        """Rows of the table: `HEX` | name | fields as JSON."""
         examples = rows(section(DOCS / "PROTOCOL.md", "### Examples"))
         self.assertEqual(len(examples), 11)
         for text, (_, fields) in examples.items():

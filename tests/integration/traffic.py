@@ -161,9 +161,13 @@ def visit(port, request=None, host="127.0.0.1", path=None, receive_buffer=None):
     if receive_buffer:
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
     sock.settimeout(DEADLINE)
-    sock.connect(str(path) if path else (host, port))
-    if request is not None:
-        sock.sendall(request.encode() + b"\n")
+    try:
+        sock.connect(str(path) if path else (host, port))
+        if request is not None:
+            sock.sendall(request.encode() + b"\n")
+    except OSError:
+        sock.close()
+        raise
     return sock
 
 
