@@ -103,7 +103,8 @@ static int start_uplink(struct agent *agent, const struct cv_url *url)
 
     snprintf(uplink.session.name, sizeof(uplink.session.name), "client");
     uplink.session.parent = &agent->budget;
-    rc = cv_uplink_new(&agent->uplinks[agent->uplink_count], &agent->loop, agent->outbound, &uplink);
+    rc =
+        cv_uplink_new(&agent->uplinks[agent->uplink_count], &agent->loop, agent->outbound, &uplink);
     if (rc == 0)
         agent->uplink_count++;
     return rc;
@@ -142,7 +143,8 @@ static int fail(struct cv_config_error *error, int code, const char *what, int r
     return code;
 }
 
-int agent_start(struct agent *agent, const struct cv_agent_config *config, struct cv_config_error *error)
+int agent_start(struct agent *agent, const struct cv_agent_config *config,
+                struct cv_config_error *error)
 {
     const char *bad = unreadable_file(config);
     struct cv_log log;
@@ -173,7 +175,8 @@ int agent_start(struct agent *agent, const struct cv_agent_config *config, struc
     if (rc < 0)
         return fail(error, EXIT_RUNTIME, "start", rc);
     if (config->insecure)
-        cv_log(&agent->loop.log, CV_LOG_WARN, "--insecure: the server's certificate is not verified");
+        cv_log(&agent->loop.log, CV_LOG_WARN,
+               "--insecure: the server's certificate is not verified");
     return 0;
 }
 

@@ -11,7 +11,7 @@ struct agent {
     const struct cv_agent_config *config; /* borrowed */
     struct cv_loop loop;
     struct cv_outbound *outbound;
-    struct cv_files *files; /* NULL without --serve */
+    struct cv_files *files;  /* NULL without --serve */
     struct cv_budget budget; /* of all sessions */
     struct cv_uplink **uplinks;
     size_t uplink_count;
@@ -23,7 +23,8 @@ struct agent {
 };
 
 /* Starts everything. @error gets a line without its end. Returns 0, or the code to exit with. */
-int agent_start(struct agent *agent, const struct cv_agent_config *config, struct cv_config_error *error);
+int agent_start(struct agent *agent, const struct cv_agent_config *config,
+                struct cv_config_error *error);
 
 /* Runs until a signal stops it; returns the code to exit with. */
 int agent_run(struct agent *agent);

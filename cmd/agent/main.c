@@ -32,8 +32,8 @@ int main(int argc, char **argv)
 
     if (gethostname(host, sizeof(host) - 1) == 0)
         surroundings.host_name = host;
-    if (cv_agent_config_init(&config, &heap, &surroundings, argc, (const char *const *)argv, &error) <
-        0) {
+    if (cv_agent_config_init(&config, &heap, &surroundings, argc, (const char *const *)argv,
+                             &error) < 0) {
         fprintf(stderr, "%s\n", error.line);
         code = EXIT_USAGE;
     } else if (!process_only_prints(&config.common)) {

@@ -13,7 +13,7 @@
 #include "net/log.h"
 #include "net/relay.h"
 
-#define DIAL_TIMEOUT   (30 * CV_SEC)
+#define DIAL_TIMEOUT    (30 * CV_SEC)
 #define TARGET_TEXT_MAX 300
 
 /* A target that is being dialled: the endpoint of its connection until the relay takes over. */
@@ -39,7 +39,8 @@ static void give_up(struct dial *dial, enum cv_reason reason, const char *why)
 
     snprintf(text, sizeof(text), "dial %s %s: %s", cv_proto_name(dial->target.proto),
              strchr(dial->text, '/') + 1, why);
-    cv_log(&dial->agent->loop.log, CV_LOG_INFO, "connection %lld: %s", (long long)dial->conn_id, text);
+    cv_log(&dial->agent->loop.log, CV_LOG_INFO, "connection %lld: %s", (long long)dial->conn_id,
+           text);
     rc = cv_session_abort(cv_tunnel_session(dial->tunnel), dial->conn_id, reason, text);
     if (rc == 0)
         cv_tunnel_touch(dial->tunnel);
@@ -64,8 +65,8 @@ static void relay(struct dial *dial, int fd)
     }
     rc = cv_session_accept(session, dial->conn_id);
     if (rc < 0)
-        cv_log(&dial->agent->loop.log, CV_LOG_DEBUG, "connection %lld: %s", (long long)dial->conn_id,
-               cv_strerror(rc));
+        cv_log(&dial->agent->loop.log, CV_LOG_DEBUG, "connection %lld: %s",
+               (long long)dial->conn_id, cv_strerror(rc));
     cv_tunnel_touch(dial->tunnel);
     cv_free(alloc_of(dial), dial);
 }
@@ -122,7 +123,8 @@ static void dial_fin(struct cv_endpoint *endpoint)
     (void)endpoint; /* the relay hears it again, when everything is taken */
 }
 
-static void dial_closed(struct cv_endpoint *endpoint, enum cv_reason reason, const char *text, size_t len)
+static void dial_closed(struct cv_endpoint *endpoint, enum cv_reason reason, const char *text,
+                        size_t len)
 {
     struct dial *dial = cv_container_of(endpoint, struct dial, endpoint);
 
@@ -221,7 +223,8 @@ static void refuse(struct cv_tunnel *tunnel, const struct cv_session_event *even
         cv_tunnel_touch(tunnel);
 }
 
-void target_connect(struct agent *agent, struct cv_tunnel *tunnel, const struct cv_session_event *event)
+void target_connect(struct agent *agent, struct cv_tunnel *tunnel,
+                    const struct cv_session_event *event)
 {
     struct dial *dial = cv_alloc_zero(&agent->loop.alloc, sizeof(*dial));
     const char *problem;

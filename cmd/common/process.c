@@ -41,8 +41,8 @@ void process_raise_files(void)
         perror("open files");
 }
 
-int process_watch_signals(struct process_signals *signals, struct cv_loop *loop, uv_signal_cb on_signal,
-                          void *data)
+int process_watch_signals(struct process_signals *signals, struct cv_loop *loop,
+                          uv_signal_cb on_signal, void *data)
 {
     static const int numbers[] = {SIGTERM, SIGINT, SIGHUP};
 

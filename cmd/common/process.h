@@ -17,12 +17,13 @@ bool process_only_prints(const struct cv_common_config *common);
 /* Raises the soft limit of open files to the hard one. */
 void process_raise_files(void);
 
-/* Calls @on_signal in the loop for SIGTERM, SIGINT and SIGHUP; the handles do not keep the loop running. */
+/* Calls @on_signal in the loop for SIGTERM, SIGINT and SIGHUP; the handles do not keep the loop
+ * running. */
 struct process_signals {
     uv_signal_t handles[3];
 };
-int process_watch_signals(struct process_signals *signals, struct cv_loop *loop, uv_signal_cb on_signal,
-                          void *data) CV_MUST_USE;
+int process_watch_signals(struct process_signals *signals, struct cv_loop *loop,
+                          uv_signal_cb on_signal, void *data) CV_MUST_USE;
 void process_unwatch_signals(struct process_signals *signals);
 
 #endif

@@ -14,14 +14,15 @@ static void on_ended(void *ctx, const struct cv_relay_end *end)
     forward->server->conns--;
     cv_log(&forward->server->loop.log, cv_reason_is_error(end->reason) ? CV_LOG_INFO : CV_LOG_DEBUG,
            "%s to %s/%s/%s ended: %s%s%.*s (%llu bytes to the visitor, %llu from it)", rule->listen,
-           rule->client, cv_proto_name(rule->proto), rule->address, cv_reason_text(end->reason), end->text_len ? ": " : "",
-           (int)end->text_len, end->text ? end->text : "", (unsigned long long)end->bytes_in,
-           (unsigned long long)end->bytes_out);
+           rule->client, cv_proto_name(rule->proto), rule->address, cv_reason_text(end->reason),
+           end->text_len ? ": " : "", (int)end->text_len, end->text ? end->text : "",
+           (unsigned long long)end->bytes_in, (unsigned long long)end->bytes_out);
     server_check_drained(forward->server);
 }
 
 /* Opens a connection through one session. */
-static int dial_through(struct forward *forward, const struct cv_route *route, struct cv_stream *stream)
+static int dial_through(struct forward *forward, const struct cv_route *route,
+                        struct cv_stream *stream)
 {
     struct cv_tunnel *tunnel = guest_tunnel(route->owner);
     int64_t conn_id;
@@ -53,8 +54,9 @@ static int dial(struct forward *forward, struct cv_stream *stream)
     if (server->conns >= server->config->limits.max_conns)
         return CV_EFULL;
     for (int i = 0; i < 2; i++) {
-        int found = cv_manager_route(server->manager, rule->client, cv_proto_name(rule->proto),
-                                     CV_ROUTE_VISITOR, route.id, cv_loop_now(&server->loop), &route);
+        int found =
+            cv_manager_route(server->manager, rule->client, cv_proto_name(rule->proto),
+                             CV_ROUTE_VISITOR, route.id, cv_loop_now(&server->loop), &route);
 
         if (found < 0)
             return i ? rc : found;
@@ -84,8 +86,8 @@ static void on_visitor(void *ctx, int fd, const char *peer)
         }
     }
     if (rc < 0)
-        cv_log(log, CV_LOG_WARN, "%s: visitor %s turned away: %s: %s", rule->listen, peer, rule->client,
-               cv_strerror(rc));
+        cv_log(log, CV_LOG_WARN, "%s: visitor %s turned away: %s: %s", rule->listen, peer,
+               rule->client, cv_strerror(rc));
     else
         cv_log(log, CV_LOG_DEBUG, "%s: visitor %s to %s/%s/%s", rule->listen, peer, rule->client,
                cv_proto_name(rule->proto), rule->address);

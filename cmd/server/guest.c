@@ -10,7 +10,7 @@
 /* An agent with a session here. It is what routes lead to. */
 struct guest {
     struct cv_list link;
-    struct server *server; /* borrowed */
+    struct server *server;    /* borrowed */
     struct cv_tunnel *tunnel; /* first told of its end by on_closed() */
     uint64_t id;              /* in the manager */
     char key[CV_KEY_MAX + 1];
@@ -47,7 +47,8 @@ static void on_event(void *ctx, struct cv_tunnel *tunnel, const struct cv_sessio
 
     switch (event->kind) {
     case CV_EVENT_CONNECT:
-        cv_log(log_of(guest), CV_LOG_WARN, "client %s: wants to dial from here: refused", guest->key);
+        cv_log(log_of(guest), CV_LOG_WARN, "client %s: wants to dial from here: refused",
+               guest->key);
         rc = cv_session_abort(cv_tunnel_session(tunnel), event->conn_id, CV_REASON_REFUSED,
                               "connect not allowed");
         if (rc == 0)
@@ -55,8 +56,9 @@ static void on_event(void *ctx, struct cv_tunnel *tunnel, const struct cv_sessio
         break;
     case CV_EVENT_ADD_CLIENT:
     case CV_EVENT_REMOVE_CLIENT:
-        rc = cv_manager_announced(guest->server->manager, guest->id, event->kind == CV_EVENT_ADD_CLIENT,
-                                  event->text, event->text_len, event->session_key);
+        rc = cv_manager_announced(guest->server->manager, guest->id,
+                                  event->kind == CV_EVENT_ADD_CLIENT, event->text, event->text_len,
+                                  event->session_key);
         if (rc < 0)
             cv_log(log_of(guest), CV_LOG_DEBUG, "client %s: announcement ignored: %s", guest->key,
                    cv_strerror(rc));
@@ -167,7 +169,8 @@ void guest_welcome(void *ctx, const struct cv_front_guest *from)
         cv_stream_close(from->stream);
     }
     if (rc < 0) {
-        cv_log(&server->loop.log, CV_LOG_ERROR, "client %s from %s: %s", from->key, peer, cv_strerror(rc));
+        cv_log(&server->loop.log, CV_LOG_ERROR, "client %s from %s: %s", from->key, peer,
+               cv_strerror(rc));
         cv_free(&server->loop.alloc, guest);
         return;
     }
@@ -178,7 +181,7 @@ void guest_welcome(void *ctx, const struct cv_front_guest *from)
 
 void guests_dismiss(struct server *server, uint16_t code, const char *reason)
 {
-    cv_list_each_safe(link, &server->guests)
+    cv_list_each_safe (link, &server->guests)
         cv_tunnel_close(cv_container_of(link, struct guest, link)->tunnel, code, reason);
 }
 
@@ -187,22 +190,21 @@ struct cv_tunnel *guest_tunnel(void *owner)
     return ((struct guest *)owner)->tunnel;
 }
 
-/* The credential that it came in with, as it is now; why is CV_ACCESS_OK where anyone may come in. */
+/* The credential that it came in with, as it is now; why is CV_ACCESS_OK where anyone may come in.
+ */
 static struct cv_access_answer credential_of(const struct guest *guest)
 {
     struct cv_access_answer answer = {.why = CV_ACCESS_OK};
 
-    if (guest->has_digest &&
-        cv_access_agent(&answer, guest->server->credentials, guest->digest, guest->key,
-                        strlen(guest->key), cv_wall_clock()) < 0)
+    if (guest->has_digest && cv_access_agent(&answer, guest->server->credentials, guest->digest,
+                                             guest->key, strlen(guest->key), cv_wall_clock()) < 0)
         answer.credential = NULL;
     return answer;
 }
 
 void guests_recheck(struct server *server)
 {
-    cv_list_each_safe(link, &server->guests)
-    {
+    cv_list_each_safe (link, &server->guests) {
         struct guest *guest = cv_container_of(link, struct guest, link);
         struct cv_access_answer answer = credential_of(guest);
 

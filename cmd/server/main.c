@@ -26,8 +26,8 @@ static int check_credentials(const struct cv_server_config *config, struct cv_co
     int rc = 0;
 
     if (config->token_file)
-        rc = cv_credentials_load(&credentials, &heap, config->common.program->name, config->token_file,
-                                 error);
+        rc = cv_credentials_load(&credentials, &heap, config->common.program->name,
+                                 config->token_file, error);
     cv_credentials_free(credentials);
     return rc;
 }

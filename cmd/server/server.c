@@ -66,7 +66,8 @@ static void drain(struct server *server)
     cv_log(&server->loop.log, CV_LOG_INFO, "draining: %llu connections are open",
            (unsigned long long)server->conns);
     close_listeners(server);
-    uv_timer_start(&server->drain_timer, on_drain_timeout, server->config->drain_timeout / CV_MSEC, 0);
+    uv_timer_start(&server->drain_timer, on_drain_timeout, server->config->drain_timeout / CV_MSEC,
+                   0);
     server_check_drained(server);
 }
 
@@ -79,7 +80,8 @@ static void reload(struct server *server)
     char tls_error[300];
 
     if (config->token_file) {
-        if (cv_credentials_load(&fresh, &server->loop.alloc, PROGRAM, config->token_file, &error) < 0) {
+        if (cv_credentials_load(&fresh, &server->loop.alloc, PROGRAM, config->token_file, &error) <
+            0) {
             cv_log(&server->loop.log, CV_LOG_ERROR, "reload: %s", error.line);
         } else {
             cv_credentials_free(server->credentials);
@@ -140,8 +142,8 @@ static int open_front(struct server *server, struct cv_config_error *error)
     if (rc < 0 || !server->listeners)
         return fail(error, EXIT_RUNTIME, "front door", UV_ENOMEM);
     for (size_t i = 0; i < listens->count; i++) {
-        rc = cv_listener_new(&server->listeners[i], &server->loop, listens->at[i], cv_front_accepted,
-                             server->front);
+        rc = cv_listener_new(&server->listeners[i], &server->loop, listens->at[i],
+                             cv_front_accepted, server->front);
         if (rc < 0)
             return fail(error, EXIT_OPEN, listens->at[i], rc);
         server->listener_count++;
@@ -213,7 +215,8 @@ int server_start(struct server *server, const struct cv_server_config *config,
     if (code == EXIT_OK)
         code = open_forwards(server, error);
     if (code == EXIT_OK && config->insecure_no_auth)
-        cv_log(&server->loop.log, CV_LOG_WARN, "--insecure-no-auth: anyone may come in as any client");
+        cv_log(&server->loop.log, CV_LOG_WARN,
+               "--insecure-no-auth: anyone may come in as any client");
     return code;
 }
 

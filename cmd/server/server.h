@@ -30,13 +30,13 @@ struct server {
 
 /* One --forward at work. */
 struct forward {
-    struct server *server;          /* borrowed */
-    const struct cv_forward *rule;  /* borrowed */
+    struct server *server;         /* borrowed */
+    const struct cv_forward *rule; /* borrowed */
     struct cv_listener *listener;
 };
 
-/* Opens and starts everything. @error gets a line without its end. Returns EXIT_OK or the code to exit with; what was
- * started is left to the end of the process. */
+/* Opens and starts everything. @error gets a line without its end. Returns EXIT_OK or the code to
+ * exit with; what was started is left to the end of the process. */
 int server_start(struct server *server, const struct cv_server_config *config,
                  struct cv_config_error *error);
 
@@ -47,7 +47,8 @@ int server_run(struct server *server);
 void server_check_drained(struct server *server);
 
 /* forward.c */
-int forward_open(struct forward *forward, struct server *server, const struct cv_forward *rule) CV_MUST_USE;
+int forward_open(struct forward *forward, struct server *server,
+                 const struct cv_forward *rule) CV_MUST_USE;
 
 /* guest.c: agents that came in. */
 void guest_welcome(void *ctx, const struct cv_front_guest *guest); /* @ctx is the server */
@@ -56,8 +57,9 @@ void guests_dismiss(struct server *server, uint16_t code, const char *reason);
 /* Closes the sessions whose credential is no longer there: called after a reload. */
 void guests_recheck(struct server *server);
 
-/* Whether the credential that the guest came in with lets @rule's target be dialled through it now: 0, CV_EDENIED, or
- * CV_EFULL when it has as many connections as that allows. @owner as cv_manager_route() gives it. */
+/* Whether the credential that the guest came in with lets @rule's target be dialled through it now:
+ * 0, CV_EDENIED, or CV_EFULL when it has as many connections as that allows. @owner as
+ * cv_manager_route() gives it. */
 int guest_may_dial(void *owner, const struct cv_forward *rule) CV_MUST_USE;
 struct cv_tunnel *guest_tunnel(void *owner); /* @owner as cv_manager_route() gives it */
 

@@ -3,7 +3,8 @@
 
 #include "base/attr.h"
 
-/* Where the pure layers get memory from. The shell hands in malloc; tests hand in one that fails its n-th call. */
+/* Where the pure layers get memory from. The shell hands in malloc; tests hand in one that fails
+ * its n-th call. */
 struct cv_alloc {
     void *(*alloc)(void *ctx, size_t size); /* NULL when there is none */
     void (*free)(void *ctx, void *ptr);     /* free(NULL) is fine */

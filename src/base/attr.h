@@ -7,8 +7,8 @@
 /* The result says whether the call worked: ignoring it is an error. */
 #define CV_MUST_USE __attribute__((warn_unused_result))
 
-/* Time. Every pure layer is handed `now`: microseconds of one monotonic clock whose zero is unspecified.
- * A deadline is a point on that clock; CV_NEVER stands for none. */
+/* Time. Every pure layer is handed `now`: microseconds of one monotonic clock whose zero is
+ * unspecified. A deadline is a point on that clock; CV_NEVER stands for none. */
 #define CV_MSEC  UINT64_C(1000)
 #define CV_SEC   UINT64_C(1000000)
 #define CV_NEVER UINT64_MAX

@@ -5,8 +5,8 @@
 
 #include "base/error.h"
 
-/* Small enough that a stalled connection with little to say holds little, large enough that a full buffer is few
- * blocks: the size of a block follows the piece that it was made for. */
+/* Small enough that a stalled connection with little to say holds little, large enough that a full
+ * buffer is few blocks: the size of a block follows the piece that it was made for. */
 #define BLOCK_MIN ((size_t)1024)
 
 struct cv_block {
@@ -20,7 +20,8 @@ static size_t block_footprint(size_t size)
     return sizeof(struct cv_block) + size;
 }
 
-static void block_fill(struct cv_chain *chain, struct cv_block *block, const uint8_t *data, size_t len)
+static void block_fill(struct cv_chain *chain, struct cv_block *block, const uint8_t *data,
+                       size_t len)
 {
     memcpy(block->data + block->end, data, len);
     block->end += len;
@@ -82,7 +83,8 @@ size_t cv_chain_peek(const struct cv_chain *chain, const uint8_t **data)
     return chain->head->end - chain->head->start;
 }
 
-static void block_drop(struct cv_chain *chain, const struct cv_alloc *alloc, struct cv_budget *budget)
+static void block_drop(struct cv_chain *chain, const struct cv_alloc *alloc,
+                       struct cv_budget *budget)
 {
     struct cv_block *block = chain->head;
 

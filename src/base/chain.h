@@ -4,11 +4,12 @@
 #include "base/alloc.h"
 #include "base/budget.h"
 
-/* A queue of bytes in a chain of blocks. Empty it holds no memory; a block goes back as soon as it is read. */
+/* A queue of bytes in a chain of blocks. Empty it holds no memory; a block goes back as soon as it
+ * is read. */
 struct cv_chain {
     struct cv_block *head, *tail; /* owned; NULL together */
     size_t len;                   /* bytes that can be read */
-    size_t held;                  /* bytes of memory in blocks, as charged to the budget; held >= len */
+    size_t held; /* bytes of memory in blocks, as charged to the budget; held >= len */
 };
 
 /* Copies @len bytes to the end. A call either takes all of them or changes nothing.
@@ -18,7 +19,8 @@ struct cv_chain {
 int cv_chain_append(struct cv_chain *chain, const struct cv_alloc *alloc, struct cv_budget *budget,
                     const void *data, size_t len) CV_MUST_USE;
 
-/* The first contiguous bytes; returns how many, 0 when empty. *@data is borrowed until the chain changes. */
+/* The first contiguous bytes; returns how many, 0 when empty. *@data is borrowed until the chain
+ * changes. */
 size_t cv_chain_peek(const struct cv_chain *chain, const uint8_t **data);
 
 /* Drops the first @len bytes; @len <= chain->len. */

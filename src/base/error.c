@@ -5,8 +5,8 @@
 const char *cv_error_text(int code)
 {
     switch (code) {
-#define X(name, number, text)                                                                      \
-    case number:                                                                                   \
+#define X(name, number, text) \
+    case number:              \
         return text;
         CV_ERROR_MAP(X)
 #undef X

@@ -5,7 +5,8 @@
 
 #include "base/attr.h"
 
-/* An intrusive doubly linked ring. A head and an unlinked entry point to themselves, so unlinking twice is harmless. */
+/* An intrusive doubly linked ring. A head and an unlinked entry point to themselves, so unlinking
+ * twice is harmless. */
 struct cv_list {
     struct cv_list *next, *prev;
 };
@@ -54,12 +55,12 @@ static inline struct cv_list *cv_list_pop(struct cv_list *head)
     return first;
 }
 
-#define cv_list_each(entry, head)                                                                  \
+#define cv_list_each(entry, head) \
     for (struct cv_list *entry = (head)->next; entry != (head); entry = entry->next)
 
 /* As cv_list_each; the body may unlink @entry. */
-#define cv_list_each_safe(entry, head)                                                             \
-    for (struct cv_list *entry = (head)->next, *entry##_next = entry->next; entry != (head);       \
+#define cv_list_each_safe(entry, head)                                                       \
+    for (struct cv_list *entry = (head)->next, *entry##_next = entry->next; entry != (head); \
          entry = entry##_next, entry##_next = entry->next)
 
 #endif

@@ -3,7 +3,8 @@
 
 #include "base/attr.h"
 
-/* Where the pure layers get randomness from: the shell hands in the kernel's, a test one with a seed. */
+/* Where the pure layers get randomness from: the shell hands in the kernel's, a test one with a
+ * seed. */
 struct cv_random {
     void (*fill)(void *ctx, void *buf, size_t len);
     void *ctx; /* borrowed */

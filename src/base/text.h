@@ -5,7 +5,8 @@
 
 #include "base/attr.h"
 
-/* Text built into a buffer of fixed size, without stdio. What does not fit is left out and remembered. */
+/* Text built into a buffer of fixed size, without stdio. What does not fit is left out and
+ * remembered. */
 struct cv_text {
     char *buf;      /* borrowed; always ends in NUL */
     size_t len;     /* bytes before the NUL */
@@ -19,7 +20,8 @@ void cv_text_str(struct cv_text *text, const char *str);
 void cv_text_u64(struct cv_text *text, uint64_t value);
 void cv_text_i64(struct cv_text *text, int64_t value);
 
-/* Reads a decimal of up to 19 digits, nothing around it; false for anything else or a value over INT64_MAX. */
+/* Reads a decimal of up to 19 digits, nothing around it; false for anything else or a value over
+ * INT64_MAX. */
 bool cv_text_to_i64(const char *text, size_t len, int64_t *value) CV_MUST_USE;
 
 #endif

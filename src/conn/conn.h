@@ -5,8 +5,9 @@
 
 #include "base/chain.h"
 
-/* One virtual connection, seen from one end: its state, what it has read and nobody took yet, and back-pressure.
- * It knows neither frames nor its session; it says what it wants said (CV_WANT_*), and the session says it.
+/* One virtual connection, seen from one end: its state, what it has read and nobody took yet, and
+ * back-pressure. It knows neither frames nor its session; it says what it wants said (CV_WANT_*),
+ * and the session says it.
  *
  *   source  where this end's bytes come from: the visitor's or the target's socket
  *   sink    where the other end's bytes go: the same socket
@@ -27,9 +28,10 @@ enum cv_conn_event {
     CV_CONN_EV_ACCEPT,     /* the target is through */
     CV_CONN_EV_LOCAL_FIN,  /* our source ended, and the other end understands half-close */
     CV_CONN_EV_REMOTE_FIN, /* the other end's source ended */
-    CV_CONN_EV_END,        /* both directions ended, in order or not: what was received is still for the sink */
-    CV_CONN_EV_DRAINED,    /* the sink has taken everything */
-    CV_CONN_EV_ABORT,      /* give up, and drop what was received */
+    CV_CONN_EV_END, /* both directions ended, in order or not: what was received is still for the
+                       sink */
+    CV_CONN_EV_DRAINED, /* the sink has taken everything */
+    CV_CONN_EV_ABORT,   /* give up, and drop what was received */
 };
 
 /* Next state of a connection; never acts, so every side effect sits in its one caller.
@@ -63,25 +65,26 @@ enum cv_want {
 #define CV_PAUSE_MARK  ((size_t)2 * 1024 * 1024)
 #define CV_RESUME_MARK (CV_PAUSE_MARK / 8)
 
-/* More may arrive after a Pause: what the link's sockets hold. 4 MiB were seen on loopback; ten times that is not
- * innocent any more. */
+/* More may arrive after a Pause: what the link's sockets hold. 4 MiB were seen on loopback; ten
+ * times that is not innocent any more. */
 #define CV_RX_CAP ((size_t)32 * 1024 * 1024)
 
 /* The window that both Culvert ends assume at first, and how far it grows by itself. */
 #define CV_WINDOW_INITIAL ((size_t)256 * 1024)
 #define CV_WINDOW_MAX     ((size_t)16 * 1024 * 1024)
 
-/* A reference end that paused us and forgot is asked by a Resume and, a moment later, a small Data frame: first wait
- * before asking, longest wait, the moment (in which its blocked writer wakes; Data that comes at once would pause it
- * again), bytes that the frame may carry, and how long the answer may take at least (two round trips where these are
- * longer). */
+/* A reference end that paused us and forgot is asked by a Resume and, a moment later, a small Data
+ * frame: first wait before asking, longest wait, the moment (in which its blocked writer wakes;
+ * Data that comes at once would pause it again), bytes that the frame may carry, and how long the
+ * answer may take at least (two round trips where these are longer). */
 #define CV_PROBE_WAIT_FIRST (200 * CV_MSEC)
 #define CV_PROBE_WAIT_MAX   (5 * CV_SEC)
 #define CV_PROBE_GAP        (20 * CV_MSEC)
 #define CV_PROBE_BYTES      ((size_t)4096)
 #define CV_PROBE_ANSWER     (50 * CV_MSEC)
 
-/* Where the question to a reference end stands; what ends each step but the first two is probe_at. */
+/* Where the question to a reference end stands; what ends each step but the first two is probe_at.
+ */
 enum cv_probe {
     CV_PROBE_NONE,   /* nothing was asked; while paused, probe_at is when to ask */
     CV_PROBE_RESUME, /* a Resume is wanted */
@@ -109,8 +112,8 @@ struct cv_conn {
 
     enum cv_probe probe; /* REFERENCE */
     size_t probe_left;
-    uint64_t probe_at;   /* next step of the question, or CV_NEVER */
-    uint64_t probe_wait; /* from a Pause to the question */
+    uint64_t probe_at;     /* next step of the question, or CV_NEVER */
+    uint64_t probe_wait;   /* from a Pause to the question */
     uint64_t probe_answer; /* from the question to its answer, a Pause or nothing */
 
     size_t tx_credit;    /* CREDIT: bytes that we may send */
@@ -120,7 +123,8 @@ struct cv_conn {
     uint64_t granted_at; /* CREDIT: time of the last grant */
 };
 
-void cv_conn_init(struct cv_conn *conn, enum cv_conn_state state, enum cv_flow_mode mode, uint64_t now);
+void cv_conn_init(struct cv_conn *conn, enum cv_conn_state state, enum cv_flow_mode mode,
+                  uint64_t now);
 void cv_conn_deinit(struct cv_conn *conn, const struct cv_alloc *alloc, struct cv_budget *budget);
 
 /* Receiving. */
@@ -162,8 +166,8 @@ int cv_conn_on_window(struct cv_conn *conn, int64_t grant) CV_MUST_USE;
 void cv_conn_said_pause(struct cv_conn *conn);
 void cv_conn_said_resume(struct cv_conn *conn, uint64_t now);
 
-/* Returns the grant to say, in bytes. @rtt is the shortest round trip known; a window that is used up within two of
- * them while the sink keeps up is too small and doubles, as long as @may_grow. */
+/* Returns the grant to say, in bytes. @rtt is the shortest round trip known; a window that is used
+ * up within two of them while the sink keeps up is too small and doubles, as long as @may_grow. */
 size_t cv_conn_said_window(struct cv_conn *conn, const struct cv_flow_limits *limits, uint64_t now,
                            uint64_t rtt, bool may_grow);
 

@@ -1,7 +1,8 @@
 #include "base/error.h"
 #include "conn/conn.h"
 
-void cv_conn_init(struct cv_conn *conn, enum cv_conn_state state, enum cv_flow_mode mode, uint64_t now)
+void cv_conn_init(struct cv_conn *conn, enum cv_conn_state state, enum cv_flow_mode mode,
+                  uint64_t now)
 {
     *conn = (struct cv_conn){
         .state = state,
@@ -116,8 +117,9 @@ void cv_conn_on_resume(struct cv_conn *conn)
     conn->probe = CV_PROBE_NONE;
     conn->probe_at = CV_NEVER;
     conn->probe_wait = CV_PROBE_WAIT_FIRST;
-    /* Its writer, blocked by the flag that it has just cleared, misses its own wake-up: only a Resume of ours wakes
-     * it. Tied to a Pause that went either way since our last one, so that two ends never answer each other for ever. */
+    /* Its writer, blocked by the flag that it has just cleared, misses its own wake-up: only a
+     * Resume of ours wakes it. Tied to a Pause that went either way since our last one, so that two
+     * ends never answer each other for ever. */
     if (conn->pause_open)
         conn->wants |= CV_WANT_RESUME;
 }
@@ -147,6 +149,8 @@ void cv_conn_said_resume(struct cv_conn *conn, uint64_t now)
         conn->rx_paused = false;
     conn->pause_open = false;
     conn->tx_paused = false;
+    if (conn->probe == CV_PROBE_NONE)
+        conn->probe_at = CV_NEVER; /* what it forgot needs no question */
     if (conn->probe != CV_PROBE_RESUME)
         return;
     conn->probe = CV_PROBE_PAUSE;

@@ -13,7 +13,7 @@
 #include "net/timer.h"
 
 #define TICK       (250 * CV_MSEC) /* how often deadlines are looked at */
-#define TURNS_MAX  8   /* steps of one connection in one wake, so that the others get theirs */
+#define TURNS_MAX  8 /* steps of one connection in one wake, so that the others get theirs */
 #define FILE_SLICE ((size_t)256 * 1024) /* bytes of a file in one step */
 
 enum conn_state {
@@ -36,7 +36,7 @@ struct conn {
 };
 
 struct cv_files {
-    struct cv_loop *loop; /* borrowed */
+    struct cv_loop *loop;   /* borrowed */
     struct cv_timer *timer; /* owned; set while there are connections */
     struct cv_list conns;
     size_t count;

@@ -31,7 +31,7 @@ struct knock {
     struct cv_front *front; /* borrowed */
     struct cv_stream *stream;
     struct cv_timer *timer; /* owned */
-    char *buf; /* owned */
+    char *buf;              /* owned */
     size_t len, size;
     size_t head_len;
     char answer[ANSWER_MAX];
@@ -169,7 +169,8 @@ static int accept_upgrade(struct knock *knock, const struct cv_slice *ws_key)
     if (n < 0)
         return n;
     cv_features_write(features, knock->features);
-    n = cv_ws_response_encode(knock->answer, sizeof(knock->answer), accept, &header, knock->culvert);
+    n = cv_ws_response_encode(knock->answer, sizeof(knock->answer), accept, &header,
+                              knock->culvert);
     if (n < 0)
         return n;
     knock->answer_len = (size_t)n;
@@ -260,7 +261,8 @@ static bool grow(struct knock *knock)
 
     if (knock->len < knock->size)
         return true;
-    /* behind a whole head early frames may follow: one more than the longest head is enough to see it */
+    /* behind a whole head early frames may follow: one more than the longest head is enough to see
+     * it */
     buf = size > 2 * CV_HTTP_HEAD_MAX ? NULL : cv_alloc(alloc, size);
     if (!buf)
         return false;
@@ -389,7 +391,7 @@ void cv_front_free(struct cv_front *front)
 {
     if (!front)
         return;
-    cv_list_each_safe(link, &front->knocks)
+    cv_list_each_safe (link, &front->knocks)
         leave(cv_container_of(link, struct knock, link));
     cv_free(&front->config.loop->alloc, front);
 }

@@ -5,8 +5,8 @@
 #include "net/listener.h"
 #include "net/tls.h"
 
-/* The front door: one request on each accepted connection. `GET /connect` with the right credential becomes a tunnel;
- * everything else is answered and closed. */
+/* The front door: one request on each accepted connection. `GET /connect` with the right credential
+ * becomes a tunnel; everything else is answered and closed. */
 struct cv_front;
 
 /* An agent that may come in: its handshake is answered. */
@@ -14,9 +14,10 @@ struct cv_front_guest {
     struct cv_stream *stream; /* the callee's */
     const void *early;        /* bytes that came behind the request; borrowed for the call */
     size_t early_len;
-    const char *key; /* its client key; borrowed for the call */
-    const uint8_t *digest; /* of its token, CV_TOKEN_DIGEST bytes, borrowed for the call; NULL where anyone may come in */
-    bool culvert;    /* it sent X-Culvert-Features */
+    const char *key;       /* its client key; borrowed for the call */
+    const uint8_t *digest; /* of its token, CV_TOKEN_DIGEST bytes, borrowed for the call; NULL where
+                              anyone may come in */
+    bool culvert;          /* it sent X-Culvert-Features */
     unsigned features;
 };
 
@@ -24,7 +25,8 @@ struct cv_front_config {
     struct cv_loop *loop; /* borrowed */
     struct cv_tls *tls;   /* borrowed; NULL: plain */
 
-    /* Borrowed, and may be another table at each call: credentials are reloaded. NULL: anyone may come in. */
+    /* Borrowed, and may be another table at each call: credentials are reloaded. NULL: anyone may
+     * come in. */
     const struct cv_credentials *(*credentials)(void *ctx);
 
     /* Whether there is room for one more session; else 503. */

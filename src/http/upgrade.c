@@ -84,7 +84,8 @@ static const char *answer_problem(const struct cv_upgrade *up, const struct cv_h
     if (!accept || accept->len != CV_WS_ACCEPT_LEN ||
         memcmp(accept->at, expected, CV_WS_ACCEPT_LEN) != 0)
         return "its Sec-WebSocket-Accept does not match";
-    if (cv_http_find(head, "Sec-WebSocket-Extensions") || cv_http_find(head, "Sec-WebSocket-Protocol"))
+    if (cv_http_find(head, "Sec-WebSocket-Extensions") ||
+        cv_http_find(head, "Sec-WebSocket-Protocol"))
         return "it chose an extension or subprotocol that was not offered";
     return NULL;
 }

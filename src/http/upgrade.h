@@ -4,13 +4,15 @@
 #include "net/outbound.h"
 #include "ws/handshake.h"
 
-/* The dialler's opening handshake: connects (net/outbound.h), asks for the WebSocket, checks the answer. */
+/* The dialler's opening handshake: connects (net/outbound.h), asks for the WebSocket, checks the
+ * answer. */
 struct cv_upgrade;
 
 struct cv_upgrade_options {
     const struct cv_outbound_options *outbound; /* borrowed for the call */
     const char *target;                         /* path and query */
-    const struct cv_ws_header *headers;         /* further ones, X-Tunnel-ID among them; borrowed for the call */
+    const struct cv_ws_header
+        *headers; /* further ones, X-Tunnel-ID among them; borrowed for the call */
     size_t header_count;
 };
 

@@ -14,7 +14,7 @@ struct cv_uplink {
     struct cv_uplink_config config;
     struct cv_upgrade *upgrade; /* while dialling */
     struct cv_tunnel *tunnel;   /* while a session stands */
-    struct cv_timer *timer; /* owned */
+    struct cv_timer *timer;     /* owned */
     uint64_t up_at;
     unsigned tries; /* since the last session that lasted */
     bool denied;    /* the last answer was 401 or 403, which was said */

@@ -4,25 +4,27 @@
 #include "http/upgrade.h"
 #include "net/tunnel.h"
 
-/* A session that is kept: dials, and dials again for ever when it is lost or refused. An agent's, or a dialling
- * peer's. */
+/* A session that is kept: dials, and dials again for ever when it is lost or refused. An agent's,
+ * or a dialling peer's. */
 struct cv_uplink;
 
-/* Waits between two tries, in microseconds. The first try after a loss comes within CV_RETRY_FIRST; then full jitter
- * below a bound that doubles. */
+/* Waits between two tries, in microseconds. The first try after a loss comes within CV_RETRY_FIRST;
+ * then full jitter below a bound that doubles. */
 #define CV_RETRY_FIRST      (500 * CV_MSEC)
 #define CV_RETRY_MAX        (30 * CV_SEC)
-#define CV_RETRY_DENIED_MAX (300 * CV_SEC) /* after 401 or 403: nobody is helped by asking often */
-#define CV_RETRY_RESET      (60 * CV_SEC)  /* a session that lasted so long starts anew at CV_RETRY_FIRST */
+#define CV_RETRY_DENIED_MAX (300 * CV_SEC) /* after 401 or 403: nobody is helped by asking often \
+                                            */
+#define CV_RETRY_RESET \
+    (60 * CV_SEC) /* a session that lasted so long starts anew at CV_RETRY_FIRST */
 
 struct cv_uplink_config {
-    const char *url;                      /* for logs; borrowed for the uplink's life, as everything here */
+    const char *url; /* for logs; borrowed for the uplink's life, as everything here */
     struct cv_outbound_options outbound;
     const char *target;
-    const char *key;                      /* client key: X-Tunnel-ID */
-    const struct cv_ws_header *headers;   /* further ones, Authorization among them */
+    const char *key;                    /* client key: X-Tunnel-ID */
+    const struct cv_ws_header *headers; /* further ones, Authorization among them */
     size_t header_count;
-    struct cv_session_config session;     /* culvert and features are filled in */
+    struct cv_session_config session; /* culvert and features are filled in */
 
     /* A session stands; the owner is the tunnel's. */
     void (*up)(void *ctx, struct cv_tunnel *tunnel);
@@ -40,11 +42,12 @@ int cv_uplink_new(struct cv_uplink **out, struct cv_loop *loop, struct cv_outbou
 /* The tunnel, or NULL while there is none. */
 struct cv_tunnel *cv_uplink_tunnel(struct cv_uplink *uplink);
 
-/* Stops: closes the tunnel in order and tries no more. `down` is still called for a tunnel that stands; after that, or
- * at once, the uplink frees itself. */
+/* Stops: closes the tunnel in order and tries no more. `down` is still called for a tunnel that
+ * stands; after that, or at once, the uplink frees itself. */
 void cv_uplink_close(struct cv_uplink *uplink);
 
-/* The wait before try number @tries (from 1) since the last session that lasted: uniform in [0, bound). */
+/* The wait before try number @tries (from 1) since the last session that lasted: uniform in [0,
+ * bound). */
 uint64_t cv_retry_delay(const struct cv_random *random, unsigned tries, bool denied);
 
 #endif

@@ -6,7 +6,8 @@
 
 /* Ours, to the peers. */
 
-static void announce(struct cv_manager *m, struct member *outgoing, bool add, const struct member *member)
+static void announce(struct cv_manager *m, struct member *outgoing, bool add,
+                     const struct member *member)
 {
     int64_t session_key = cv_session_config(member->info.session)->key;
     int rc = cv_session_announce(outgoing->info.session, add, member->info.key, session_key);
@@ -16,7 +17,7 @@ static void announce(struct cv_manager *m, struct member *outgoing, bool add, co
 
 void cv_announce_to_all(struct cv_manager *m, bool add, const struct member *member)
 {
-    cv_list_each(link, &m->outgoing)
+    cv_list_each (link, &m->outgoing)
         announce(m, cv_container_of(link, struct member, outgoing), add, member);
 }
 
@@ -24,8 +25,7 @@ void cv_announce_everyone(struct cv_manager *m, struct member *outgoing)
 {
     struct member *member, *next;
 
-    HASH_ITER(hh, m->members, member, next)
-    {
+    HASH_ITER (hh, m->members, member, next) {
         if (member->info.kind == CV_MEMBER_AGENT)
             announce(m, outgoing, true, member);
     }
@@ -77,7 +77,7 @@ void cv_announced_clear(struct cv_manager *m, struct member *peer)
 {
     struct announced *a, *next;
 
-    HASH_ITER(hh, peer->announced, a, next)
+    HASH_ITER (hh, peer->announced, a, next)
         forget(m, a);
 }
 

@@ -11,7 +11,7 @@
 struct group {
     char key[CV_KEY_MAX + 1];
     UT_hash_handle hh;
-    struct cv_list members;  /* that joined under the key, newest first */
+    struct cv_list members;   /* that joined under the key, newest first */
     struct cv_list announced; /* by peers */
 };
 
@@ -20,7 +20,7 @@ struct member {
     UT_hash_handle hh;          /* by id */
     struct group *group;
     struct cv_list in_group;
-    struct cv_list wake;    /* in the manager's, when it is to be woken */
+    struct cv_list wake;     /* in the manager's, when it is to be woken */
     struct cv_list outgoing; /* in the manager's, when we announce on it */
     int error;
     struct announced *announced; /* by what; of a PEER only */

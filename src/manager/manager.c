@@ -98,11 +98,11 @@ int cv_manager_poll(struct cv_manager *m, struct cv_wake *wake)
     return 1;
 }
 
-/* Asks the older sessions of a key for a sign of life: a client that comes back has often lost them. */
+/* Asks the older sessions of a key for a sign of life: a client that comes back has often lost
+ * them. */
 static void probe_older(struct cv_manager *m, struct group *group, uint64_t now)
 {
-    cv_list_each(link, &group->members)
-    {
+    cv_list_each (link, &group->members) {
         struct member *older = cv_container_of(link, struct member, in_group);
 
         if (older->info.kind != CV_MEMBER_AGENT)
@@ -138,11 +138,8 @@ static int member_add(struct cv_manager *m, const struct cv_member_info *info, s
 int cv_manager_join(struct cv_manager *m, enum cv_member_kind kind, const char *key,
                     struct cv_session *session, void *owner, uint64_t now, uint64_t *id)
 {
-    struct cv_member_info info = {.id = m->next_id,
-                                  .kind = kind,
-                                  .session = session,
-                                  .owner = owner,
-                                  .joined_at = now};
+    struct cv_member_info info = {
+        .id = m->next_id, .kind = kind, .session = session, .owner = owner, .joined_at = now};
     struct member *member;
     struct group *group;
     int rc;
@@ -204,11 +201,11 @@ const struct cv_manager_stats *cv_manager_stats(const struct cv_manager *m)
     return &m->stats;
 }
 
-void cv_manager_each(struct cv_manager *m, void (*each)(void *ctx, const struct cv_member_info *info),
-                     void *ctx)
+void cv_manager_each(struct cv_manager *m,
+                     void (*each)(void *ctx, const struct cv_member_info *info), void *ctx)
 {
     struct member *member, *next;
 
-    HASH_ITER(hh, m->members, member, next)
+    HASH_ITER (hh, m->members, member, next)
         each(ctx, &member->info);
 }

@@ -7,12 +7,13 @@
 #include "base/key.h"
 #include "session/session.h"
 
-/* Which session a dial takes. Sessions are registered by client key when they join and taken out when their link goes;
- * peers' sessions besides bring what they announce. Nothing here owns a session or does I/O.
+/* Which session a dial takes. Sessions are registered by client key when they join and taken out
+ * when their link goes; peers' sessions besides bring what they announce. Nothing here owns a
+ * session or does I/O.
  *
  *   local session  an agent's, by its client key
- *   peer session   one that an authenticated peer server opened to us: we may dial through it what it announced
- *   outgoing       one that we opened to a peer: we announce on it what we have
+ *   peer session   one that an authenticated peer server opened to us: we may dial through it what
+ * it announced outgoing       one that we opened to a peer: we announce on it what we have
  *
  * A session is named by an id that is never used twice. */
 struct cv_manager;
@@ -39,15 +40,17 @@ int cv_manager_new(struct cv_manager **out, const struct cv_alloc *alloc,
 /* Every session must have left. NULL is fine. */
 void cv_manager_free(struct cv_manager *manager);
 
-/* A session joins. It is preferred for its key from now on; the older ones of the key are probed. @session and @owner
- * are borrowed until it leaves; @owner is what cv_manager_route() hands back. It is announced to the peers. Sessions
- * that have something to send now are told by cv_manager_poll().
+/* A session joins. It is preferred for its key from now on; the older ones of the key are probed.
+ * @session and @owner are borrowed until it leaves; @owner is what cv_manager_route() hands back.
+ * It is announced to the peers. Sessions that have something to send now are told by
+ * cv_manager_poll().
  *
  * CV_EBADKEY  not a client key
  * CV_EFULL    max_sessions
  * -ENOMEM */
 int cv_manager_join(struct cv_manager *manager, enum cv_member_kind kind, const char *key,
-                    struct cv_session *session, void *owner, uint64_t now, uint64_t *id) CV_MUST_USE;
+                    struct cv_session *session, void *owner, uint64_t now,
+                    uint64_t *id) CV_MUST_USE;
 
 /* It left, and what it had announced is gone with it. CV_ESTALE for an unknown id. */
 int cv_manager_leave(struct cv_manager *manager, uint64_t id) CV_MUST_USE;
@@ -75,8 +78,9 @@ enum cv_route_from {
     CV_ROUTE_PEER, /* the dial came from a peer: it is never sent on to another */
 };
 
-/* Picks the session for a dial to @key: a local one, healthy before silent and newest first, else a peer that announced
- * the key. A session whose id is @not is left out (0: none): that is how a dial fails over.
+/* Picks the session for a dial to @key: a local one, healthy before silent and newest first, else a
+ * peer that announced the key. A session whose id is @not is left out (0: none): that is how a dial
+ * fails over.
  *
  * CV_ENOSESSION  none
  * CV_ETOOLONG    the proto does not fit */
@@ -84,7 +88,8 @@ int cv_manager_route(struct cv_manager *manager, const char *key, const char *pr
                      enum cv_route_from from, uint64_t not, uint64_t now,
                      struct cv_route *route) CV_MUST_USE;
 
-/* Splits a Connect's proto of `key::proto`, as a peer sends it; false when it is a plain one. Borrows from @text. */
+/* Splits a Connect's proto of `key::proto`, as a peer sends it; false when it is a plain one.
+ * Borrows from @text. */
 bool cv_manager_split(const char *text, size_t len, size_t *key_len, const char **proto,
                       size_t *proto_len);
 
@@ -92,7 +97,8 @@ bool cv_manager_split(const char *text, size_t len, size_t *key_len, const char 
 struct cv_wake {
     uint64_t id;
     void *owner;
-    int error; /* 0: it has something to send. Else its link must be closed: it missed an announcement */
+    int error; /* 0: it has something to send. Else its link must be closed: it missed an
+                  announcement */
 };
 
 /* The next one: 1, or 0 when there is none. */
@@ -100,7 +106,7 @@ int cv_manager_poll(struct cv_manager *manager, struct cv_wake *wake);
 
 struct cv_manager_stats {
     uint64_t joined, left;
-    uint64_t announces_ignored; /* from ends that are no peers, or over the cap */
+    uint64_t announces_ignored;          /* from ends that are no peers, or over the cap */
     uint32_t sessions, peers, announced; /* now */
 };
 

@@ -25,11 +25,10 @@ static struct member *pick_local(const struct group *group, uint64_t not, uint64
 {
     struct member *best = NULL;
 
-    cv_list_each(link, &group->members)
-    {
+    cv_list_each (link, &group->members) {
         struct member *member = cv_container_of(link, struct member, in_group);
 
-        if (member->info.kind == CV_MEMBER_AGENT && member->info.id != not)
+        if (member->info.kind == CV_MEMBER_AGENT && member->info.id != not )
             best = better(best, member, now);
     }
     return best;
@@ -39,11 +38,10 @@ static struct member *pick_peer(const struct group *group, uint64_t not, uint64_
 {
     struct member *best = NULL;
 
-    cv_list_each(link, &group->announced)
-    {
+    cv_list_each (link, &group->announced) {
         struct member *peer = cv_container_of(link, struct announced, in_group)->peer;
 
-        if (peer->info.id != not)
+        if (peer->info.id != not )
             best = better(best, peer, now);
     }
     return best;

@@ -185,9 +185,10 @@ static int listen_path(struct cv_bound *out, const char *path)
 {
     struct sockaddr_un address = {.sun_family = AF_UNIX};
     struct stat file;
+    size_t len = strlen(path); /* cv_bind_parse() has seen that it fits, here and below */
     int rc;
 
-    strcpy(address.sun_path, path); /* cv_bind_parse() has seen that it fits, here and below */
+    memcpy(address.sun_path, path, len + 1);
     /* A file of another kind refuses connections as well: only a socket that nobody serves may go.
      */
     if (lstat(path, &file) == 0 && S_ISSOCK(file.st_mode) && !is_served(&address))
@@ -199,8 +200,8 @@ static int listen_path(struct cv_bound *out, const char *path)
         return fail(out->fd, -errno);
     out->device = file.st_dev;
     out->inode = file.st_ino;
-    strcpy(out->path, path);
-    strcpy(stpcpy(out->text, "unix:"), path);
+    memcpy(out->path, path, len + 1);
+    memcpy(stpcpy(out->text, "unix:"), path, len + 1);
     return 0;
 }
 

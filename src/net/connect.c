@@ -296,7 +296,7 @@ static int direct_address(struct sockaddr_storage *out, const struct cv_connect_
         return -ENAMETOOLONG;
     memset(out, 0, sizeof(*out));
     path->sun_family = AF_UNIX;
-    strcpy(path->sun_path, options->host);
+    memcpy(path->sun_path, options->host, strlen(options->host));
     return 1;
 }
 
@@ -341,5 +341,6 @@ void cv_connect_cancel(struct cv_connecting *connecting)
 
 int cv_connect_pair(int pair[2])
 {
-    return socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, pair) < 0 ? -errno : 0;
+    return socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, pair) < 0 ? -errno
+                                                                                        : 0;
 }

@@ -6,17 +6,18 @@
 #include "base/attr.h"
 #include "base/reason.h"
 
-/* What stands at this end of a virtual connection: a socket that is relayed, a target that is being dialled. It is the
- * `user` of the connection in its session, embedded in a struct of its own kind. The tunnel calls it; it answers with
- * results and never calls into the session from within. */
+/* What stands at this end of a virtual connection: a socket that is relayed, a target that is being
+ * dialled. It is the `user` of the connection in its session, embedded in a struct of its own kind.
+ * The tunnel calls it; it answers with results and never calls into the session from within. */
 struct cv_endpoint;
 
 struct cv_endpoint_ops {
     /* Bytes for the sink: takes some, returns how many; -errno ends the connection. */
     ssize_t (*data)(struct cv_endpoint *endpoint, const uint8_t *data, size_t len);
 
-    /* Bytes from the source, up to @max; 0 when it ended in order, -EAGAIN when it has none now (and it will say when
-     * it has), else -errno, which ends the connection. A result below @max means that the source is empty. */
+    /* Bytes from the source, up to @max; 0 when it ended in order, -EAGAIN when it has none now
+     * (and it will say when it has), else -errno, which ends the connection. A result below @max
+     * means that the source is empty. */
     ssize_t (*read)(struct cv_endpoint *endpoint, uint8_t *into, size_t max);
 
     /* No more comes from the other end; everything was taken. */
@@ -25,8 +26,10 @@ struct cv_endpoint_ops {
     /* Our dial is through (only between ends with `ack`). NULL: not wanted. */
     void (*connected)(struct cv_endpoint *endpoint);
 
-    /* The end: the connection's id is stale. @text (not ended by NUL, may be NULL) is what the other end said. */
-    void (*closed)(struct cv_endpoint *endpoint, enum cv_reason reason, const char *text, size_t len);
+    /* The end: the connection's id is stale. @text (not ended by NUL, may be NULL) is what the
+     * other end said. */
+    void (*closed)(struct cv_endpoint *endpoint, enum cv_reason reason, const char *text,
+                   size_t len);
 };
 
 struct cv_endpoint {

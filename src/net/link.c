@@ -60,7 +60,8 @@ struct cv_session *cv_link_session(struct cv_link *link)
 
 /* Output. */
 
-/* Room for @need more bytes at the end; false when there is none, and cannot be before something was sent. */
+/* Room for @need more bytes at the end; false when there is none, and cannot be before something
+ * was sent. */
 static int make_room(struct cv_link *link, size_t need)
 {
     size_t size = need > CV_LINK_SEND_MAX ? need : CV_LINK_SEND_MAX;
@@ -117,8 +118,8 @@ static int lay_pong(struct cv_link *link)
     return 0;
 }
 
-/* Room for one message's payload behind a WebSocket head, or 0. A list may be longer than the buffer: then it is made
- * to measure, when empty. */
+/* Room for one message's payload behind a WebSocket head, or 0. A list may be longer than the
+ * buffer: then it is made to measure, when empty. */
 static size_t payload_room(const struct cv_link *link)
 {
     size_t left;
@@ -229,7 +230,8 @@ void cv_link_close(struct cv_link *link, uint16_t code, const char *reason)
     if (link->closing)
         return;
     link->closing = true;
-    /* every buffer has CONTROL_ROOM behind its size for this; without memory the end comes without words */
+    /* every buffer has CONTROL_ROOM behind its size for this; without memory the end comes without
+     * words */
     if (!link->out && make_room(link, CONTROL_ROOM) < 0)
         return;
     link->out_end += cv_ws_close_encode(link->out + link->out_end, code, reason, next_mask(link));

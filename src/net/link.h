@@ -4,18 +4,20 @@
 #include "session/session.h"
 #include "ws/ws.h"
 
-/* A session on a WebSocket, without the socket: bytes in, bytes out. The simulator runs it as the programs do.
+/* A session on a WebSocket, without the socket: bytes in, bytes out. The simulator runs it as the
+ * programs do.
  *
- * Output is laid into one buffer that exists only while something waits. Frames follow each other without gaps, so
- * that one send carries many; payload is read from its source to its final place, and masked there. */
+ * Output is laid into one buffer that exists only while something waits. Frames follow each other
+ * without gaps, so that one send carries many; payload is read from its source to its final place,
+ * and masked there. */
 struct cv_link;
 
-/* What one send carries: a segment of loopback's MTU is 65,483 bytes, and a tail packet behind it costs more than half
- * of the throughput. */
+/* What one send carries: a segment of loopback's MTU is 65,483 bytes, and a tail packet behind it
+ * costs more than half of the throughput. */
 #define CV_LINK_SEND_MAX ((size_t)65483)
 
-/* One tunnel message may be that long; a reference server sends whatever its application wrote at once. Nothing of it
- * is collected, so this bounds no memory. */
+/* One tunnel message may be that long; a reference server sends whatever its application wrote at
+ * once. Nothing of it is collected, so this bounds no memory. */
 #define CV_LINK_MESSAGE_MAX (UINT64_C(1) << 30)
 
 /* Takes the session on success. @alloc and @random are borrowed for the link's life.
@@ -27,8 +29,8 @@ void cv_link_free(struct cv_link *link);
 /* Borrowed. Poll its events after each cv_link_recv() and cv_link_tick(). */
 struct cv_session *cv_link_session(struct cv_link *link);
 
-/* Reads up to one piece of a message; returns the bytes it took (> 0 for @len > 0): poll the events, then feed the
- * rest. Payload is unmasked where it lies.
+/* Reads up to one piece of a message; returns the bytes it took (> 0 for @len > 0): poll the
+ * events, then feed the rest. Payload is unmasked where it lies.
  *
  * After an error a close frame is queued: flush and close.
  * CV_ECLOSED  the other end closed in order
@@ -44,9 +46,9 @@ struct cv_link_turn {
     size_t max;
 };
 
-/* Lays down what waits until a connection has its turn (1), or until nothing more waits or fits (0).
- * After 1 answer with cv_link_laid(), or tell the session why there is nothing (not ready, finish, abort).
- * -ENOMEM  no buffer: try again later */
+/* Lays down what waits until a connection has its turn (1), or until nothing more waits or fits
+ * (0). After 1 answer with cv_link_laid(), or tell the session why there is nothing (not ready,
+ * finish, abort). -ENOMEM  no buffer: try again later */
 int cv_link_fill(struct cv_link *link, uint64_t now, struct cv_link_turn *turn) CV_MUST_USE;
 
 /* @len (> 0) bytes were read to the turn's place. */

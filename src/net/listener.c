@@ -128,7 +128,7 @@ static void on_readable(uv_poll_t *poll, int status, int events)
         return;
     }
     for (int i = 0; i < BATCH && !listener->closed; i++) {
-        struct sockaddr_storage address;
+        struct sockaddr_storage address = {.ss_family = AF_UNSPEC};
         socklen_t len = sizeof(address);
         int fd = accept4(listener->bound.fd, (struct sockaddr *)&address, &len,
                          SOCK_NONBLOCK | SOCK_CLOEXEC);

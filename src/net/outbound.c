@@ -403,7 +403,7 @@ static int add_lookup(struct cv_dialling *d, const char *host, uint16_t port)
         return -ENAMETOOLONG;
     if (cv_address_parse(&address, host, port) == 0)
         return 0;
-    strcpy(lookup->host, host);
+    memcpy(lookup->host, host, strlen(host) + 1);
     lookup->port = port;
     d->lookup_count++;
     return 0;

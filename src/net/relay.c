@@ -31,7 +31,8 @@ static struct cv_session *session_of(struct cv_relay *relay)
 /* Ends the connection because of the socket at this end. */
 static void abort_relay(struct cv_relay *relay, int error)
 {
-    int rc = cv_session_abort(session_of(relay), relay->conn_id, CV_REASON_LOCAL, cv_strerror(error));
+    int rc =
+        cv_session_abort(session_of(relay), relay->conn_id, CV_REASON_LOCAL, cv_strerror(error));
 
     if (rc == 0)
         cv_tunnel_touch(relay->tunnel);
@@ -83,7 +84,8 @@ static void on_ready(void *ctx, int events)
     if (!(events & CV_READABLE) || !(relay->watched & CV_READABLE))
         return;
     if (relay->told_ready) {
-        /* it was announced in an earlier turn and could not be read yet: the link, or its other end, is slow */
+        /* it was announced in an earlier turn and could not be read yet: the link, or its other
+         * end, is slow */
         watch(relay, relay->watched & ~CV_READABLE);
         return;
     }
@@ -135,7 +137,8 @@ static void relay_fin(struct cv_endpoint *endpoint)
     cv_stream_shutdown(relay_of(endpoint)->stream);
 }
 
-static void relay_closed(struct cv_endpoint *endpoint, enum cv_reason reason, const char *text, size_t len)
+static void relay_closed(struct cv_endpoint *endpoint, enum cv_reason reason, const char *text,
+                         size_t len)
 {
     struct cv_relay *relay = relay_of(endpoint);
     struct cv_loop *loop = cv_tunnel_loop(relay->tunnel);
@@ -187,7 +190,8 @@ int cv_relay_new(struct cv_tunnel *tunnel, int64_t conn_id, struct cv_stream *st
     relay->ended = ended;
     relay->ctx = ctx;
     cv_stream_owner(stream, on_ready, relay);
-    /* what was stored before there was a sink goes out as soon as the socket says that it can be written */
+    /* what was stored before there was a sink goes out as soon as the socket says that it can be
+     * written */
     watch(relay, CV_READABLE | CV_WRITABLE);
     cv_tunnel_touch(tunnel);
     return 0;

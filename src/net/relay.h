@@ -3,8 +3,9 @@
 
 #include "net/tunnel.h"
 
-/* A local socket relayed through a virtual connection: a visitor's at a server, a target's at an agent. It lives as
- * long as the connection and frees itself; an error at the other end becomes RST at the socket, an orderly end FIN. */
+/* A local socket relayed through a virtual connection: a visitor's at a server, a target's at an
+ * agent. It lives as long as the connection and frees itself; an error at the other end becomes RST
+ * at the socket, an orderly end FIN. */
 struct cv_relay;
 
 /* How it went, for logs and limits; called once, when the connection has ended. */
@@ -16,8 +17,9 @@ struct cv_relay_end {
 };
 typedef void cv_relay_ended(void *ctx, const struct cv_relay_end *end);
 
-/* Takes @stream (also on failure) and becomes the endpoint of connection @conn_id of the tunnel's session.
- * Returns 0, -ENOMEM, or CV_ESTALE when there is no such connection. @ended may be NULL; @ctx is borrowed. */
+/* Takes @stream (also on failure) and becomes the endpoint of connection @conn_id of the tunnel's
+ * session. Returns 0, -ENOMEM, or CV_ESTALE when there is no such connection. @ended may be NULL;
+ * @ctx is borrowed. */
 int cv_relay_new(struct cv_tunnel *tunnel, int64_t conn_id, struct cv_stream *stream,
                  cv_relay_ended *ended, void *ctx) CV_MUST_USE;
 

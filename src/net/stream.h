@@ -53,8 +53,9 @@ void cv_stream_shutdown(struct cv_stream *stream);
 /* Makes the coming close send RST in place of FIN, so that the other end sees an error. */
 void cv_stream_reset(struct cv_stream *stream);
 
-/* Keeps at most about @bytes in the kernel's send buffer that the network has not taken (TCP_NOTSENT_LOWAT), so that
- * what is more urgent later does not wait behind them. Does nothing to a unix socket. */
+/* Keeps at most about @bytes in the kernel's send buffer that the network has not taken
+ * (TCP_NOTSENT_LOWAT), so that what is more urgent later does not wait behind them. Does nothing to
+ * a unix socket. */
 void cv_stream_limit_unsent(struct cv_stream *stream, int bytes);
 
 /* Closes and frees; the owner hears no more, and may call it from its own `ready`. An end that was

@@ -3,13 +3,16 @@
 
 #include "net/loop.h"
 
-/* One alarm on the loop. It owns its own memory, so that its owner can go at any time, in its callback too. */
+/* One alarm on the loop. It owns its own memory, so that its owner can go at any time, in its
+ * callback too. */
 struct cv_timer;
 
 /* @ring is called with @ctx (borrowed) when the timer rings. Returns 0 or -ENOMEM. */
-int cv_timer_new(struct cv_timer **out, struct cv_loop *loop, void (*ring)(void *ctx), void *ctx) CV_MUST_USE;
+int cv_timer_new(struct cv_timer **out, struct cv_loop *loop, void (*ring)(void *ctx),
+                 void *ctx) CV_MUST_USE;
 
-/* Rings once, in @delay microseconds (rounded up to milliseconds); a timer that was set is set anew. */
+/* Rings once, in @delay microseconds (rounded up to milliseconds); a timer that was set is set
+ * anew. */
 void cv_timer_set(struct cv_timer *timer, uint64_t delay);
 void cv_timer_stop(struct cv_timer *timer);
 

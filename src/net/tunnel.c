@@ -14,7 +14,8 @@
 
 #define RETRY_AFTER (100 * CV_MSEC) /* out of memory */
 
-/* Of a link, in the kernel: two sends. What a connection with little to say waits for behind bulk. */
+/* Of a link, in the kernel: two sends. What a connection with little to say waits for behind bulk.
+ */
 #define UNSENT_MAX (2 * (int)CV_LINK_SEND_MAX)
 
 struct cv_tunnel {
@@ -24,13 +25,13 @@ struct cv_tunnel {
     struct cv_tunnel_owner owner;
     struct cv_turn_job job;
     struct cv_timer *timer; /* owned */
-    uint64_t timer_at; /* when the timer is set for, CV_NEVER when it is not */
-    uint64_t retry_at; /* there was no memory to send with, else CV_NEVER */
-    uint64_t give_up;  /* closing: when the answer is no longer waited for, else CV_NEVER */
-    int error;         /* first one, told when the link goes */
-    bool shut;         /* our side of the stream is shut */
-    bool gone;         /* `closed` was told; only the rest of the connections is waited for */
-    uint8_t *early;    /* owned; bytes that came with the handshake, until they are read */
+    uint64_t timer_at;      /* when the timer is set for, CV_NEVER when it is not */
+    uint64_t retry_at;      /* there was no memory to send with, else CV_NEVER */
+    uint64_t give_up;       /* closing: when the answer is no longer waited for, else CV_NEVER */
+    int error;              /* first one, told when the link goes */
+    bool shut;              /* our side of the stream is shut */
+    bool gone;              /* `closed` was told; only the rest of the connections is waited for */
+    uint8_t *early;         /* owned; bytes that came with the handshake, until they are read */
     size_t early_len;
 };
 
@@ -149,7 +150,8 @@ static int send_output(struct cv_tunnel *t)
     return 1;
 }
 
-/* Fills and sends until nothing waits (1), the socket is full or the turn is used up (0), or the stream fails. */
+/* Fills and sends until nothing waits (1), the socket is full or the turn is used up (0), or the
+ * stream fails. */
 static int flush(struct cv_tunnel *t)
 {
     uint64_t now = cv_loop_now(t->loop);
@@ -198,7 +200,8 @@ static void on_timer(void *ctx)
     settle(t);
 }
 
-/* A deadline that moved away lets the timer ring early and be set anew: cheaper than setting it for each byte. */
+/* A deadline that moved away lets the timer ring early and be set anew: cheaper than setting it for
+ * each byte. */
 static void arm_timer(struct cv_tunnel *t, uint64_t now)
 {
     /* once the end is decided the session's own deadlines mean nothing, until it is cut */
@@ -211,8 +214,8 @@ static void arm_timer(struct cv_tunnel *t, uint64_t now)
     cv_timer_set(t->timer, at > now ? at - now : 0);
 }
 
-/* After a close frame was sent the stream is shut, and what still comes is read and dropped, so that no RST overtakes
- * the frame; that ends with the other end's FIN, or with the time. */
+/* After a close frame was sent the stream is shut, and what still comes is read and dropped, so
+ * that no RST overtakes the frame; that ends with the other end's FIN, or with the time. */
 static void shut_when_done(struct cv_tunnel *t, uint64_t now)
 {
     if (t->error && t->give_up == CV_NEVER)
@@ -232,7 +235,8 @@ static int watch(struct cv_tunnel *t)
     return cv_stream_watch(t->stream, CV_READABLE | (blocked ? CV_WRITABLE : 0));
 }
 
-/* Hands out events, sends what is to be sent, and sees whether the end has come. The one caller of all of these. */
+/* Hands out events, sends what is to be sent, and sees whether the end has come. The one caller of
+ * all of these. */
 static void settle(struct cv_tunnel *t)
 {
     uint64_t now = cv_loop_now(t->loop);
@@ -335,7 +339,8 @@ static void on_first_job(struct cv_turn_job *job)
     job->run = on_job;
     if (t->early)
         read_early(t);
-    /* TLS may have decrypted more than the handshake's reader took: the kernel does not announce it */
+    /* TLS may have decrypted more than the handshake's reader took: the kernel does not announce it
+     */
     on_ready(t, CV_READABLE);
 }
 

@@ -5,25 +5,25 @@
 #include "net/stream.h"
 #include "session/session.h"
 
-/* A tunnel: one session over one stream on the loop. Data goes between the session's connections and their endpoints by
- * itself; the owner hears of what is his to decide.
+/* A tunnel: one session over one stream on the loop. Data goes between the session's connections
+ * and their endpoints by itself; the owner hears of what is his to decide.
  *
- * When the link is gone the owner hears `closed` once. Connections then end by themselves, after their sinks have
- * taken what had come in; the tunnel frees itself after the last one. */
+ * When the link is gone the owner hears `closed` once. Connections then end by themselves, after
+ * their sinks have taken what had come in; the tunnel frees itself after the last one. */
 struct cv_tunnel;
 
 struct cv_tunnel_owner {
     /* CONNECT, ADD_CLIENT, REMOVE_CLIENT and NOTICE of the session, as it polls them. */
     void (*event)(void *ctx, struct cv_tunnel *tunnel, const struct cv_session_event *event);
 
-    /* The link is gone. @error says why: CV_ECLOSED in order, CV_EDEAD, CV_EPROTO, -ECONNRESET …; @text is a line for
-     * the log. @tunnel must not be used after the return. */
+    /* The link is gone. @error says why: CV_ECLOSED in order, CV_EDEAD, CV_EPROTO, -ECONNRESET …;
+     * @text is a line for the log. @tunnel must not be used after the return. */
     void (*closed)(void *ctx, struct cv_tunnel *tunnel, int error, const char *text);
     void *ctx; /* borrowed */
 };
 
-/* Takes @stream and @session, also on failure. @early are bytes that came with the handshake. The owner hears nothing
- * before the loop turns. Returns 0 or -ENOMEM. */
+/* Takes @stream and @session, also on failure. @early are bytes that came with the handshake. The
+ * owner hears nothing before the loop turns. Returns 0 or -ENOMEM. */
 int cv_tunnel_new(struct cv_tunnel **out, struct cv_loop *loop, struct cv_stream *stream,
                   struct cv_session *session, const void *early, size_t early_len,
                   const struct cv_tunnel_owner *owner) CV_MUST_USE;
@@ -34,10 +34,12 @@ struct cv_stream *cv_tunnel_stream(struct cv_tunnel *tunnel); /* NULL when the l
 
 struct cv_loop *cv_tunnel_loop(struct cv_tunnel *tunnel);
 
-/* The session was used: at the end of this turn its events are handed out and what it has to send is sent. */
+/* The session was used: at the end of this turn its events are handed out and what it has to send
+ * is sent. */
 void cv_tunnel_touch(struct cv_tunnel *tunnel);
 
-/* Closes the link in order: a close frame, then a moment for its answer. `closed` is still called. */
+/* Closes the link in order: a close frame, then a moment for its answer. `closed` is still called.
+ */
 void cv_tunnel_close(struct cv_tunnel *tunnel, uint16_t code, const char *reason);
 
 #define CV_CLOSE_WAIT (750 * CV_MSEC) /* a broken link is gone within a second */

@@ -5,8 +5,8 @@
 
 #include "base/list.h"
 
-/* Work that is done once at the end of a turn of the loop, however often it was asked for in the turn: sending what
- * many events left to send. */
+/* Work that is done once at the end of a turn of the loop, however often it was asked for in the
+ * turn: sending what many events left to send. */
 struct cv_turn {
     uv_prepare_t prepare;
     uv_check_t check;

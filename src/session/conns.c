@@ -89,6 +89,7 @@ int cv_session_finish(struct cv_session *s, int64_t conn_id)
 
     if (!e)
         return CV_ESTALE;
+    cv_session_settle_offer(s);
     e->source_ready = false;
     if (e->wire_over || !cv_conn_sends(e->conn.state)) {
         cv_entry_settle(s, e);

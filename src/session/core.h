@@ -9,8 +9,8 @@
 #include "session/session.h"
 #include "wire/frame.h"
 
-/* What an entry wants sent besides what its connection's flow wants (enum cv_want, the low bits), in the order in
- * which it goes out. */
+/* What an entry wants sent besides what its connection's flow wants (enum cv_want, the low bits),
+ * in the order in which it goes out. */
 enum entry_want {
     WANT_CONNECT = 1 << 8,
     WANT_CONNECTED = 1 << 9,
@@ -26,7 +26,8 @@ enum entry_event {
     EVENT_CLOSED = 1 << 2,
 };
 
-/* One connection in the session's table. It leaves when its CLOSED was polled and nothing is wanted any more. */
+/* One connection in the session's table. It leaves when its CLOSED was polled and nothing is wanted
+ * any more. */
 struct entry {
     struct cv_conn conn;
     int64_t id;
@@ -39,13 +40,13 @@ struct entry {
     struct cv_list drains;  /* in `drains` while the connection is draining */
     unsigned wants, tells;  /* enum entry_want, enum entry_event */
     bool source_ready;
-    bool awaits_ack; /* we dialled, and were not told yet that it is through */
-    bool progressed; /* DRAINING: the sink took something since drain_at was set */
+    bool awaits_ack;   /* we dialled, and were not told yet that it is through */
+    bool progressed;   /* DRAINING: the sink took something since drain_at was set */
     uint64_t drain_at; /* DRAINING: when to see whether it did */
-    bool wire_over;   /* we said, or were told, that it is over: later frames about it are stray */
-    bool closed_told; /* CLOSED was polled */
-    bool listed;      /* was in the list of connections being read */
-    uint8_t missed;   /* lists in a row that it was absent from */
+    bool wire_over;    /* we said, or were told, that it is over: later frames about it are stray */
+    bool closed_told;  /* CLOSED was polled */
+    bool listed;       /* was in the list of connections being read */
+    uint8_t missed;    /* lists in a row that it was absent from */
     enum cv_reason reason;
     char *text; /* owned; Connect's body until that is sent, then why it ended, unless in order */
     size_t text_len;
@@ -73,7 +74,8 @@ struct cv_session {
 
     struct entry *entries; /* by id */
     struct entry *recent;  /* the entry last found, or NULL */
-    struct entry *told;    /* its CLOSED was polled last, and lends its text until the next poll; or NULL */
+    struct entry
+        *told; /* its CLOSED was polled last, and lends its text until the next poll; or NULL */
     int64_t next_id;
     int64_t frame_id;
     bool cut;
@@ -85,15 +87,16 @@ struct cv_session {
     const uint8_t *offer;
     size_t offer_len;
 
-    struct cv_list fresh, bulk; /* ready entries: those that just woke, those that have had a turn */
-    size_t fresh_bytes;         /* that went out since the last turn of `bulk` */
-    bool bulk_turn;             /* the Data slot last handed out was of `bulk` */
+    struct cv_list fresh,
+        bulk;           /* ready entries: those that just woke, those that have had a turn */
+    size_t fresh_bytes; /* that went out since the last turn of `bulk` */
+    bool bulk_turn;     /* the Data slot last handed out was of `bulk` */
     struct cv_list control, events, asking, drains;
     struct cv_chain misc; /* frames about no entry: see misc.c */
     size_t orphans;       /* Errors in misc */
     int64_t last_orphan;
     uint8_t body[CV_CONNECT_MAX]; /* of the slot last handed out, but for lists */
-    uint8_t *sync_body; /* owned; a list that waits to be sent, or was just sent */
+    uint8_t *sync_body;           /* owned; a list that waits to be sent, or was just sent */
     size_t sync_len;
     bool want_sync; /* the list in sync_body waits to be sent */
 
@@ -117,8 +120,8 @@ int cv_entry_add(struct cv_session *s, int64_t id, enum cv_conn_state state, uin
 void cv_entry_free(struct cv_session *s, struct entry *e);
 void cv_entry_free_all(struct cv_session *s);
 
-/* Puts an entry into the lists that its wants, events and readiness ask for, and lets it go when it is done. The one
- * place where they are looked at together: call it after any change. */
+/* Puts an entry into the lists that its wants, events and readiness ask for, and lets it go when it
+ * is done. The one place where they are looked at together: call it after any change. */
 void cv_entry_settle(struct cv_session *s, struct entry *e);
 
 /* Moves the connection on, and does what follows from the move. */
@@ -127,7 +130,8 @@ void cv_entry_move(struct cv_session *s, struct entry *e, enum cv_conn_event eve
 /* Replaces the entry's text; without memory there is none. */
 void cv_entry_set_text(struct cv_session *s, struct entry *e, const char *text, size_t len);
 
-/* Ends an entry at once and, unless the other end knows already, says so. @text NULL: the reason's own. */
+/* Ends an entry at once and, unless the other end knows already, says so. @text NULL: the reason's
+ * own. */
 void cv_entry_abort(struct cv_session *s, struct entry *e, enum cv_reason reason, const char *text);
 
 /* Keeps @len bytes for an entry's sink; ends that connection when it cannot. */

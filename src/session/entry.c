@@ -74,7 +74,7 @@ void cv_entry_free_all(struct cv_session *s)
 {
     struct entry *e, *next;
 
-    HASH_ITER(hh, s->entries, e, next)
+    HASH_ITER (hh, s->entries, e, next)
         cv_entry_free(s, e);
 }
 

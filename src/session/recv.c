@@ -28,8 +28,8 @@ static void tell(struct cv_session *s, const struct cv_session_event *event)
 
 static void notice(struct cv_session *s, enum cv_notice what, int64_t conn_id)
 {
-    tell(s, &(struct cv_session_event){
-                .kind = CV_EVENT_NOTICE, .conn_id = conn_id, .notice = what});
+    tell(s,
+         &(struct cv_session_event){.kind = CV_EVENT_NOTICE, .conn_id = conn_id, .notice = what});
 }
 
 static void orphan(struct cv_session *s, int64_t conn_id, const char *text)
@@ -38,7 +38,8 @@ static void orphan(struct cv_session *s, int64_t conn_id, const char *text)
         notice(s, CV_NOTICE_ORPHANS_FULL, conn_id);
 }
 
-/* Data for a connection that is not there: `connection not found <clientKey>/<sessionKey>/<connID>`. */
+/* Data for a connection that is not there: `connection not found
+ * <clientKey>/<sessionKey>/<connID>`. */
 static void not_found(struct cv_session *s, int64_t conn_id)
 {
     char buf[CV_ERROR_TEXT_MAX + CV_KEY_MAX];
@@ -54,7 +55,8 @@ static void not_found(struct cv_session *s, int64_t conn_id)
     orphan(s, conn_id, buf);
 }
 
-/* A piece of Data. One whose connection is over on the wire is stray: it was under way when we said so. */
+/* A piece of Data. One whose connection is over on the wire is stray: it was under way when we said
+ * so. */
 static void data_piece(struct cv_session *s, const uint8_t *data, size_t len)
 {
     int64_t id = s->reader.frame.conn_id;
@@ -112,13 +114,21 @@ static int on_connect(struct cv_session *s, uint64_t now)
     return 0;
 }
 
+/* Whether a frame still means something to @e, which may be NULL. One that closed in order may wait for its last
+ * frame to go out: its CLOSED was told, or will be as it is. */
+static bool concerned(const struct entry *e)
+{
+    return e && !e->wire_over && e->conn.state != CV_CONN_CLOSED;
+}
+
 static void on_error(struct cv_session *s)
 {
     struct reader *r = &s->reader;
     struct entry *e = cv_entry_find(s, r->frame.conn_id);
     size_t len = cv_min_size(r->body_len, CV_ERROR_TEXT_MAX);
 
-    if (!e || e->wire_over)
+    /* before our Connect is out the other end cannot mean this connection */
+    if (!concerned(e) || (e->wants & WANT_CONNECT))
         return;
     if (!s->config.culvert)
         e->wants |= WANT_ERROR; /* the reference echoes, and expects it */
@@ -144,19 +154,20 @@ static int on_announce(struct cv_session *s)
         notice(s, CV_NOTICE_BAD_ANNOUNCE, 0);
         return 0;
     }
-    tell(s, &(struct cv_session_event){
-                .kind = r->frame.type == CV_FRAME_ADD_CLIENT ? CV_EVENT_ADD_CLIENT
-                                                             : CV_EVENT_REMOVE_CLIENT,
-                .text = announce.key,
-                .text_len = announce.key_len,
-                .session_key = announce.session_key});
+    tell(s, &(struct cv_session_event){.kind = r->frame.type == CV_FRAME_ADD_CLIENT
+                                                   ? CV_EVENT_ADD_CLIENT
+                                                   : CV_EVENT_REMOVE_CLIENT,
+                                       .text = announce.key,
+                                       .text_len = announce.key_len,
+                                       .session_key = announce.session_key});
     return 0;
 }
 
 static int on_window(struct cv_session *s, struct entry *e)
 {
     int64_t grant;
-    int n = cv_varint_decode(&grant, s->reader.body, cv_min_size(s->reader.body_len, CV_VARINT_MAX));
+    int n =
+        cv_varint_decode(&grant, s->reader.body, cv_min_size(s->reader.body_len, CV_VARINT_MAX));
 
     if (n < 0)
         return CV_EPROTO;
@@ -171,7 +182,7 @@ static int on_entry_frame(struct cv_session *s, uint64_t now)
     struct entry *e = cv_entry_find(s, s->reader.frame.conn_id);
     int rc = 0;
 
-    if (!e || e->wire_over)
+    if (!concerned(e))
         return 0;
     switch ((enum cv_frame_type)s->reader.frame.type) {
     case CV_FRAME_PAUSE:

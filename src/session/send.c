@@ -2,8 +2,8 @@
 
 #include "session/core.h"
 
-/* A connection that just woke goes before those that have been sending, which keeps small answers quick beside bulk;
- * but no more than this goes out so between two turns of the others. */
+/* A connection that just woke goes before those that have been sending, which keeps small answers
+ * quick beside bulk; but no more than this goes out so between two turns of the others. */
 #define FRESH_BYTES CV_DATA_MAX
 
 /* Less room than this for payload is not worth a frame: better send what is there. */
@@ -23,7 +23,8 @@ void cv_slot_frame(struct cv_session *s, struct cv_slot *slot, int64_t type, int
     s->stats.frames_out++;
 }
 
-/* A frame whose body is @len bytes at @text. The entry may go before the slot is used, so they are copied. */
+/* A frame whose body is @len bytes at @text. The entry may go before the slot is used, so they are
+ * copied. */
 static void say_text(struct cv_session *s, const struct entry *e, int64_t type, const char *text,
                      size_t len, struct cv_slot *slot)
 {
@@ -131,8 +132,8 @@ static bool data_next(struct cv_session *s, size_t room, struct cv_slot *slot)
     slot->kind = CV_SLOT_DATA;
     slot->conn_id = e->id;
     slot->user = e->user;
-    slot->max = cv_min_size(cv_min_size(room - slot->head_len, CV_DATA_MAX),
-                            cv_conn_may_send(&e->conn));
+    slot->max =
+        cv_min_size(cv_min_size(room - slot->head_len, CV_DATA_MAX), cv_conn_may_send(&e->conn));
     return true;
 }
 

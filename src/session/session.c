@@ -43,9 +43,11 @@ int cv_session_new(struct cv_session **out, const struct cv_session_config *conf
         .window_max = CV_WINDOW_MAX,
     };
     init_lists(s);
-    /* even ids for the acceptor, odd ones for the dialler, from 2 and 1: both tables of a reference pair are one */
+    /* even ids for the acceptor, odd ones for the dialler, from 2 and 1: both tables of a reference
+     * pair are one */
     s->next_id = dialler ? 1 : 2;
-    /* the reference starts anywhere in 63 bits; a short start keeps every head five bytes shorter */
+    /* the reference starts anywhere in 63 bits; a short start keeps every head five bytes shorter
+     */
     s->frame_id = (int64_t)cv_random_below(random, 1 << 20);
     s->now = s->heard_at = now;
     s->ping_at = dialler || config->culvert ? now : CV_NEVER;
@@ -79,8 +81,7 @@ void cv_session_cut(struct cv_session *s)
     s->want_sync = false;
     s->orphans = 0;
     cv_chain_clear(&s->misc, s->alloc, NULL);
-    HASH_ITER(hh, s->entries, e, next)
-    {
+    HASH_ITER (hh, s->entries, e, next) {
         e->wants = e->conn.wants = 0;
         e->wire_over = true;
         if (e->conn.state != CV_CONN_CLOSED && e->conn.state != CV_CONN_DRAINING)

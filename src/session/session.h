@@ -8,22 +8,23 @@
 #include "base/random.h"
 #include "base/reason.h"
 
-/* Many virtual connections over one pipe of messages, seen from one end. No I/O: messages are fed in as they arrive,
- * piece by piece, and events come out; what is to be sent is asked for, frame by frame.
+/* Many virtual connections over one pipe of messages, seen from one end. No I/O: messages are fed
+ * in as they arrive, piece by piece, and events come out; what is to be sent is asked for, frame by
+ * frame.
  *
- *   dialler   the end that opened the WebSocket: an agent, or a dialling peer. It pings and sends lists of its
- *             connections; its connection ids are odd, the acceptor's even
- *   piece     a run of bytes of one message, borrowed from the reader's buffer
- *   source    the local socket that a connection's outgoing bytes are read from
- *   sink      the same socket, for the incoming ones
- *   slot      the next thing to go out
+ *   dialler   the end that opened the WebSocket: an agent, or a dialling peer. It pings and sends
+ * lists of its connections; its connection ids are odd, the acceptor's even piece     a run of
+ * bytes of one message, borrowed from the reader's buffer source    the local socket that a
+ * connection's outgoing bytes are read from sink      the same socket, for the incoming ones slot
+ * the next thing to go out
  *
- * Payload is not queued here. A connection whose source has bytes is marked ready; when its turn comes the session asks
- * for up to so many bytes, and the caller reads them from the source straight into the outgoing buffer. So the
- * source's socket is the queue, and a slow link slows the source.
+ * Payload is not queued here. A connection whose source has bytes is marked ready; when its turn
+ * comes the session asks for up to so many bytes, and the caller reads them from the source
+ * straight into the outgoing buffer. So the source's socket is the queue, and a slow link slows the
+ * source.
  *
- * A connection is named by its id; `user` is the caller's and comes back with each event and slot until CLOSED.
- * An id that is no longer known is CV_ESTALE. */
+ * A connection is named by its id; `user` is the caller's and comes back with each event and slot
+ * until CLOSED. An id that is no longer known is CV_ESTALE. */
 struct cv_session;
 
 enum cv_session_role { CV_SESSION_ACCEPTOR, CV_SESSION_DIALLER };
@@ -36,23 +37,27 @@ enum cv_feature {
     CV_FEATURE_DGRAM = 1 << 3,
 };
 
-#define CV_PING_EVERY          (5 * CV_SEC)  /* the dialler's; protocol facts, "Keep-alive" */
-#define CV_DEAD_AFTER          (15 * CV_SEC) /* of silence, between Culvert ends */
-#define CV_DEAD_AFTER_FOREIGN  (60 * CV_SEC) /* of silence, with a reference end */
-#define CV_TAKEOVER_WAIT       (5 * CV_SEC)  /* of silence after cv_session_probe() */
-#define CV_DRAIN_WAIT          (30 * CV_SEC) /* a sink that takes nothing for that long loses what is stored */
-#define CV_SYNC_EVERY          (60 * CV_SEC)
-#define CV_SYNC_GRACE          (10 * CV_SEC) /* a younger connection is never closed by a list */
-#define CV_SESSION_BUDGET      ((size_t)64 * 1024 * 1024)
-#define CV_SESSION_MISC_MAX    ((size_t)4 * 1024 * 1024) /* bytes of announcements that wait to be sent */
+#define CV_PING_EVERY         (5 * CV_SEC)  /* the dialler's; protocol facts, "Keep-alive" */
+#define CV_DEAD_AFTER         (15 * CV_SEC) /* of silence, between Culvert ends */
+#define CV_DEAD_AFTER_FOREIGN (60 * CV_SEC) /* of silence, with a reference end */
+#define CV_TAKEOVER_WAIT      (5 * CV_SEC)  /* of silence after cv_session_probe() */
+#define CV_DRAIN_WAIT \
+    (30 * CV_SEC) /* a sink that takes nothing for that long loses what is stored */
+#define CV_SYNC_EVERY     (60 * CV_SEC)
+#define CV_SYNC_GRACE     (10 * CV_SEC) /* a younger connection is never closed by a list */
+#define CV_SESSION_BUDGET ((size_t)64 * 1024 * 1024)
+#define CV_SESSION_MISC_MAX \
+    ((size_t)4 * 1024 * 1024)      /* bytes of announcements that wait to be sent */
 #define CV_SESSION_ORPHANS_MAX 256 /* Errors about unknown connections that wait to be sent */
-#define CV_DATA_MAX            ((size_t)32640) /* payload of one Data frame: two with their heads fill one send */
+#define CV_DATA_MAX \
+    ((size_t)32640) /* payload of one Data frame: two with their heads fill one send */
 
 struct cv_session_config {
     enum cv_session_role role;
     bool culvert;      /* the other end's handshake showed X-Culvert-Features */
     unsigned features; /* CV_FEATURE_*, those shared; 0 unless culvert */
-    char name[80];     /* client key, for the texts of Errors; "client" at a dialler, as in the reference */
+    char name[80];     /* client key, for the texts of Errors; "client" at a dialler, as in the
+                          reference */
     int64_t key;       /* session key: what AddClient announces */
     uint32_t max_conns;
     size_t budget;            /* bytes of all its read buffers */
@@ -77,8 +82,8 @@ void cv_session_heard(struct cv_session *session, uint64_t now);
 /* A pong arrived: gives a round trip. */
 void cv_session_pong(struct cv_session *session, uint64_t now);
 
-/* One piece of a message; @fin marks its last one, which may be empty. Poll the events after each call. A Data event
- * borrows from @data.
+/* One piece of a message; @fin marks its last one, which may be empty. Poll the events after each
+ * call. A Data event borrows from @data.
  *
  * CV_EPROTO  the frame breaks the protocol: close the link with 1002
  * -ENOMEM    close the link */
@@ -86,11 +91,12 @@ int cv_session_recv(struct cv_session *session, const uint8_t *data, size_t len,
                     uint64_t now) CV_MUST_USE;
 
 enum cv_session_event_kind {
-    CV_EVENT_CONNECT,   /* the other end wants a target: cv_session_accept() or cv_session_refuse() in time */
+    CV_EVENT_CONNECT, /* the other end wants a target: cv_session_accept() or cv_session_refuse() in
+                         time */
     CV_EVENT_CONNECTED, /* our dial is through (only with CV_FEATURE_ACK) */
-    CV_EVENT_DATA,      /* offer it to the sink at once and say cv_session_taken(); the rest is kept */
-    CV_EVENT_FIN,       /* everything is taken and no more comes: shut the sink's writing side */
-    CV_EVENT_CLOSED,    /* the last event of a connection; its id is stale from here on */
+    CV_EVENT_DATA,   /* offer it to the sink at once and say cv_session_taken(); the rest is kept */
+    CV_EVENT_FIN,    /* everything is taken and no more comes: shut the sink's writing side */
+    CV_EVENT_CLOSED, /* the last event of a connection; its id is stale from here on */
     CV_EVENT_ADD_CLIENT,
     CV_EVENT_REMOVE_CLIENT,
     CV_EVENT_NOTICE, /* something odd that was survived: for the log */
@@ -100,7 +106,8 @@ enum cv_notice {
     CV_NOTICE_DUPLICATE_ID, /* a Connect under an id that is in use was ignored */
     CV_NOTICE_CONN_LIMIT,   /* a Connect over max_conns was refused */
     CV_NOTICE_BAD_CONNECT,  /* a Connect over 266 bytes was refused */
-    CV_NOTICE_BAD_ANNOUNCE, /* an announcement over 100 bytes, or of an impossible key, was ignored */
+    CV_NOTICE_BAD_ANNOUNCE, /* an announcement over 100 bytes, or of an impossible key, was ignored
+                             */
     CV_NOTICE_ORPHANS_FULL, /* an Error about an unknown connection was left out */
 };
 
@@ -110,7 +117,8 @@ struct cv_session_event {
     void *user;
     const uint8_t *data; /* DATA: borrowed from the piece */
     size_t len;
-    const char *text; /* CONNECT: proto; ADD, REMOVE: client key; CLOSED: why, as the other end said it, or NULL */
+    const char *text; /* CONNECT: proto; ADD, REMOVE: client key; CLOSED: why, as the other end said
+                         it, or NULL */
     size_t text_len;
     const char *address; /* CONNECT */
     size_t address_len;
@@ -119,7 +127,8 @@ struct cv_session_event {
     enum cv_notice notice; /* NOTICE */
 };
 
-/* The next event: 1, or 0 when there is none. What it borrows lives until the next call on the session. */
+/* The next event: 1, or 0 when there is none. What it borrows lives until the next call on the
+ * session. */
 int cv_session_poll(struct cv_session *session, struct cv_session_event *event);
 
 /* The sink took the first @len bytes of the Data event just polled. Without this call none were. */
@@ -136,7 +145,8 @@ void cv_session_taken(struct cv_session *session, size_t len);
 int cv_session_dial(struct cv_session *session, const char *proto, const char *address, void *user,
                     uint64_t now, int64_t *conn_id) CV_MUST_USE;
 
-/* The target that CV_EVENT_CONNECT asked for is through. Its stored bytes wait: see cv_session_backlog(). */
+/* The target that CV_EVENT_CONNECT asked for is through. Its stored bytes wait: see
+ * cv_session_backlog(). */
 int cv_session_accept(struct cv_session *session, int64_t conn_id) CV_MUST_USE;
 
 /* Sets `user` of a connection, before or after it was accepted. */
@@ -145,15 +155,17 @@ int cv_session_set_user(struct cv_session *session, int64_t conn_id, void *user)
 /* The source has bytes, or ended and shall be read; or it has none now. */
 int cv_session_ready(struct cv_session *session, int64_t conn_id, bool ready) CV_MUST_USE;
 
-/* The source ended in order. Tells the other end, which may go on sending if it understands half-close. */
+/* The source ended in order. Tells the other end, which may go on sending if it understands
+ * half-close. */
 int cv_session_finish(struct cv_session *session, int64_t conn_id) CV_MUST_USE;
 
-/* Ends a connection at once, and drops what the sink has not taken. @text (NULL: the reason's own) is what the other
- * end reads, cut at 100 bytes. */
+/* Ends a connection at once, and drops what the sink has not taken. @text (NULL: the reason's own)
+ * is what the other end reads, cut at 100 bytes. */
 int cv_session_abort(struct cv_session *session, int64_t conn_id, enum cv_reason reason,
                      const char *text) CV_MUST_USE;
 
-/* The first stored bytes; *@len is 0 when there are none. Borrowed until the next call on the session. */
+/* The first stored bytes; *@len is 0 when there are none. Borrowed until the next call on the
+ * session. */
 int cv_session_backlog(struct cv_session *session, int64_t conn_id, const uint8_t **data,
                        size_t *len) CV_MUST_USE;
 
@@ -165,7 +177,8 @@ int cv_session_consume(struct cv_session *session, int64_t conn_id, size_t len) 
  * CV_EBADKEY  not a client key
  * CV_EFULL    the other end has stopped reading: close the link
  * -ENOMEM */
-int cv_session_announce(struct cv_session *session, bool add, const char *key, int64_t session_key) CV_MUST_USE;
+int cv_session_announce(struct cv_session *session, bool add, const char *key,
+                        int64_t session_key) CV_MUST_USE;
 
 /* What is to go out. */
 
@@ -173,7 +186,8 @@ enum cv_slot_kind {
     CV_SLOT_NONE,  /* nothing, or nothing that fits */
     CV_SLOT_PING,  /* a WebSocket ping */
     CV_SLOT_FRAME, /* a whole message: head and body, already taken off the queue */
-    CV_SLOT_DATA,  /* the turn of a connection: read up to `max` bytes from its source, then cv_session_sent() */
+    CV_SLOT_DATA,  /* the turn of a connection: read up to `max` bytes from its source, then
+                      cv_session_sent() */
 };
 
 #define CV_SLOT_HEAD_MAX 40
@@ -189,38 +203,41 @@ struct cv_slot {
     size_t max;
 };
 
-/* The next slot whose message (head, body, or for DATA head and at least one byte) fits into @room bytes.
- * Frames about connections, in order; then Data, fairly. */
+/* The next slot whose message (head, body, or for DATA head and at least one byte) fits into @room
+ * bytes. Frames about connections, in order; then Data, fairly. */
 void cv_session_next(struct cv_session *session, size_t room, uint64_t now, struct cv_slot *slot);
 
-/* @len (> 0) bytes of the DATA slot just handed out were laid down behind its head. If the source has nothing, say
- * cv_session_ready(false), cv_session_finish() or cv_session_abort() instead. */
-void cv_session_sent(struct cv_session *session, const struct cv_slot *slot, size_t len, uint64_t now);
+/* @len (> 0) bytes of the DATA slot just handed out were laid down behind its head. If the source
+ * has nothing, say cv_session_ready(false), cv_session_finish() or cv_session_abort() instead. */
+void cv_session_sent(struct cv_session *session, const struct cv_slot *slot, size_t len,
+                     uint64_t now);
 
 /* Whether cv_session_next() would have something, given room. */
 bool cv_session_pending(const struct cv_session *session);
 
 /* Time. */
 
-/* When to call cv_session_tick() at the latest. It may move closer with any call, and away with none that matters. */
+/* When to call cv_session_tick() at the latest. It may move closer with any call, and away with
+ * none that matters. */
 uint64_t cv_session_deadline(const struct cv_session *session);
 
 /* CV_EDEAD  the other end was silent for too long: close the link */
 int cv_session_tick(struct cv_session *session, uint64_t now) CV_MUST_USE;
 
-/* Asks the other end for a sign of life, which it has CV_TAKEOVER_WAIT for: a newer session of its key has come. */
+/* Asks the other end for a sign of life, which it has CV_TAKEOVER_WAIT for: a newer session of its
+ * key has come. */
 void cv_session_probe(struct cv_session *session, uint64_t now);
 
-/* The link is gone: nothing more goes out or comes in. Each connection ends, after its sink has taken what is stored;
- * cv_session_tick() still ends those whose sink takes nothing. */
+/* The link is gone: nothing more goes out or comes in. Each connection ends, after its sink has
+ * taken what is stored; cv_session_tick() still ends those whose sink takes nothing. */
 void cv_session_cut(struct cv_session *session);
 
 /* For routing, limits and people. */
 
 struct cv_session_stats {
-    uint64_t opened;                    /* connections ever */
-    uint64_t closed[CV_REASON_COUNT];   /* of them ended, by reason */
-    uint64_t bytes_in, bytes_out;       /* payload */
+    uint64_t opened;                  /* connections ever */
+    uint64_t closed[CV_REASON_COUNT]; /* of them ended, by reason */
+    uint64_t bytes_in, bytes_out;     /* payload */
     uint64_t frames_in, frames_out;
     uint64_t pauses_in, pauses_out, resumes_in, resumes_out;
     uint64_t unknown_frames; /* of a type not known, skipped */
@@ -228,10 +245,12 @@ struct cv_session_stats {
 
 const struct cv_session_stats *cv_session_stats(const struct cv_session *session);
 const struct cv_session_config *cv_session_config(const struct cv_session *session);
-uint32_t cv_session_conns(const struct cv_session *session);  /* open now */
-size_t cv_session_buffered(const struct cv_session *session); /* bytes in read buffers, with their blocks' heads */
+uint32_t cv_session_conns(const struct cv_session *session); /* open now */
+size_t cv_session_buffered(
+    const struct cv_session *session); /* bytes in read buffers, with their blocks' heads */
 uint64_t cv_session_heard_at(const struct cv_session *session);
-uint64_t cv_session_rtt(const struct cv_session *session); /* shortest round trip, CV_NEVER when none is known */
+uint64_t cv_session_rtt(
+    const struct cv_session *session); /* shortest round trip, CV_NEVER when none is known */
 bool cv_session_probing(const struct cv_session *session); /* a probe was not answered yet */
 
 #endif

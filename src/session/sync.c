@@ -4,7 +4,8 @@
 #include "base/error.h"
 #include "session/core.h"
 
-/* SyncConnections: the dialler lists the connections that it knows, and the acceptor drops those that it alone has. */
+/* SyncConnections: the dialler lists the connections that it knows, and the acceptor drops those
+ * that it alone has. */
 
 /* Whether the other end should know the connection. */
 static bool on_wire(const struct entry *e)
@@ -29,8 +30,7 @@ int cv_sync_make(struct cv_session *s)
     if (!body)
         return -ENOMEM;
     HASH_SRT(hh, s->entries, by_id);
-    HASH_ITER(hh, s->entries, e, next)
-    {
+    HASH_ITER (hh, s->entries, e, next) {
         if (on_wire(e))
             cv_sync_id_encode(body + CV_SYNC_ID_SIZE * count++, e->id);
     }
@@ -46,7 +46,7 @@ void cv_sync_begin(struct cv_session *s)
     struct entry *e, *next;
 
     s->sync_part_len = 0;
-    HASH_ITER(hh, s->entries, e, next)
+    HASH_ITER (hh, s->entries, e, next)
         e->listed = false;
 }
 
@@ -75,13 +75,13 @@ int cv_sync_end(struct cv_session *s, uint64_t now)
 
     if (s->sync_part_len)
         return CV_EPROTO;
-    HASH_ITER(hh, s->entries, e, next)
-    {
+    HASH_ITER (hh, s->entries, e, next) {
         if (e->listed || !on_wire(e)) {
             e->missed = 0;
             continue;
         }
-        /* A list may be older than a connection that is still opening: twice in a row, and not young, is proof. */
+        /* A list may be older than a connection that is still opening: twice in a row, and not
+         * young, is proof. */
         if (e->missed < 2)
             e->missed++;
         if (e->missed < 2 || now - e->opened_at <= CV_SYNC_GRACE)

@@ -12,14 +12,14 @@ uint64_t cv_session_deadline(const struct cv_session *s)
 
     if (s->cut)
         at = CV_NEVER;
-    cv_list_each(link, &s->drains)
+    cv_list_each (link, &s->drains)
         at = cv_min_time(at, cv_container_of(link, struct entry, drains)->drain_at);
     if (s->cut)
         return at;
     at = cv_min_time(at, s->takeover_at);
     at = cv_min_time(at, s->ping_at);
     at = cv_min_time(at, s->sync_at);
-    cv_list_each(link, &s->asking)
+    cv_list_each (link, &s->asking)
         at = cv_min_time(at, cv_container_of(link, struct entry, asking)->conn.probe_at);
     return at;
 }
@@ -32,11 +32,11 @@ void cv_session_probe(struct cv_session *s, uint64_t now)
     s->takeover_at = now + CV_TAKEOVER_WAIT;
 }
 
-/* A sink that takes nothing must not hold what is stored for it for ever: nobody is left to wait for it. */
+/* A sink that takes nothing must not hold what is stored for it for ever: nobody is left to wait
+ * for it. */
 static void tick_drains(struct cv_session *s, uint64_t now)
 {
-    cv_list_each_safe(link, &s->drains)
-    {
+    cv_list_each_safe (link, &s->drains) {
         struct entry *e = cv_container_of(link, struct entry, drains);
 
         if (now < e->drain_at)
@@ -57,7 +57,8 @@ int cv_session_tick(struct cv_session *s, uint64_t now)
     if (now >= s->takeover_at || now >= s->heard_at + dead_after(s))
         return CV_EDEAD;
     if (now >= s->ping_at) {
-        /* the acceptor asks once, for a round trip; after that the dialler's pings show that it lives */
+        /* the acceptor asks once, for a round trip; after that the dialler's pings show that it
+         * lives */
         s->ping_at = s->config.role == CV_SESSION_DIALLER ? now + CV_PING_EVERY : CV_NEVER;
         s->want_ping = true;
     }
@@ -67,8 +68,7 @@ int cv_session_tick(struct cv_session *s, uint64_t now)
         if (cv_sync_make(s) < 0)
             s->sync_at = now + CV_PING_EVERY;
     }
-    cv_list_each_safe(link, &s->asking)
-    {
+    cv_list_each_safe (link, &s->asking) {
         struct entry *e = cv_container_of(link, struct entry, asking);
 
         cv_conn_tick(&e->conn, now);

@@ -5,8 +5,8 @@
 
 #include "wire/varint.h"
 
-/* Frames of the remotedialer protocol: one WebSocket message is one frame, `id connID type [deadline] body`.
- * See docs/PROTOCOL.md. The body's length is what the message has left. */
+/* Frames of the remotedialer protocol: one WebSocket message is one frame, `id connID type
+ * [deadline] body`. See docs/PROTOCOL.md. The body's length is what the message has left. */
 
 enum cv_frame_type {
     CV_FRAME_DATA = 1,
@@ -24,16 +24,16 @@ enum cv_frame_type {
 };
 
 #define CV_FRAME_HEAD_MAX (4 * CV_VARINT_MAX)
-#define CV_CONNECT_MAX    266 /* bytes of a Connect's `proto/address` */
-#define CV_ANNOUNCE_MAX   100 /* bytes of `clientKey/sessionKey` */
-#define CV_ERROR_TEXT_MAX 100 /* bytes of an Error's text that are looked at */
+#define CV_CONNECT_MAX    266   /* bytes of a Connect's `proto/address` */
+#define CV_ANNOUNCE_MAX   100   /* bytes of `clientKey/sessionKey` */
+#define CV_ERROR_TEXT_MAX 100   /* bytes of an Error's text that are looked at */
 #define CV_DEADLINE_MS    15000 /* what every sender writes and no receiver reads */
 
 /* The head of one frame. */
 struct cv_frame {
-    int64_t id;      /* counts frames; for logs only */
-    int64_t conn_id; /* 0 for frames that are about no connection */
-    int64_t type;    /* an enum cv_frame_type, or one that is not known */
+    int64_t id;       /* counts frames; for logs only */
+    int64_t conn_id;  /* 0 for frames that are about no connection */
+    int64_t type;     /* an enum cv_frame_type, or one that is not known */
     int64_t deadline; /* of Data and Connect, else 0 */
 };
 
@@ -42,9 +42,9 @@ size_t cv_frame_encode(uint8_t *out, const struct cv_frame *frame);
 
 /* Reads the head of one frame; returns its length, behind which the body starts.
  *
- * CV_EMORE   the head is cut short: offer the same bytes again with more. At the end of a message it is CV_EPROTO's
- *            equal: drop the session
- * CV_EPROTO  a varint runs past 10 bytes or 64 bits: drop the session */
+ * CV_EMORE   the head is cut short: offer the same bytes again with more. At the end of a message
+ * it is CV_EPROTO's equal: drop the session CV_EPROTO  a varint runs past 10 bytes or 64 bits: drop
+ * the session */
 int cv_frame_decode(struct cv_frame *out, const uint8_t *msg, size_t len) CV_MUST_USE;
 
 /* A Connect's body, borrowed from where it was read. */

@@ -4,7 +4,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* Bytes of @hex, written to @out (room for strlen(hex) / 2); returns how many. Aborts on a bad digit. */
+/* Bytes of @hex, written to @out (room for strlen(hex) / 2); returns how many. Aborts on a bad
+ * digit. */
 size_t test_unhex(uint8_t *out, const char *hex);
 
 /* Hex of @len bytes, ended by NUL, written to @out (room for 2 * len + 1). */

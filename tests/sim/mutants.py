@@ -1,0 +1,179 @@
+"""Hand-made mutants of the core, each a mistake that somebody could make: (name, file, text,
+replacement). The text must stand exactly once in the file: a mutant that no longer applies is an
+error, not a pass.
+"""
+
+MUTANTS = [
+    (
+        "drop-a-resume",
+        "src/conn/flow.c",
+        "    else\n        conn->wants |= CV_WANT_RESUME;\n",
+        "",
+    ),
+    (
+        "data-overtakes-control",
+        "src/session/send.c",
+        "    if (control_next(s, room, now, slot)",
+        "    if (data_next(s, room, slot) || control_next(s, room, now, slot)",
+    ),
+    (
+        "forget-a-close",
+        "src/session/entry.c",
+        "        e->tells |= EVENT_CLOSED;\n",
+        "        e->tells |= e->reason == CV_REASON_REMOTE ? 0 : EVENT_CLOSED;\n",
+    ),
+    (
+        "tell-a-close-twice",
+        "src/session/recv.c",
+        "        e->tells = 0;\n        e->closed_told = true;\n",
+        "        e->closed_told = true;\n",
+    ),
+    (
+        "reuse-an-id-early",
+        "src/session/conns.c",
+        "    s->next_id += 2;\n    s->stats.opened++;\n",
+        "    s->stats.opened++;\n",
+    ),
+    (
+        "leak-an-entry",
+        "src/session/entry.c",
+        "    if (e->closed_told && !e->wants) {\n",
+        "    if (e->closed_told && !e->wants && e->reason != CV_REASON_REMOTE) {\n",
+    ),
+    (
+        "leak-a-text",
+        "src/session/entry.c",
+        "    cv_conn_deinit(&e->conn, s->alloc, &s->budget);\n    cv_free(s->alloc, e->text);\n",
+        "    cv_conn_deinit(&e->conn, s->alloc, &s->budget);\n",
+    ),
+    (
+        "keep-some-budget",
+        "src/base/chain.c",
+        "        cv_budget_give(budget, block_footprint(block->size));\n",
+        "        cv_budget_give(budget, block->size);\n",
+    ),
+    (
+        "skip-an-unmask-phase",
+        "src/ws/read.c",
+        "        cv_ws_mask(data, n, ws->mask, ws->seen);\n",
+        "        cv_ws_mask(data, n, ws->mask, 0);\n",
+    ),
+    (
+        "forget-a-grant",
+        "src/conn/flow.c",
+        "            conn->wants |= CV_WANT_WINDOW;\n",
+        "            conn->wants |= conn->rx_window > CV_WINDOW_INITIAL ? 0 : CV_WANT_WINDOW;\n",
+    ),
+    (
+        "grant-what-is-not-consumed",
+        "src/conn/flow.c",
+        "    conn->rx_consumed = 0;\n    conn->rx_credit += grant;\n",
+        "    conn->rx_credit += grant / 2;\n    conn->rx_consumed = 0;\n",
+    ),
+    (
+        "deliver-a-stored-byte-twice",
+        "src/session/conns.c",
+        "    cv_conn_unstore(&e->conn, s->alloc, &s->budget, len);\n",
+        "    cv_conn_unstore(&e->conn, s->alloc, &s->budget, len > 1 ? len - 1 : len);\n",
+    ),
+    (
+        "ignore-an-end-of-data",
+        "src/session/recv.c",
+        "        if (s->config.features & CV_FEATURE_HALFCLOSE)\n            cv_entry_move(",
+        "        if ((s->config.features & CV_FEATURE_HALFCLOSE) && e->conn.rx.len == 0)\n"
+        "            cv_entry_move(",
+    ),
+    (
+        "tell-the-end-before-the-rest",
+        "src/session/entry.c",
+        "    if (after == CV_CONN_REMOTE_FIN && e->conn.rx.len == 0)\n",
+        "    if (after == CV_CONN_REMOTE_FIN)\n",
+    ),
+    (
+        "route-to-the-oldest-session",
+        "src/manager/manager.c",
+        "    cv_list_push_front(&group->members, &member->in_group);\n",
+        "    cv_list_push_back(&group->members, &member->in_group);\n",
+    ),
+    (
+        "stay-a-member",
+        "src/manager/manager.c",
+        "    HASH_DEL(m->members, member);\n    cv_free(m->alloc, member);\n",
+        "    HASH_DEL(m->members, member);\n",
+    ),
+    (
+        "believe-an-agent-about-routes",
+        "src/manager/announce.c",
+        "peer->info.kind != CV_MEMBER_PEER || ",
+        "",
+    ),
+    (
+        "end-the-session-for-one-connection",
+        "src/session/entry.c",
+        "    e->wire_over = true;\n"
+        "    e->reason = reason;\n"
+        "    cv_entry_move(s, e, CV_CONN_EV_ABORT);\n",
+        "    e->wire_over = true;\n"
+        "    e->reason = reason;\n"
+        "    s->takeover_at = reason == CV_REASON_DIAL ? 0 : s->takeover_at;\n"
+        "    cv_entry_move(s, e, CV_CONN_EV_ABORT);\n",
+    ),
+    (
+        "never-ask-again",
+        "src/conn/flow.c",
+        "    conn->probe_at = now + conn->probe_wait;\n",
+        "",
+    ),
+    (
+        "resume-unasked",
+        "src/conn/flow.c",
+        "    if (conn->pause_open)\n        conn->wants |= CV_WANT_RESUME;\n",
+        "    conn->wants |= CV_WANT_RESUME;\n",
+    ),
+    (
+        "no-cap",
+        "src/conn/flow.c",
+        "    if (conn->mode != CV_FLOW_CREDIT && conn->rx.len + len > limits->rx_cap)\n"
+        "        return CV_EFLOW;\n",
+        "",
+    ),
+    (
+        "no-window",
+        "src/conn/flow.c",
+        "    if (len > conn->rx_credit)\n        return CV_EFLOW;\n    conn->rx_credit -= len;\n",
+        "    conn->rx_credit -= len > conn->rx_credit ? 0 : len;\n",
+    ),
+    (
+        "silence-is-no-end",
+        "src/session/tick.c",
+        "now >= s->takeover_at || now >= s->heard_at + dead_after(s))\n",
+        "now >= s->takeover_at)\n",
+    ),
+    (
+        "lose-a-frame-without-memory",
+        "src/net/link.c",
+        "        if (!link->out && cv_session_pending(link->session)) {\n",
+        "        if (0) {\n",
+    ),
+    (
+        "close-by-one-list",
+        "src/session/sync.c",
+        "        if (e->missed < 2 || now - e->opened_at <= CV_SYNC_GRACE)\n",
+        "        if (e->missed < 1)\n",
+    ),
+    (
+        "never-answer-a-resume",
+        "src/conn/flow.c",
+        "    if (conn->pause_open)\n"
+        "        conn->wants |= CV_WANT_RESUME;\n",
+        "",
+    ),
+    (
+        "one-flag-for-both-directions",
+        "src/conn/flow.c",
+        "    if (conn->tx_paused)\n"
+        "        return 0;\n",
+        "    if (conn->tx_paused || conn->rx_paused)\n"
+        "        return 0;\n",
+    ),
+]

@@ -1,0 +1,130 @@
+#ifndef TESTS_SIM_WORLD_H
+#define TESTS_SIM_WORLD_H
+
+#include <stdbool.h>
+#include <stdio.h>
+
+#include "base/list.h"
+#include "base/random.h"
+
+/* One run of the simulator: a virtual clock, one seed that decides everything, and actors that wake
+ * on the clock.
+ *
+ * Nothing here is freed before the world is: what the harness makes lives in the world's own store,
+ * so that only the core's memory, which comes from the nodes' failing allocators, has to be
+ * accounted for. */
+
+/* What was exercised, counted over all seeds: a row that stays 0 means that the simulator proves
+ * nothing about it. */
+#define SIM_COUNT_MAP(X)                                                                \
+    X(SIM_WORLDS_CULVERT, "worlds: Culvert server and agents")                          \
+    X(SIM_WORLDS_PEERS, "worlds: two Culvert servers that are peers")                   \
+    X(SIM_WORLDS_FOREIGN_SERVER, "worlds: Culvert agent at a foreign server")           \
+    X(SIM_ENDS_CREDIT, "links: Culvert ends with credit")                               \
+    X(SIM_ENDS_PAUSE, "links: Culvert ends without credit")                             \
+    X(SIM_ENDS_UNAWARE, "links: Culvert ends that take each other for a reference end") \
+    X(SIM_ENDS_REFERENCE, "links: a reference-like end")                                \
+    X(SIM_ENDS_FLOOD, "links: an end that ignores Pause and credit")                    \
+    X(SIM_ENDS_GARBAGE, "links: an end that sends garbage")                             \
+    X(SIM_TRANSFERS, "transfers")                                                       \
+    X(SIM_TRANSFERS_ECHO, "transfers: through an echo target")                          \
+    X(SIM_TRANSFERS_WHOLE, "transfers: whole at both ends, as they had to be")          \
+    X(SIM_TRANSFERS_BROKEN, "transfers: ended with an error")                           \
+    X(SIM_TRANSFERS_UNROUTED, "transfers: no session of that client")                   \
+    X(SIM_TRANSFERS_PROBE, "transfers: new dials after the faults healed")              \
+    X(SIM_DIALS_REFUSED, "dials refused by the target's end")                           \
+    X(SIM_BYTES, "bytes that reached their sink")                                       \
+    X(SIM_EVENTS_CONNECTED, "events: CONNECTED")                                        \
+    X(SIM_EVENTS_FIN, "events: FIN")                                                    \
+    X(SIM_EVENTS_CLOSED, "events: CLOSED")                                              \
+    X(SIM_EVENTS_ANNOUNCE, "events: ADD_CLIENT, REMOVE_CLIENT")                         \
+    X(SIM_EVENTS_NOTICE, "events: NOTICE")                                              \
+    X(SIM_DATA_REFUSED, "Data that the sink did not take at once")                      \
+    X(SIM_FAULT_STALL, "faults: a link stalls")                                         \
+    X(SIM_FAULT_CUT, "faults: a link is cut")                                           \
+    X(SIM_FAULT_HALF_OPEN, "faults: a link dies without a word")                        \
+    X(SIM_FAULT_FREEZE, "faults: an agent freezes and joins again")                     \
+    X(SIM_FAULT_MEMORY, "faults: an allocation fails")                                  \
+    X(SIM_FAULT_SOURCE, "faults: a source is reset")                                    \
+    X(SIM_FAULT_SINK, "faults: a sink is reset")                                        \
+    X(SIM_REJOINS, "agents that joined again")                                          \
+    X(SIM_LINKS_DEAD, "links given up for silence")                                     \
+    X(SIM_LINKS_PROTO, "links closed for a broken protocol")                            \
+    X(SIM_CLOSED_CAP, "connections ended: the cap or the window was overrun")           \
+    X(SIM_CLOSED_BUDGET, "connections ended: budget")                                   \
+    X(SIM_CLOSED_SESSION, "connections ended: session")                                 \
+    X(SIM_PAUSES_OUT, "Pause said by Culvert ends")                                     \
+    X(SIM_RESUMES_OUT, "Resume said by Culvert ends")                                   \
+    X(SIM_PAUSES_IN, "Pause heard by Culvert ends")                                     \
+    X(SIM_RESUMES_IN, "Resume heard by Culvert ends")                                   \
+    X(SIM_REFERENCE_BLOCKED, "writers of a reference end that were blocked")            \
+    X(SIM_SYNCS, "lists of connections said by reference ends")                         \
+    X(SIM_WINDOWS, "Data beyond the first window")                                      \
+    X(SIM_ROUTES_NEWEST, "routes chosen among several sessions of a key")               \
+    X(SIM_ROUTES_PEER, "routes through a peer")
+
+enum sim_count {
+#define X(name, text) name,
+    SIM_COUNT_MAP(X)
+#undef X
+        SIM_COUNT_COUNT
+};
+
+struct sim_counts {
+    uint64_t n[SIM_COUNT_COUNT];
+    uint64_t virtual_us, steps;
+};
+
+/* Something that acts when the clock reaches wake_at, and sets its next time itself. */
+struct sim_actor {
+    struct cv_list link;
+    uint64_t wake_at; /* CV_NEVER: sleeps until it is woken */
+    void (*run)(struct sim_actor *actor);
+};
+
+struct sim_world {
+    uint64_t seed;
+    uint64_t now;
+    struct cv_prng prng;
+    bool verbose;
+    bool healed;               /* no more faults, and everything that is slow becomes quick */
+    struct sim_counts *counts; /* borrowed */
+    struct cv_list actors;
+    struct cv_list tunnels;   /* of struct sim_tunnel */
+    struct cv_list transfers; /* of struct sim_transfer */
+    struct cv_list nodes;     /* of struct sim_node */
+    uint32_t transfer_count;
+    uint64_t steps;
+    void *owned;                        /* chain of what sim_new() made */
+    void (*check)(struct sim_world *w); /* after every step */
+};
+
+void sim_world_init(struct sim_world *w, uint64_t seed, bool verbose, struct sim_counts *counts);
+void sim_world_deinit(struct sim_world *w);
+
+/* @size bytes of zero that live as long as the world. */
+void *sim_new(struct sim_world *w, size_t size);
+
+void sim_actor_init(struct sim_world *w, struct sim_actor *actor,
+                    void (*run)(struct sim_actor *actor));
+
+/* Wakes @actor at @at, or earlier when it is to wake earlier anyway. */
+void sim_wake(struct sim_actor *actor, uint64_t at);
+
+/* Lets the actors act until nothing is left to do before @until; the clock then stands there. */
+void sim_run(struct sim_world *w, uint64_t until);
+
+uint64_t sim_below(struct sim_world *w, uint64_t bound);                /* uniform in [0, bound) */
+uint64_t sim_between(struct sim_world *w, uint64_t low, uint64_t high); /* both included */
+bool sim_chance(struct sim_world *w, uint32_t percent);
+
+void sim_count(struct sim_world *w, enum sim_count what, uint64_t by);
+
+/* One line of the replay. */
+void sim_trace(struct sim_world *w, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/* An invariant does not hold: says which, with the seed, and ends the program with 1. */
+_Noreturn void sim_fail(struct sim_world *w, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+
+#endif
