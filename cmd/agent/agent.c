@@ -9,10 +9,12 @@
 
 #include "base/error.h"
 #include "net/digest.h"
+#include "net/linger.h"
 #include "net/log.h"
 #include "target.h"
 
-#define BUDGET ((size_t)512 * 1024 * 1024) /* bytes in the read buffers of all sessions */
+#define LAST_MOMENT (1 * CV_SEC) /* for close frames, and for what sinks take at once */
+#define BUDGET      ((size_t)512 * 1024 * 1024) /* bytes in the read buffers of all sessions */
 
 static void on_up(void *ctx, struct cv_tunnel *tunnel)
 {
@@ -24,6 +26,18 @@ static void on_down(void *ctx, struct cv_tunnel *tunnel)
     (void)ctx, (void)tunnel;
 }
 
+void agent_complain(struct agent *agent, int64_t conn_id, const char *what)
+{
+    uint64_t dropped;
+
+    if (!cv_log_allow(&agent->complaints, cv_loop_now(&agent->loop), &dropped))
+        return;
+    if (dropped)
+        cv_log(&agent->loop.log, CV_LOG_WARN, "%llu more such lines left out",
+               (unsigned long long)dropped);
+    cv_log(&agent->loop.log, CV_LOG_WARN, "connection %lld: %s", (long long)conn_id, what);
+}
+
 static void on_event(void *ctx, struct cv_tunnel *tunnel, const struct cv_session_event *event)
 {
     struct agent *agent = ctx;
@@ -31,25 +45,63 @@ static void on_event(void *ctx, struct cv_tunnel *tunnel, const struct cv_sessio
     if (event->kind == CV_EVENT_CONNECT)
         target_connect(agent, tunnel, event);
     else if (event->kind == CV_EVENT_NOTICE)
-        cv_log(&agent->loop.log, CV_LOG_WARN, "connection %lld: the server sent an odd frame (%d)",
-               (long long)event->conn_id, (int)event->notice);
+        agent_complain(agent, event->conn_id, "the server sent an odd frame");
 }
 
-/* Ends the process's work: a second signal does not wait for anybody. */
+/* Stopping: new dials are refused, open connections are waited for, the servers are told, and what
+ * is left then has a last moment. */
+
+static void last_moment(struct agent *agent)
+{
+    cv_tunnel_end_all(&agent->loop, CV_REASON_KILLED);
+    cv_linger_end(&agent->loop);
+    cv_files_free(agent->files);
+    agent->files = NULL;
+}
+
+static void leave(struct agent *agent)
+{
+    agent->gone = true;
+    for (size_t i = 0; i < agent->uplink_count; i++)
+        cv_uplink_close(agent->uplinks[i]);
+    cv_timer_set(agent->drain_timer, LAST_MOMENT);
+    cv_timer_unref(agent->drain_timer);
+}
+
+static void on_drain_timer(void *ctx)
+{
+    struct agent *agent = ctx;
+
+    if (agent->gone)
+        last_moment(agent);
+    else
+        leave(agent);
+}
+
+void agent_conn_ended(struct agent *agent)
+{
+    agent->conns--;
+    if (agent->draining && !agent->gone && agent->conns == 0)
+        leave(agent);
+}
+
 static void on_signal(uv_signal_t *handle, int number)
 {
     struct agent *agent = handle->data;
 
     if (number == SIGHUP)
         return;
-    if (agent->stopping)
-        exit(EXIT_RUNTIME);
-    agent->stopping = true;
-    cv_log(&agent->loop.log, CV_LOG_INFO, "stopping");
-    for (size_t i = 0; i < agent->uplink_count; i++)
-        cv_uplink_close(agent->uplinks[i]);
-    cv_files_free(agent->files);
-    agent->files = NULL;
+    if (agent->draining) {
+        on_drain_timer(agent); /* a further signal does not wait */
+        return;
+    }
+    agent->draining = true;
+    cv_log(&agent->loop.log, CV_LOG_INFO, "stopping: %llu connections are open",
+           (unsigned long long)agent->conns);
+    if (agent->conns == 0)
+        leave(agent);
+    else
+        cv_timer_set(agent->drain_timer, agent->config->drain_timeout);
 }
 
 static int make_headers(struct agent *agent)
@@ -167,6 +219,8 @@ int agent_start(struct agent *agent, const struct cv_agent_config *config,
     }
     rc = process_watch_signals(&agent->signals, &agent->loop, on_signal, agent);
     if (rc == 0)
+        rc = cv_timer_new(&agent->drain_timer, &agent->loop, on_drain_timer, agent);
+    if (rc == 0)
         rc = cv_outbound_new(&agent->outbound, &agent->loop);
     if (rc == 0)
         rc = make_headers(agent);
@@ -182,6 +236,8 @@ int agent_start(struct agent *agent, const struct cv_agent_config *config,
 
 static void clear(struct agent *agent)
 {
+    cv_files_free(agent->files);
+    cv_timer_free(agent->drain_timer);
     cv_outbound_free(agent->outbound);
     process_unwatch_signals(&agent->signals);
     if (agent->authorization)
@@ -201,5 +257,5 @@ int agent_run(struct agent *agent)
     rc = cv_loop_deinit(&agent->loop);
     if (rc < 0)
         fprintf(stderr, "culvert-agent: at the end: %s\n", cv_strerror(rc));
-    return agent->stopping ? EXIT_OK : EXIT_RUNTIME;
+    return agent->gone ? EXIT_OK : EXIT_RUNTIME;
 }

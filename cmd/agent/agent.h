@@ -4,6 +4,8 @@
 #include "config/agent.h"
 #include "http/files.h"
 #include "http/uplink.h"
+#include "net/log.h"
+#include "net/timer.h"
 #include "process.h"
 
 /* culvert-agent: keeps a session with each server and dials targets for them. */
@@ -17,10 +19,20 @@ struct agent {
     size_t uplink_count;
     struct cv_ws_header *headers; /* sent with each handshake */
     size_t header_count;
-    char *authorization; /* secret */
+    char *authorization;            /* secret */
+    struct cv_log_limit complaints; /* about what servers do */
     struct process_signals signals;
-    bool stopping;
+    struct cv_timer *drain_timer;
+    uint64_t conns; /* open now, dials under way included */
+    bool draining;
+    bool gone; /* the servers were told */
 };
+
+/* Logs something that a server did, but not as often as it likes. */
+void agent_complain(struct agent *agent, int64_t conn_id, const char *what);
+
+/* A connection ended: a drain may be over. */
+void agent_conn_ended(struct agent *agent);
 
 /* Starts everything. @error gets a line without its end. Returns 0, or the code to exit with. */
 int agent_start(struct agent *agent, const struct cv_agent_config *config,

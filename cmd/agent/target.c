@@ -46,6 +46,12 @@ static void give_up(struct dial *dial, enum cv_reason reason, const char *why)
         cv_tunnel_touch(dial->tunnel);
 }
 
+static void on_ended(void *ctx, const struct cv_relay_end *end)
+{
+    (void)end;
+    agent_conn_ended(ctx);
+}
+
 /* Hands the socket over to a relay. The connection's CLOSED goes to that from here on. */
 static void relay(struct dial *dial, int fd)
 {
@@ -58,7 +64,7 @@ static void relay(struct dial *dial, int fd)
         give_up(dial, CV_REASON_DIAL, cv_strerror(rc));
         return;
     }
-    rc = cv_relay_new(dial->tunnel, dial->conn_id, stream, NULL, NULL);
+    rc = cv_relay_new(dial->tunnel, dial->conn_id, stream, on_ended, dial->agent);
     if (rc < 0) {
         give_up(dial, CV_REASON_DIAL, cv_strerror(rc));
         return;
@@ -131,6 +137,7 @@ static void dial_closed(struct cv_endpoint *endpoint, enum cv_reason reason, con
     (void)reason, (void)text, (void)len;
     if (dial->connecting)
         cv_connect_cancel(dial->connecting);
+    agent_conn_ended(dial->agent);
     cv_free(alloc_of(dial), dial);
 }
 
@@ -213,12 +220,14 @@ static const char *read_target(struct dial *dial, const struct cv_session_event 
 }
 
 /* Refuses a Connect that has no endpoint yet. */
-static void refuse(struct cv_tunnel *tunnel, const struct cv_session_event *event, const char *why)
+static void refuse(struct agent *agent, struct cv_tunnel *tunnel,
+                   const struct cv_session_event *event, const char *why)
 {
-    const struct cv_log *log = &cv_tunnel_loop(tunnel)->log;
+    char text[TARGET_TEXT_MAX + 160];
 
-    cv_log(log, CV_LOG_WARN, "connection %lld: refused: %.*s/%.*s: %s", (long long)event->conn_id,
-           (int)event->text_len, event->text, (int)event->address_len, event->address, why);
+    snprintf(text, sizeof(text), "refused: %.*s/%.*s: %s", (int)event->text_len, event->text,
+             (int)event->address_len, event->address, why);
+    agent_complain(agent, event->conn_id, text);
     if (cv_session_abort(cv_tunnel_session(tunnel), event->conn_id, CV_REASON_REFUSED, why) == 0)
         cv_tunnel_touch(tunnel);
 }
@@ -226,16 +235,16 @@ static void refuse(struct cv_tunnel *tunnel, const struct cv_session_event *even
 void target_connect(struct agent *agent, struct cv_tunnel *tunnel,
                     const struct cv_session_event *event)
 {
-    struct dial *dial = cv_alloc_zero(&agent->loop.alloc, sizeof(*dial));
+    struct dial *dial = agent->draining ? NULL : cv_alloc_zero(&agent->loop.alloc, sizeof(*dial));
     const char *problem;
 
     if (!dial) {
-        refuse(tunnel, event, "out of memory");
+        refuse(agent, tunnel, event, agent->draining ? "the agent stops" : "out of memory");
         return;
     }
     problem = read_target(dial, event);
     if (problem) {
-        refuse(tunnel, event, problem);
+        refuse(agent, tunnel, event, problem);
         cv_free(&agent->loop.alloc, dial);
         return;
     }
@@ -247,5 +256,6 @@ void target_connect(struct agent *agent, struct cv_tunnel *tunnel,
         cv_free(&agent->loop.alloc, dial);
         return;
     }
+    agent->conns++;
     start(dial);
 }

@@ -14,6 +14,7 @@ struct guest {
     struct cv_tunnel *tunnel; /* first told of its end by on_closed() */
     uint64_t id;              /* in the manager */
     char key[CV_KEY_MAX + 1];
+    struct cv_log_limit complaints;
     bool has_digest; /* of its token; not where anyone may come in */
     uint8_t digest[CV_TOKEN_DIGEST];
 };
@@ -40,6 +41,20 @@ static const char *notice_text(enum cv_notice notice)
     return "something odd";
 }
 
+/* A line about something that the other end did, which it can do as often as it likes. */
+static void complain(struct guest *guest, int64_t conn_id, const char *what)
+{
+    uint64_t dropped;
+
+    if (!cv_log_allow(&guest->complaints, cv_loop_now(&guest->server->loop), &dropped))
+        return;
+    if (dropped)
+        cv_log(log_of(guest), CV_LOG_WARN, "client %s: %llu more such lines left out", guest->key,
+               (unsigned long long)dropped);
+    cv_log(log_of(guest), CV_LOG_WARN, "client %s: connection %lld: %s", guest->key,
+           (long long)conn_id, what);
+}
+
 static void on_event(void *ctx, struct cv_tunnel *tunnel, const struct cv_session_event *event)
 {
     struct guest *guest = ctx;
@@ -47,8 +62,7 @@ static void on_event(void *ctx, struct cv_tunnel *tunnel, const struct cv_sessio
 
     switch (event->kind) {
     case CV_EVENT_CONNECT:
-        cv_log(log_of(guest), CV_LOG_WARN, "client %s: wants to dial from here: refused",
-               guest->key);
+        complain(guest, event->conn_id, "it wants to dial from here: refused");
         rc = cv_session_abort(cv_tunnel_session(tunnel), event->conn_id, CV_REASON_REFUSED,
                               "connect not allowed");
         if (rc == 0)
@@ -59,17 +73,18 @@ static void on_event(void *ctx, struct cv_tunnel *tunnel, const struct cv_sessio
         rc = cv_manager_announced(guest->server->manager, guest->id,
                                   event->kind == CV_EVENT_ADD_CLIENT, event->text, event->text_len,
                                   event->session_key);
-        if (rc < 0)
-            cv_log(log_of(guest), CV_LOG_DEBUG, "client %s: announcement ignored: %s", guest->key,
-                   cv_strerror(rc));
+        if (rc == -ENOMEM) /* a route would be missing as long as the session lasts */
+            cv_tunnel_close(tunnel, CV_WS_POLICY, "out of memory");
+        else if (rc < 0)
+            complain(guest, 0, "an announcement was ignored: it is no peer's");
         break;
     case CV_EVENT_NOTICE:
-        cv_log(log_of(guest), CV_LOG_WARN, "client %s: connection %lld: %s", guest->key,
-               (long long)event->conn_id, notice_text(event->notice));
+        complain(guest, event->conn_id, notice_text(event->notice));
         break;
     case CV_EVENT_CONNECTED:
     case CV_EVENT_DATA:
     case CV_EVENT_FIN:
+    case CV_EVENT_DRAIN:
     case CV_EVENT_CLOSED:
         break; /* the tunnel hands these to endpoints */
     }

@@ -5,10 +5,13 @@
 #include <stdlib.h>
 
 #include "config/file.h"
+#include "net/linger.h"
 #include "net/log.h"
 #include "ws/ws.h"
 
 #define PROGRAM "culvert-server"
+
+#define LAST_MOMENT (1 * CV_SEC) /* for close frames, and for what sinks take at once */
 
 static const struct cv_credentials *credentials_now(void *ctx)
 {
@@ -35,14 +38,24 @@ static void close_listeners(struct server *server)
     server->front = NULL;
 }
 
-/* Tells the agents to go; what is still open ends with their sessions. */
+/* Nobody is waited for any longer. */
+static void on_last_moment(uv_timer_t *timer)
+{
+    struct server *server = timer->data;
+
+    cv_tunnel_end_all(&server->loop, CV_REASON_KILLED);
+    cv_linger_end(&server->loop);
+}
+
+/* Tells the agents to go; what is still open has a last moment. */
 static void dismiss(struct server *server)
 {
     if (server->gone)
         return;
     server->gone = true;
-    uv_close((uv_handle_t *)&server->drain_timer, NULL);
     guests_dismiss(server, CV_WS_RESTART, "the server stops");
+    uv_timer_start(&server->drain_timer, on_last_moment, LAST_MOMENT / CV_MSEC, 0);
+    uv_unref((uv_handle_t *)&server->drain_timer); /* when everybody is gone sooner, so are we */
 }
 
 void server_check_drained(struct server *server)
@@ -100,6 +113,8 @@ static void on_signal(uv_signal_t *handle, int number)
 
     if (number == SIGHUP)
         reload(server);
+    else if (server->gone)
+        on_last_moment(&server->drain_timer);
     else if (server->draining)
         dismiss(server); /* the second one does not wait */
     else
@@ -223,6 +238,7 @@ int server_start(struct server *server, const struct cv_server_config *config,
 static void clear(struct server *server)
 {
     process_unwatch_signals(&server->signals);
+    uv_close((uv_handle_t *)&server->drain_timer, NULL);
     cv_manager_free(server->manager);
     cv_credentials_free(server->credentials);
     cv_tls_free(server->tls);

@@ -13,8 +13,13 @@ struct cv_budget {
     struct cv_budget *parent; /* borrowed, may be NULL */
 };
 
-/* Charges @size bytes to @budget and its parents, or charges nothing and returns false. */
+/* Charges @size bytes to @budget and its parents, or charges nothing and returns false. A child may
+ * hold no more than what its parent then has left: so however many hoard, as much as each of them
+ * holds stays free for the others. (Dynamic thresholds: Choudhury and Hahne, 1998) */
 bool cv_budget_take(struct cv_budget *budget, size_t size) CV_MUST_USE;
+
+/* Bytes that could be taken now. */
+size_t cv_budget_room(const struct cv_budget *budget);
 
 /* Gives back what was taken. */
 void cv_budget_give(struct cv_budget *budget, size_t size);

@@ -101,6 +101,15 @@ static const struct cv_option options[] = {
         .at = AT(proxy),
         .help = "way out (default: https_proxy, http_proxy, no_proxy)",
     },
+    {
+        .name = "drain-timeout",
+        .argument = "SECONDS",
+        .take = cv_take_seconds,
+        .at = AT(drain_timeout),
+        .max = 86400,
+        .fallback = "30",
+        .help = "how long SIGTERM waits for open connections",
+    },
     CV_OPTIONS_LAST,
 };
 

@@ -18,6 +18,7 @@ struct cv_agent_config {
     bool insecure;
     const char *tls_server_name; /* or NULL */
     const char *proxy;           /* URL, or NULL: from the environment */
+    uint64_t drain_timeout;      /* microseconds */
 };
 
 /* What the caller finds outside of flags and file; borrowed for the call. */

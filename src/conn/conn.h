@@ -167,9 +167,9 @@ void cv_conn_said_pause(struct cv_conn *conn);
 void cv_conn_said_resume(struct cv_conn *conn, uint64_t now);
 
 /* Returns the grant to say, in bytes. @rtt is the shortest round trip known; a window that is used
- * up within two of them while the sink keeps up is too small and doubles, as long as @may_grow. */
-size_t cv_conn_said_window(struct cv_conn *conn, const struct cv_flow_limits *limits, uint64_t now,
-                           uint64_t rtt, bool may_grow);
+ * up within two of them while the sink keeps up is too small and doubles. @most is what it may be
+ * now: a larger one shrinks, step by step, since what was granted cannot be taken back. */
+size_t cv_conn_said_window(struct cv_conn *conn, size_t most, uint64_t now, uint64_t rtt);
 
 /* Takes the next step of the question to an end that forgot its Pause, when it is due. */
 void cv_conn_tick(struct cv_conn *conn, uint64_t now);

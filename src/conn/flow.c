@@ -157,18 +157,21 @@ void cv_conn_said_resume(struct cv_conn *conn, uint64_t now)
     conn->probe_at = now + CV_PROBE_GAP;
 }
 
-size_t cv_conn_said_window(struct cv_conn *conn, const struct cv_flow_limits *limits, uint64_t now,
-                           uint64_t rtt, bool may_grow)
+size_t cv_conn_said_window(struct cv_conn *conn, size_t most, uint64_t now, uint64_t rtt)
 {
     size_t grant = conn->rx_consumed;
+    bool quick = rtt != CV_NEVER && now - conn->granted_at <= 2 * rtt;
 
-    if (may_grow && conn->rx.len == 0 && rtt != CV_NEVER && now - conn->granted_at <= 2 * rtt) {
-        size_t grown = cv_min_size(2 * conn->rx_window, limits->window_max);
+    if (conn->rx_window > most) {
+        size_t less = cv_min_size(conn->rx_window - most, grant / 2);
 
-        if (grown > conn->rx_window) {
-            grant += grown - conn->rx_window;
-            conn->rx_window = grown;
-        }
+        grant -= less;
+        conn->rx_window -= less;
+    } else if (quick && conn->rx.len == 0) {
+        size_t grown = cv_min_size(2 * conn->rx_window, most);
+
+        grant += grown - conn->rx_window;
+        conn->rx_window = grown;
     }
     conn->wants &= ~(unsigned)CV_WANT_WINDOW;
     conn->rx_consumed = 0;

@@ -347,13 +347,14 @@ void cv_front_accepted(void *ctx, int fd, const char *peer)
 {
     struct cv_front *front = ctx;
     struct cv_loop *loop = front->config.loop;
-    struct knock *knock = NULL;
+    struct knock *knock;
     int rc;
 
-    if (front->pending < CV_FRONT_PENDING_MAX)
-        knock = cv_alloc_zero(&loop->alloc, sizeof(*knock));
+    if (front->pending >= CV_FRONT_PENDING_MAX) /* who has said nothing for longest makes room */
+        leave(cv_container_of(front->knocks.next, struct knock, link));
+    knock = cv_alloc_zero(&loop->alloc, sizeof(*knock));
     if (!knock) {
-        cv_log(&loop->log, CV_LOG_WARN, "front door: %s: turned away: too many wait", peer);
+        cv_log(&loop->log, CV_LOG_WARN, "front door: %s: turned away: out of memory", peer);
         close(fd);
         return;
     }

@@ -35,8 +35,9 @@ struct cv_front_config {
     void *ctx; /* borrowed */
 };
 
-#define CV_FRONT_HEAD_WAIT   (10 * CV_SEC) /* until the request's head is there, TLS included */
-#define CV_FRONT_PENDING_MAX 4096          /* connections whose head is not there yet */
+#define CV_FRONT_HEAD_WAIT (10 * CV_SEC) /* until the request's head is there, TLS included */
+#define CV_FRONT_PENDING_MAX \
+    4096 /* connections whose head is not there yet: one more, and the oldest goes */
 
 /* Returns 0 or -ENOMEM. @config is copied. */
 int cv_front_new(struct cv_front **out, const struct cv_front_config *config) CV_MUST_USE;

@@ -79,13 +79,13 @@ enum cv_route_from {
 };
 
 /* Picks the session for a dial to @key: a local one, healthy before silent and newest first, else a
- * peer that announced the key. A session whose id is @not is left out (0: none): that is how a dial
+ * peer that announced the key. A session whose id is @but is left out (0: none): that is how a dial
  * fails over.
  *
  * CV_ENOSESSION  none
  * CV_ETOOLONG    the proto does not fit */
 int cv_manager_route(struct cv_manager *manager, const char *key, const char *proto,
-                     enum cv_route_from from, uint64_t not, uint64_t now,
+                     enum cv_route_from from, uint64_t but, uint64_t now,
                      struct cv_route *route) CV_MUST_USE;
 
 /* Splits a Connect's proto of `key::proto`, as a peer sends it; false when it is a plain one.

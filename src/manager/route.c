@@ -21,42 +21,43 @@ static struct member *better(struct member *first, struct member *second, uint64
     return second;
 }
 
-static struct member *pick_local(const struct group *group, uint64_t not, uint64_t now)
+static struct member *pick_local(const struct group *group, uint64_t but, uint64_t now)
 {
     struct member *best = NULL;
 
     cv_list_each (link, &group->members) {
         struct member *member = cv_container_of(link, struct member, in_group);
 
-        if (member->info.kind == CV_MEMBER_AGENT && member->info.id != not )
+        if (member->info.kind == CV_MEMBER_AGENT && member->info.id != but &&
+            cv_session_usable(member->info.session))
             best = better(best, member, now);
     }
     return best;
 }
 
-static struct member *pick_peer(const struct group *group, uint64_t not, uint64_t now)
+static struct member *pick_peer(const struct group *group, uint64_t but, uint64_t now)
 {
     struct member *best = NULL;
 
     cv_list_each (link, &group->announced) {
         struct member *peer = cv_container_of(link, struct announced, in_group)->peer;
 
-        if (peer->info.id != not )
+        if (peer->info.id != but && cv_session_usable(peer->info.session))
             best = better(best, peer, now);
     }
     return best;
 }
 
 int cv_manager_route(struct cv_manager *m, const char *key, const char *proto,
-                     enum cv_route_from from, uint64_t not, uint64_t now, struct cv_route *route)
+                     enum cv_route_from from, uint64_t but, uint64_t now, struct cv_route *route)
 {
     struct group *group = cv_group_find(m, key);
-    struct member *member = group ? pick_local(group, not, now) : NULL;
+    struct member *member = group ? pick_local(group, but, now) : NULL;
     bool through_peer = !member && group && from == CV_ROUTE_VISITOR;
     struct cv_text text;
 
     if (through_peer)
-        member = pick_peer(group, not, now);
+        member = pick_peer(group, but, now);
     if (!member)
         return CV_ENOSESSION;
     cv_text_init(&text, route->proto, sizeof(route->proto));

@@ -26,6 +26,11 @@ struct cv_endpoint_ops {
     /* Our dial is through (only between ends with `ack`). NULL: not wanted. */
     void (*connected)(struct cv_endpoint *endpoint);
 
+    /* Nothing more crosses the tunnel, but stored bytes still wait for the sink: `read` is not
+     * called any more, and what the source still says must be dropped, or an echo would wait for
+     * its reader for ever. NULL: not wanted. */
+    void (*drain)(struct cv_endpoint *endpoint);
+
     /* The end: the connection's id is stale. @text (not ended by NUL, may be NULL) is what the
      * other end said. */
     void (*closed)(struct cv_endpoint *endpoint, enum cv_reason reason, const char *text,

@@ -173,3 +173,18 @@ void cv_log_stderr(struct cv_log *log, enum cv_log_level level, bool json)
 {
     *log = (struct cv_log){.level = level, .write = json ? write_json : write_text};
 }
+
+bool cv_log_allow(struct cv_log_limit *limit, uint64_t now, uint64_t *dropped)
+{
+    const uint64_t cost = CV_SEC / CV_LOG_RATE;
+    uint64_t full_at = limit->full_at > now ? limit->full_at : now;
+
+    *dropped = limit->dropped;
+    if (full_at - now > (CV_LOG_BURST - 1) * cost) {
+        limit->dropped++;
+        return false;
+    }
+    limit->full_at = full_at + cost;
+    limit->dropped = 0;
+    return true;
+}

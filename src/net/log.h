@@ -3,6 +3,7 @@
 
 #include <stdbool.h>
 
+#include "base/attr.h"
 #include "base/log.h"
 
 /* Bytes of one line, after escaping; the rest is cut. */
@@ -18,6 +19,19 @@ void cv_log(const struct cv_log *log, enum cv_log_level level, const char *forma
  * message`, or with
  * @json an object with the members ts, level and msg. */
 void cv_log_stderr(struct cv_log *log, enum cv_log_level level, bool json);
+
+/* Keeps what one stranger can make us log within bounds: CV_LOG_BURST lines at once, then
+ * CV_LOG_RATE a second. */
+struct cv_log_limit {
+    uint64_t full_at; /* when the burst is there again */
+    uint64_t dropped; /* lines since the last one that was let through */
+};
+
+#define CV_LOG_BURST 20
+#define CV_LOG_RATE  1
+
+/* Whether a line may be written at @now; *@dropped is how many were not, before it. */
+bool cv_log_allow(struct cv_log_limit *limit, uint64_t now, uint64_t *dropped);
 
 /* The text of any error code: ours, or the system's. Static, never NULL. */
 const char *cv_strerror(int code);

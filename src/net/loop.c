@@ -75,6 +75,8 @@ int cv_loop_init(struct cv_loop *loop, const struct cv_log *log)
         free(loop->read_buf);
         return rc;
     }
+    cv_list_init(&loop->tunnels);
+    cv_list_init(&loop->lingering);
     cv_turn_init(&loop->turn, &loop->uv);
     /* OpenSSL writes to sockets by write(), which cannot be told to leave the signal out. */
     signal(SIGPIPE, SIG_IGN);

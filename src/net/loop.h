@@ -18,8 +18,9 @@ struct cv_loop {
     struct cv_alloc alloc;   /* malloc */
     struct cv_random random; /* the kernel's, read in blocks */
     struct cv_log log;
-    uint8_t *read_buf;   /* CV_READ_SIZE bytes, free for whoever runs */
-    struct cv_turn turn; /* what is done at the end of a turn */
+    uint8_t *read_buf;                 /* CV_READ_SIZE bytes, free for whoever runs */
+    struct cv_turn turn;               /* what is done at the end of a turn */
+    struct cv_list tunnels, lingering; /* all there are: see net/tunnel.h, net/linger.h */
     uint8_t random_pool[256];
     size_t random_left; /* unread bytes at the pool's end */
 };

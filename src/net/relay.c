@@ -13,6 +13,8 @@ struct cv_relay {
     int watched;              /* what the stream is watched for */
     bool told_ready;          /* the session knows that the source has bytes */
     bool source_ended;
+    bool dropping; /* nobody wants what the source says any more */
+    bool fin_told; /* the sink has everything, and knows */
     cv_relay_ended *ended;
     void *ctx; /* borrowed */
     uint64_t bytes_in, bytes_out;
@@ -75,23 +77,55 @@ static void drain(struct cv_relay *relay)
     watch(relay, relay->watched & ~CV_WRITABLE);
 }
 
-static void on_ready(void *ctx, int events)
+/* Reads and drops what the source still says, so that it goes on taking what is stored for it. */
+static void drop(struct cv_relay *relay)
 {
-    struct cv_relay *relay = ctx;
+    struct cv_loop *loop = cv_tunnel_loop(relay->tunnel);
+    ssize_t n = cv_stream_recv(relay->stream, loop->read_buf, CV_READ_SIZE);
 
-    if (events & CV_WRITABLE && relay->watched & CV_WRITABLE)
-        drain(relay);
-    if (!(events & CV_READABLE) || !(relay->watched & CV_READABLE))
+    if (n > 0 || n == -EAGAIN)
         return;
+    relay->source_ended = n == 0;
+    watch(relay, relay->watched & ~CV_READABLE);
+}
+
+/* The other end of a socket that is not read now has said its last, or is gone. */
+static void hang_up(struct cv_relay *relay)
+{
+    int error = cv_stream_error(relay->stream);
+
+    watch(relay, relay->watched & ~CV_HANGUP);
+    if (error < 0)
+        abort_relay(relay, error);
+}
+
+static void on_readable(struct cv_relay *relay)
+{
+    if (relay->dropping) {
+        drop(relay);
+        return;
+    }
     if (relay->told_ready) {
         /* it was announced in an earlier turn and could not be read yet: the link, or its other
          * end, is slow */
-        watch(relay, relay->watched & ~CV_READABLE);
+        watch(relay, (relay->watched & ~CV_READABLE) | CV_HANGUP);
         return;
     }
     relay->told_ready = true;
     if (cv_session_ready(session_of(relay), relay->conn_id, true) == 0)
         cv_tunnel_touch(relay->tunnel);
+}
+
+static void on_ready(void *ctx, int events)
+{
+    struct cv_relay *relay = ctx;
+
+    if (events & relay->watched & CV_WRITABLE)
+        drain(relay);
+    if (events & relay->watched & CV_HANGUP)
+        hang_up(relay);
+    if (events & relay->watched & CV_READABLE)
+        on_readable(relay);
 }
 
 static ssize_t relay_data(struct cv_endpoint *endpoint, const uint8_t *data, size_t len)
@@ -126,15 +160,27 @@ static ssize_t relay_read(struct cv_endpoint *endpoint, uint8_t *into, size_t ma
     relay->told_ready = false;
     relay->source_ended = n == 0;
     if (n > 0 || n == -EAGAIN)
-        watch(relay, relay->watched | CV_READABLE);
+        watch(relay, (relay->watched & ~CV_HANGUP) | CV_READABLE);
     else
-        watch(relay, relay->watched & ~CV_READABLE);
+        watch(relay, relay->watched & ~(CV_READABLE | CV_HANGUP));
     return n;
 }
 
 static void relay_fin(struct cv_endpoint *endpoint)
 {
-    cv_stream_shutdown(relay_of(endpoint)->stream);
+    struct cv_relay *relay = relay_of(endpoint);
+
+    relay->fin_told = true;
+    cv_stream_shutdown(relay->stream);
+}
+
+static void relay_drain(struct cv_endpoint *endpoint)
+{
+    struct cv_relay *relay = relay_of(endpoint);
+
+    relay->dropping = true;
+    if (!relay->source_ended)
+        watch(relay, (relay->watched & ~CV_HANGUP) | CV_READABLE);
 }
 
 static void relay_closed(struct cv_endpoint *endpoint, enum cv_reason reason, const char *text,
@@ -150,12 +196,16 @@ static void relay_closed(struct cv_endpoint *endpoint, enum cv_reason reason, co
                                                         .bytes_in = relay->bytes_in,
                                                         .bytes_out = relay->bytes_out});
     cv_stream_owner(relay->stream, NULL, NULL);
-    if (cv_reason_is_error(reason))
+    /* An error at this end may follow an orderly end of the other: what that sent in full stays
+     * delivered. */
+    if (cv_reason_is_error(reason) && !relay->fin_told) {
         cv_stream_reset(relay->stream);
-    if (cv_reason_is_error(reason) || relay->source_ended)
         cv_stream_close(relay->stream);
-    else
+    } else if (relay->source_ended) {
+        cv_stream_close(relay->stream);
+    } else {
         cv_linger(loop, relay->stream);
+    }
     cv_free(&loop->alloc, relay);
 }
 
@@ -163,6 +213,7 @@ static const struct cv_endpoint_ops relay_ops = {
     .data = relay_data,
     .read = relay_read,
     .fin = relay_fin,
+    .drain = relay_drain,
     .closed = relay_closed,
 };
 

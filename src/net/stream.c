@@ -1,8 +1,10 @@
 #include "net/stream.h"
 
 #include <errno.h>
+#include <linux/sockios.h>
 #include <netinet/tcp.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include "net/stream_kind.h"
@@ -17,6 +19,8 @@ static int poll_events(const struct cv_stream *stream)
         events |= stream->recv_waits;
     if (stream->wanted & CV_WRITABLE)
         events |= stream->send_waits;
+    if (stream->wanted & CV_HANGUP)
+        events |= UV_DISCONNECT;
     return events;
 }
 
@@ -74,7 +78,9 @@ static int owner_events(const struct cv_stream *stream, int status, int events)
     int out = 0;
 
     if (status < 0 && stream->wanted)
-        return CV_READABLE | CV_WRITABLE;
+        return stream->wanted;
+    if ((stream->wanted & CV_HANGUP) && (events & UV_DISCONNECT))
+        out |= CV_HANGUP;
     if ((stream->wanted & CV_READABLE) && (events & stream->recv_waits))
         out |= CV_READABLE;
     if ((stream->wanted & CV_WRITABLE) && (events & stream->send_waits))
@@ -248,6 +254,23 @@ static void on_poll_closed(uv_handle_t *handle)
 static void on_idle_closed(uv_handle_t *handle)
 {
     handle_closed(handle->data);
+}
+
+int cv_stream_error(const struct cv_stream *stream)
+{
+    int error = 0;
+    socklen_t len = sizeof(error);
+
+    if (getsockopt(stream->fd, SOL_SOCKET, SO_ERROR, &error, &len) < 0)
+        return -errno;
+    return -error;
+}
+
+size_t cv_stream_unsent(const struct cv_stream *stream)
+{
+    int bytes = 0;
+
+    return ioctl(stream->fd, SIOCOUTQ, &bytes) < 0 ? 0 : (size_t)bytes;
 }
 
 void cv_stream_limit_unsent(struct cv_stream *stream, int bytes)

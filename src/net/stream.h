@@ -13,8 +13,10 @@ struct cv_stream;
 
 #define CV_READABLE 1
 #define CV_WRITABLE 2
+#define CV_HANGUP \
+    4 /* the other end sends no more, or is gone: ask cv_stream_error(). Stays, so unwatch it */
 
-/* @events is CV_READABLE, CV_WRITABLE or both; an error or hang-up shows as both, and the next call
+/* @events is some of those that are watched for; an error shows as all of them, and the next call
  * says which. */
 typedef void cv_stream_ready(void *ctx, int events);
 
@@ -52,6 +54,12 @@ void cv_stream_shutdown(struct cv_stream *stream);
 
 /* Makes the coming close send RST in place of FIN, so that the other end sees an error. */
 void cv_stream_reset(struct cv_stream *stream);
+
+/* The error that the socket has met since it was last asked, as -errno, or 0. */
+int cv_stream_error(const struct cv_stream *stream);
+
+/* Bytes in the kernel's send buffer that the other end has not acknowledged. */
+size_t cv_stream_unsent(const struct cv_stream *stream);
 
 /* Keeps at most about @bytes in the kernel's send buffer that the network has not taken
  * (TCP_NOTSENT_LOWAT), so that what is more urgent later does not wait behind them. Does nothing to

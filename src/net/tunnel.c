@@ -19,6 +19,7 @@
 #define UNSENT_MAX (2 * (int)CV_LINK_SEND_MAX)
 
 struct cv_tunnel {
+    struct cv_list list;      /* in the loop's tunnels */
     struct cv_loop *loop;     /* borrowed */
     struct cv_stream *stream; /* owned; NULL when the link is gone */
     struct cv_link *link;     /* owned */
@@ -39,6 +40,7 @@ static void settle(struct cv_tunnel *t);
 
 static void tunnel_free(struct cv_tunnel *t)
 {
+    cv_list_remove(&t->list);
     cv_turn_cancel(&t->job);
     cv_timer_free(t->timer);
     cv_link_free(t->link);
@@ -51,6 +53,7 @@ static void fail(struct cv_tunnel *t, int error)
 {
     if (t->error == 0)
         t->error = error;
+    cv_session_stop(cv_link_session(t->link));
 }
 
 /* Events. */
@@ -85,6 +88,10 @@ static void give_event(struct cv_tunnel *t, const struct cv_session_event *event
     case CV_EVENT_CONNECTED:
         if (endpoint && endpoint->ops->connected)
             endpoint->ops->connected(endpoint);
+        return;
+    case CV_EVENT_DRAIN:
+        if (endpoint && endpoint->ops->drain)
+            endpoint->ops->drain(endpoint);
         return;
     case CV_EVENT_CLOSED:
         if (endpoint)
@@ -167,10 +174,10 @@ static int flush(struct cv_tunnel *t)
         if (rc < 0)
             return rc;
         if (!cv_link_pending(t->link))
-            return 1;
+            return send_output(t);
     }
     cv_turn_add(&t->loop->turn, &t->job);
-    return send_output(t) < 0 ? -EPIPE : 0;
+    return send_output(t);
 }
 
 /* The end of the link. */
@@ -187,12 +194,18 @@ static void go(struct cv_tunnel *t)
     t->owner.closed(t->owner.ctx, t, t->error, cv_strerror(t->error));
 }
 
+static int read_once(struct cv_tunnel *t, uint64_t now);
+
 static void on_timer(void *ctx)
 {
     struct cv_tunnel *t = ctx;
     uint64_t now = cv_loop_now(t->loop);
     int rc;
 
+    /* after a stop of the whole process the timers come first: a sign of life may wait in the
+     * socket */
+    if (t->stream)
+        read_once(t, now);
     t->timer_at = t->retry_at = CV_NEVER;
     rc = cv_link_tick(t->link, now);
     if (rc < 0 && !t->gone)
@@ -279,8 +292,8 @@ static int feed(struct cv_tunnel *t, uint8_t *data, size_t len, uint64_t now)
         int n = cv_link_recv(t->link, data, len, now);
 
         give_events(t);
-        if (n < 0)
-            return n;
+        if (n < 0 || t->error) /* an event may have ended the link */
+            return n < 0 ? n : 0;
         data += n;
         len -= (size_t)n;
     }
@@ -378,6 +391,8 @@ int cv_tunnel_new(struct cv_tunnel **out, struct cv_loop *loop, struct cv_stream
         cv_stream_close(stream);
         return -ENOMEM;
     }
+    cv_list_init(&t->list);
+    cv_list_push_back(&loop->tunnels, &t->list);
     t->stream = stream;
     t->owner = *owner;
     t->timer_at = t->retry_at = t->give_up = CV_NEVER;
@@ -416,4 +431,16 @@ void cv_tunnel_close(struct cv_tunnel *t, uint16_t code, const char *reason)
     cv_link_close(t->link, code, reason);
     fail(t, CV_ECLOSED);
     cv_tunnel_touch(t);
+}
+
+void cv_tunnel_end_all(struct cv_loop *loop, enum cv_reason reason)
+{
+    cv_list_each (link, &loop->tunnels) {
+        struct cv_tunnel *t = cv_container_of(link, struct cv_tunnel, list);
+
+        cv_session_abort_all(cv_link_session(t->link), reason);
+        fail(t, CV_ECLOSED);
+        t->give_up = 0;
+        cv_tunnel_touch(t);
+    }
 }

@@ -38,6 +38,10 @@ struct cv_loop *cv_tunnel_loop(struct cv_tunnel *tunnel);
  * is sent. */
 void cv_tunnel_touch(struct cv_tunnel *tunnel);
 
+/* Ends every tunnel of @loop at once, and every connection with @reason: what is not delivered yet
+ * is lost. */
+void cv_tunnel_end_all(struct cv_loop *loop, enum cv_reason reason);
+
 /* Closes the link in order: a close frame, then a moment for its answer. `closed` is still called.
  */
 void cv_tunnel_close(struct cv_tunnel *tunnel, uint16_t code, const char *reason);

@@ -24,7 +24,7 @@ int cv_session_dial(struct cv_session *s, const char *proto, const char *address
     struct entry *e;
     int len, rc;
 
-    if (s->cut)
+    if (s->stopped)
         return CV_ECLOSED;
     len = cv_connect_encode(body, &connect);
     if (len < 0)

@@ -3,11 +3,29 @@
 
 /* What the files of this layer share; nobody else includes it. */
 
+#include <string.h>
+
 #include "base/list.h"
 #include "base/table.h"
 #include "conn/conn.h"
 #include "session/session.h"
 #include "wire/frame.h"
+
+/* The other end chooses the ids of the connections that it opens: with a seed that it cannot know,
+ * it cannot choose them to meet in one bucket. Uses `s`, the session, as uthash's macros find it.
+ */
+#undef HASH_FUNCTION
+#define HASH_FUNCTION(key, len, value) ((value) = cv_session_hash(s->hash_seed, (key), (len)))
+
+static inline unsigned cv_session_hash(uint64_t seed, const void *key, size_t len)
+{
+    uint64_t x = 0;
+
+    memcpy(&x, key, cv_min_size(len, sizeof(x)));
+    x = (x ^ seed) * UINT64_C(0xff51afd7ed558ccd);
+    x = (x ^ (x >> 33)) * UINT64_C(0xc4ceb9fe1a85ec53);
+    return (unsigned)(x ^ (x >> 33));
+}
 
 /* What an entry wants sent besides what its connection's flow wants (enum cv_want, the low bits),
  * in the order in which it goes out. */
@@ -23,7 +41,8 @@ enum entry_want {
 enum entry_event {
     EVENT_CONNECTED = 1 << 0,
     EVENT_FIN = 1 << 1,
-    EVENT_CLOSED = 1 << 2,
+    EVENT_DRAIN = 1 << 2,
+    EVENT_CLOSED = 1 << 3,
 };
 
 /* One connection in the session's table. It leaves when its CLOSED was polled and nothing is wanted
@@ -45,7 +64,7 @@ struct entry {
     uint64_t drain_at; /* DRAINING: when to see whether it did */
     bool wire_over;    /* we said, or were told, that it is over: later frames about it are stray */
     bool closed_told;  /* CLOSED was polled */
-    bool listed;       /* was in the list of connections being read */
+    uint32_t listed;   /* number of the last list that it was in */
     uint8_t missed;    /* lists in a row that it was absent from */
     enum cv_reason reason;
     char *text; /* owned; Connect's body until that is sent, then why it ended, unless in order */
@@ -79,6 +98,8 @@ struct cv_session {
     int64_t next_id;
     int64_t frame_id;
     bool cut;
+    bool stopped; /* no more dials: the link is about to go */
+    uint64_t hash_seed;
 
     struct reader reader;
     struct cv_session_event now_event; /* from the piece just fed */
@@ -103,12 +124,15 @@ struct cv_session {
     uint64_t now; /* the latest time that a call brought */
     uint64_t heard_at;
     uint64_t ping_at;      /* next one */
+    unsigned pings_out;    /* not answered yet, as far as counted */
     uint64_t ping_sent_at; /* the last one, CV_NEVER when it was answered */
     uint64_t takeover_at;  /* silence until then is the end, or CV_NEVER */
     uint64_t sync_at;
     uint64_t rtt;
     bool want_ping;
 
+    uint32_t sync_number;   /* of the list being read, or last read */
+    uint64_t sync_swept_at; /* when the last list was acted on, or CV_NEVER */
     uint8_t sync_part[CV_SYNC_ID_SIZE];
     size_t sync_part_len;
 };

@@ -104,7 +104,7 @@ void cv_entry_settle(struct cv_session *s, struct entry *e)
     enlist(&s->control, &e->control, e->wants || e->conn.wants);
     enlist(&s->events, &e->events, e->tells != 0);
     enlist(&s->asking, &e->asking, e->conn.probe_at != CV_NEVER);
-    enlist(&s->drains, &e->drains, e->conn.state == CV_CONN_DRAINING);
+    enlist(&s->drains, &e->drains, s->cut && e->conn.state == CV_CONN_DRAINING);
     enlist(&s->fresh, &e->ready,
            e->source_ready && !e->wire_over && cv_conn_sends(e->conn.state) &&
                cv_conn_may_send(&e->conn) > 0);
@@ -121,7 +121,7 @@ void cv_entry_move(struct cv_session *s, struct entry *e, enum cv_conn_event eve
     if (after == CV_CONN_DRAINING && e->conn.rx.len == 0)
         after = cv_conn_next(after, CV_CONN_EV_DRAINED);
     if (after == CV_CONN_DRAINING && before != after)
-        e->drain_at = s->now + CV_DRAIN_WAIT;
+        e->tells |= EVENT_DRAIN;
     e->conn.state = after;
     if (after == CV_CONN_REMOTE_FIN && e->conn.rx.len == 0)
         e->tells |= before == after ? 0 : EVENT_FIN;
@@ -171,10 +171,31 @@ static enum cv_reason store_reason(int error)
     return error == CV_EFULL ? CV_REASON_BUDGET : CV_REASON_MEMORY;
 }
 
+/* The entry that holds most, or NULL when none holds anything. */
+static struct entry *largest(struct cv_session *s)
+{
+    struct entry *e, *next, *most = NULL;
+
+    HASH_ITER (hh, s->entries, e, next) {
+        if (e->conn.rx.held > (most ? most->conn.rx.held : 0))
+            most = e;
+    }
+    return most;
+}
+
 void cv_entry_store(struct cv_session *s, struct entry *e, const uint8_t *data, size_t len)
 {
     int rc = cv_conn_store(&e->conn, s->alloc, &s->budget, &s->limits, data, len);
 
+    if (rc == CV_EFULL) {
+        /* who hoards pays, not who happens to come next */
+        struct entry *hoarder = largest(s);
+
+        if (hoarder && hoarder != e) {
+            cv_entry_abort(s, hoarder, CV_REASON_BUDGET, NULL);
+            rc = cv_conn_store(&e->conn, s->alloc, &s->budget, &s->limits, data, len);
+        }
+    }
     if (rc < 0)
         cv_entry_abort(s, e, store_reason(rc), NULL);
     else

@@ -16,8 +16,11 @@ void cv_session_pong(struct cv_session *s, uint64_t now)
 {
     if (s->ping_sent_at == CV_NEVER)
         return;
-    s->rtt = cv_min_time(s->rtt, now - s->ping_sent_at);
-    s->ping_sent_at = CV_NEVER;
+    /* with several out there is no telling which one this answers */
+    if (s->pings_out == 1)
+        s->rtt = cv_min_time(s->rtt, now - s->ping_sent_at);
+    if (--s->pings_out == 0)
+        s->ping_sent_at = CV_NEVER;
 }
 
 static void tell(struct cv_session *s, const struct cv_session_event *event)
@@ -114,8 +117,8 @@ static int on_connect(struct cv_session *s, uint64_t now)
     return 0;
 }
 
-/* Whether a frame still means something to @e, which may be NULL. One that closed in order may wait for its last
- * frame to go out: its CLOSED was told, or will be as it is. */
+/* Whether a frame still means something to @e, which may be NULL. One that closed in order may wait
+ * for its last frame to go out: its CLOSED was told, or will be as it is. */
 static bool concerned(const struct entry *e)
 {
     return e && !e->wire_over && e->conn.state != CV_CONN_CLOSED;
@@ -356,6 +359,9 @@ static void fill_event(struct entry *e, struct cv_session_event *event)
     } else if (e->tells & EVENT_FIN) {
         e->tells &= ~(unsigned)EVENT_FIN;
         event->kind = CV_EVENT_FIN;
+    } else if (e->tells == EVENT_DRAIN) {
+        e->tells = 0;
+        event->kind = CV_EVENT_DRAIN;
     } else {
         e->tells = 0;
         e->closed_told = true;

@@ -6,6 +6,10 @@
  * quick beside bulk; but no more than this goes out so between two turns of the others. */
 #define FRESH_BYTES CV_DATA_MAX
 
+/* Pings out at a time that are counted: an end that answers several at once must not put the count
+ * off for ever. */
+#define PINGS_MAX 3
+
 /* Less room than this for payload is not worth a frame: better send what is there. */
 #define PAYLOAD_MIN ((size_t)512)
 
@@ -49,11 +53,14 @@ static void say_error(struct cv_session *s, const struct entry *e, struct cv_slo
 
 static void say_window(struct cv_session *s, struct entry *e, uint64_t now, struct cv_slot *slot)
 {
-    bool may_grow = s->budget.used < s->budget.limit / 2;
-    size_t grant = cv_conn_said_window(&e->conn, &s->limits, now, s->rtt, may_grow);
-    size_t len = cv_varint_encode(s->body, (int64_t)grant);
+    size_t most = cv_min_size(cv_budget_room(&s->budget) / 4, s->limits.window_max);
+    size_t grant;
 
-    cv_slot_frame(s, slot, CV_FRAME_WINDOW, e->id, s->body, len);
+    if (most < CV_WINDOW_INITIAL)
+        most = CV_WINDOW_INITIAL;
+    grant = cv_conn_said_window(&e->conn, most, now, s->rtt);
+    cv_slot_frame(s, slot, CV_FRAME_WINDOW, e->id, s->body,
+                  cv_varint_encode(s->body, (int64_t)grant));
 }
 
 /* Takes @want off the entry; whether it was there. */
@@ -145,6 +152,7 @@ void cv_session_next(struct cv_session *s, size_t room, uint64_t now, struct cv_
     if (s->want_ping) {
         s->want_ping = false;
         s->ping_sent_at = now;
+        s->pings_out = s->pings_out < PINGS_MAX ? s->pings_out + 1 : 1;
         slot->kind = CV_SLOT_PING;
         return;
     }

@@ -53,7 +53,8 @@ int cv_session_new(struct cv_session **out, const struct cv_session_config *conf
     s->ping_at = dialler || config->culvert ? now : CV_NEVER;
     if (dialler && !config->culvert)
         s->ping_at = now + CV_PING_EVERY;
-    s->ping_sent_at = s->takeover_at = CV_NEVER;
+    s->ping_sent_at = s->takeover_at = s->sync_swept_at = CV_NEVER;
+    s->hash_seed = cv_random_u64(random);
     s->sync_at = dialler ? now + CV_SYNC_EVERY : CV_NEVER;
     s->rtt = CV_NEVER;
     *out = s;
@@ -73,9 +74,10 @@ void cv_session_free(struct cv_session *s)
 void cv_session_cut(struct cv_session *s)
 {
     struct entry *e, *next;
+    bool dialling;
 
     cv_session_settle_offer(s);
-    s->cut = true;
+    s->cut = s->stopped = true;
     s->want_ping = false;
     s->has_now_event = false;
     s->want_sync = false;
@@ -86,7 +88,10 @@ void cv_session_cut(struct cv_session *s)
         e->wire_over = true;
         if (e->conn.state != CV_CONN_CLOSED && e->conn.state != CV_CONN_DRAINING)
             e->reason = CV_REASON_SESSION;
-        cv_entry_move(s, e, CV_CONN_EV_END);
+        e->drain_at = s->now + CV_DRAIN_WAIT;
+        /* a target that nobody is left to talk to need not be dialled on */
+        dialling = e->conn.state == CV_CONN_DIALLING || e->conn.state == CV_CONN_DIALLING_FIN;
+        cv_entry_move(s, e, dialling ? CV_CONN_EV_ABORT : CV_CONN_EV_END);
     }
 }
 
@@ -123,4 +128,23 @@ uint64_t cv_session_rtt(const struct cv_session *s)
 bool cv_session_probing(const struct cv_session *s)
 {
     return s->takeover_at != CV_NEVER;
+}
+
+void cv_session_stop(struct cv_session *s)
+{
+    s->stopped = true;
+}
+
+void cv_session_abort_all(struct cv_session *s, enum cv_reason reason)
+{
+    struct entry *e, *next;
+
+    cv_session_settle_offer(s);
+    HASH_ITER (hh, s->entries, e, next)
+        cv_entry_abort(s, e, reason, NULL);
+}
+
+bool cv_session_usable(const struct cv_session *s)
+{
+    return !s->stopped && HASH_COUNT(s->entries) < s->config.max_conns;
 }

@@ -41,10 +41,12 @@ enum cv_feature {
 #define CV_DEAD_AFTER         (15 * CV_SEC) /* of silence, between Culvert ends */
 #define CV_DEAD_AFTER_FOREIGN (60 * CV_SEC) /* of silence, with a reference end */
 #define CV_TAKEOVER_WAIT      (5 * CV_SEC)  /* of silence after cv_session_probe() */
-#define CV_DRAIN_WAIT \
-    (30 * CV_SEC) /* a sink that takes nothing for that long loses what is stored */
+#define CV_DRAIN_WAIT                                                                             \
+    (30 * CV_SEC) /* a sink that takes nothing for that long after the link is gone loses what is \
+                     stored */
 #define CV_SYNC_EVERY     (60 * CV_SEC)
 #define CV_SYNC_GRACE     (10 * CV_SEC) /* a younger connection is never closed by a list */
+#define CV_SYNC_LEAST     (1 * CV_SEC)  /* between two lists that are acted on */
 #define CV_SESSION_BUDGET ((size_t)64 * 1024 * 1024)
 #define CV_SESSION_MISC_MAX \
     ((size_t)4 * 1024 * 1024)      /* bytes of announcements that wait to be sent */
@@ -94,8 +96,10 @@ enum cv_session_event_kind {
     CV_EVENT_CONNECT, /* the other end wants a target: cv_session_accept() or cv_session_refuse() in
                          time */
     CV_EVENT_CONNECTED, /* our dial is through (only with CV_FEATURE_ACK) */
-    CV_EVENT_DATA,   /* offer it to the sink at once and say cv_session_taken(); the rest is kept */
-    CV_EVENT_FIN,    /* everything is taken and no more comes: shut the sink's writing side */
+    CV_EVENT_DATA,  /* offer it to the sink at once and say cv_session_taken(); the rest is kept */
+    CV_EVENT_FIN,   /* everything is taken and no more comes: shut the sink's writing side */
+    CV_EVENT_DRAIN, /* both directions ended; stored bytes wait for the sink. The source's are to be
+                       dropped */
     CV_EVENT_CLOSED, /* the last event of a connection; its id is stale from here on */
     CV_EVENT_ADD_CLIENT,
     CV_EVENT_REMOVE_CLIENT,
@@ -140,7 +144,7 @@ void cv_session_taken(struct cv_session *session, size_t len);
  *
  * CV_ETOOLONG  proto/address is over 266 bytes
  * CV_EFULL     max_conns
- * CV_ECLOSED   the session was cut
+ * CV_ECLOSED   the session was stopped or cut
  * -ENOMEM */
 int cv_session_dial(struct cv_session *session, const char *proto, const char *address, void *user,
                     uint64_t now, int64_t *conn_id) CV_MUST_USE;
@@ -231,6 +235,15 @@ void cv_session_probe(struct cv_session *session, uint64_t now);
 /* The link is gone: nothing more goes out or comes in. Each connection ends, after its sink has
  * taken what is stored; cv_session_tick() still ends those whose sink takes nothing. */
 void cv_session_cut(struct cv_session *session);
+
+/* The link is about to go: no more connections are opened, and none should be routed here. */
+void cv_session_stop(struct cv_session *session);
+
+/* Ends every connection at once, and drops what their sinks have not taken. */
+void cv_session_abort_all(struct cv_session *session, enum cv_reason reason);
+
+/* Whether a dial could start: it is neither stopped nor full. */
+bool cv_session_usable(const struct cv_session *session);
 
 /* For routing, limits and people. */
 

@@ -43,11 +43,8 @@ int cv_sync_make(struct cv_session *s)
 
 void cv_sync_begin(struct cv_session *s)
 {
-    struct entry *e, *next;
-
     s->sync_part_len = 0;
-    HASH_ITER (hh, s->entries, e, next)
-        e->listed = false;
+    s->sync_number++;
 }
 
 void cv_sync_piece(struct cv_session *s, const uint8_t *data, size_t len)
@@ -65,7 +62,7 @@ void cv_sync_piece(struct cv_session *s, const uint8_t *data, size_t len)
         s->sync_part_len = 0;
         e = cv_entry_find(s, cv_sync_id_decode(s->sync_part));
         if (e)
-            e->listed = true;
+            e->listed = s->sync_number;
     }
 }
 
@@ -75,8 +72,13 @@ int cv_sync_end(struct cv_session *s, uint64_t now)
 
     if (s->sync_part_len)
         return CV_EPROTO;
+    /* Lists come every minute. Going through the table for each of a flood would cost everybody
+     * else. */
+    if (s->sync_swept_at != CV_NEVER && now - s->sync_swept_at < CV_SYNC_LEAST)
+        return 0;
+    s->sync_swept_at = now;
     HASH_ITER (hh, s->entries, e, next) {
-        if (e->listed || !on_wire(e)) {
+        if (e->listed == s->sync_number || !on_wire(e)) {
             e->missed = 0;
             continue;
         }

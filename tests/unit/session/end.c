@@ -116,6 +116,9 @@ static void note_event(struct end *end, const struct cv_session_event *event)
     case CV_EVENT_FIN:
         note(end->events, "fin %" PRId64, event->conn_id);
         break;
+    case CV_EVENT_DRAIN:
+        note(end->events, "drain %" PRId64, event->conn_id);
+        break;
     case CV_EVENT_CLOSED:
         note_closed(end, event);
         break;

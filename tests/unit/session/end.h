@@ -11,10 +11,11 @@
  *     end_hear(&end, CV_FRAME_ERROR, 2, "EOF");
  *     cr_assert_str_eq(end_tells(&end), "closed 2 eof");
  *
- * Events are lower case (connect ID proto|address, connected ID, data ID n, fin ID, closed ID
- * reason[: text], add key/n, remove key/n, notice what ID); frames begin with a capital (Connect ID
- * text, Connected ID, Data ID n, Error ID text, Pause ID, Resume ID, Window ID n, CloseWrite ID,
- * AddClient text, RemoveClient text, Sync ids) and a ping is "ping". Several are joined by "; ".
+ * Events are lower case (connect ID proto|address, connected ID, data ID n, fin ID, drain ID,
+ * closed ID reason[: text], add key/n, remove key/n, notice what ID); frames begin with a capital
+ * (Connect ID text, Connected ID, Data ID n, Error ID text, Pause ID, Resume ID, Window ID n,
+ * CloseWrite ID, AddClient text, RemoveClient text, Sync ids) and a ping is "ping". Several are
+ * joined by "; ".
  *
  * The payload of a connection is a pattern of its id and of the byte's place, and is checked on the
  * way: what comes out at a sink is what went in, in order, whole, once. */

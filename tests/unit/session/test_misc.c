@@ -74,7 +74,7 @@ Test(misc, data_for_an_unknown_connection_is_answered_and_says_where)
 
 Test(misc, other_frames_about_an_unknown_connection_are_ignored)
 {
-    static const int64_t types[] = {CV_FRAME_ERROR, CV_FRAME_PAUSE, CV_FRAME_RESUME,
+    static const int64_t types[] = {CV_FRAME_ERROR,     CV_FRAME_PAUSE,       CV_FRAME_RESUME,
                                     CV_FRAME_CONNECTED, CV_FRAME_CLOSE_WRITE, CV_FRAME_WINDOW};
 
     for (size_t i = 0; i < sizeof(types) / sizeof(types[0]); i++)
