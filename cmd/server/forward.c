@@ -25,7 +25,7 @@ static int dial_through(struct forward *forward, const struct cv_route *route,
                         struct cv_stream *stream)
 {
     struct cv_tunnel *tunnel = guest_tunnel(route->owner);
-    int64_t conn_id;
+    int64_t conn_id = 0;
     int rc = guest_may_dial(route->owner, forward->rule);
 
     if (rc == 0)

@@ -36,7 +36,7 @@ int main(int argc, char **argv)
 {
     struct cv_alloc heap = cv_heap();
     struct cv_server_config config;
-    struct cv_config_error error;
+    struct cv_config_error error = {.line = ""};
     int code = EXIT_OK;
 
     if (cv_server_config_init(&config, &heap, argc, (const char *const *)argv, &error) < 0) {

@@ -78,7 +78,7 @@ static int owner_events(const struct cv_stream *stream, int status, int events)
     int out = 0;
 
     if (status < 0 && stream->wanted)
-        return stream->wanted;
+        return CV_READABLE | CV_WRITABLE | CV_HANGUP;
     if ((stream->wanted & CV_HANGUP) && (events & UV_DISCONNECT))
         out |= CV_HANGUP;
     if ((stream->wanted & CV_READABLE) && (events & stream->recv_waits))

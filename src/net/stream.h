@@ -16,7 +16,7 @@ struct cv_stream;
 #define CV_HANGUP \
     4 /* the other end sends no more, or is gone: ask cv_stream_error(). Stays, so unwatch it */
 
-/* @events is some of those that are watched for; an error shows as all of them, and the next call
+/* @events is some of those that are watched for; an error shows as all there are, and the next call
  * says which. */
 typedef void cv_stream_ready(void *ctx, int events);
 

@@ -120,8 +120,11 @@ void cv_entry_move(struct cv_session *s, struct entry *e, enum cv_conn_event eve
         e->reason = CV_REASON_EOF;
     if (after == CV_CONN_DRAINING && e->conn.rx.len == 0)
         after = cv_conn_next(after, CV_CONN_EV_DRAINED);
-    if (after == CV_CONN_DRAINING && before != after)
+    if (after == CV_CONN_DRAINING && before != after) {
         e->tells |= EVENT_DRAIN;
+        e->drain_at = s->now + CV_DRAIN_WAIT;
+        e->progressed = false;
+    }
     e->conn.state = after;
     if (after == CV_CONN_REMOTE_FIN && e->conn.rx.len == 0)
         e->tells |= before == after ? 0 : EVENT_FIN;

@@ -88,7 +88,8 @@ void cv_session_cut(struct cv_session *s)
         e->wire_over = true;
         if (e->conn.state != CV_CONN_CLOSED && e->conn.state != CV_CONN_DRAINING)
             e->reason = CV_REASON_SESSION;
-        e->drain_at = s->now + CV_DRAIN_WAIT;
+        e->drain_at = s->now + CV_DRAIN_WAIT; /* of one that is draining already */
+        e->progressed = false;
         /* a target that nobody is left to talk to need not be dialled on */
         dialling = e->conn.state == CV_CONN_DIALLING || e->conn.state == CV_CONN_DIALLING_FIN;
         cv_entry_move(s, e, dialling ? CV_CONN_EV_ABORT : CV_CONN_EV_END);

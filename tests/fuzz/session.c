@@ -1,8 +1,8 @@
-/* A session behind a link: an acceptor and a dialler that talk to each other while the input decides who dials,
- * accepts, reads, writes, waits, and which strange frames come between.
+/* A session behind a link: an acceptor and a dialler that talk to each other while the input
+ * decides who dials, accepts, reads, writes, waits, and which strange frames come between.
  *
- * Whatever comes, each connection is told CLOSED once and nothing after it, what is buffered stays within the budget,
- * an allocation may fail anywhere, and in the end nothing is left. */
+ * Whatever comes, each connection is told CLOSED once and nothing after it, what is buffered stays
+ * within the budget, an allocation may fail anywhere, and in the end nothing is left. */
 #include <errno.h>
 #include <stdbool.h>
 #include <stdlib.h>

@@ -15,6 +15,7 @@ struct sim_relay {
     struct sim_stream *stream; /* NULL while the target is dialled */
     int side;                  /* an enum sim_side, or MIDDLE */
     bool told_ready, finished, closed;
+    bool dropping;           /* nobody wants what the source says any more */
     struct sim_relay *waits; /* in the middle: the first leg, which is through when this one is */
 };
 
@@ -51,6 +52,15 @@ static void drain(struct sim_relay *r)
     }
 }
 
+/* Reads and drops what the source still says, so that it goes on taking what is stored for it. */
+static void drop(struct sim_relay *r)
+{
+    uint8_t bytes[4096];
+
+    while (r->stream->ops->read(r->stream, bytes, sizeof(bytes)) > 0)
+        sim_count(r->t->w, SIM_DROPPED, 1);
+}
+
 static void on_ready(void *ctx)
 {
     struct sim_relay *r = ctx;
@@ -62,7 +72,9 @@ static void on_ready(void *ctx)
         return;
     }
     drain(r);
-    if (r->told_ready || !r->stream->ops->readable(r->stream))
+    if (r->dropping && !r->finished)
+        drop(r);
+    if (r->dropping || r->told_ready || !r->stream->ops->readable(r->stream))
         return;
     r->told_ready = true;
     if (cv_session_ready(session_of(r), r->conn_id, true) == 0)
@@ -148,6 +160,11 @@ void sim_relay_event(struct sim_relay *r, const struct cv_session_event *event)
             sim_transfer_connected(r->x, (enum sim_side)r->side);
         if (r->waits)
             first_leg_is_through(r);
+        return;
+    case CV_EVENT_DRAIN:
+        r->dropping = true;
+        if (r->stream)
+            r->stream->ops->kick(r->stream);
         return;
     case CV_EVENT_CLOSED:
         take_closed(r, event);

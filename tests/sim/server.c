@@ -165,6 +165,7 @@ static void on_event(void *ctx, struct sim_tunnel *t, const struct cv_session_ev
     case CV_EVENT_CONNECTED:
     case CV_EVENT_DATA:
     case CV_EVENT_FIN:
+    case CV_EVENT_DRAIN:
     case CV_EVENT_CLOSED:
         return;
     }

@@ -64,6 +64,7 @@ static void give_events(struct sim_tunnel *t)
         switch (event.kind) {
         case CV_EVENT_DATA:
         case CV_EVENT_FIN:
+        case CV_EVENT_DRAIN:
         case CV_EVENT_CONNECTED:
         case CV_EVENT_CLOSED:
             if (event.user)

@@ -40,6 +40,7 @@
     X(SIM_EVENTS_ANNOUNCE, "events: ADD_CLIENT, REMOVE_CLIENT")                         \
     X(SIM_EVENTS_NOTICE, "events: NOTICE")                                              \
     X(SIM_DATA_REFUSED, "Data that the sink did not take at once")                      \
+    X(SIM_DROPPED, "reads of a source that nobody wants any more")                      \
     X(SIM_FAULT_STALL, "faults: a link stalls")                                         \
     X(SIM_FAULT_CUT, "faults: a link is cut")                                           \
     X(SIM_FAULT_HALF_OPEN, "faults: a link dies without a word")                        \

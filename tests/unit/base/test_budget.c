@@ -39,11 +39,27 @@ Test(budget, refused_by_a_parent_charges_nobody)
     struct cv_budget session = {.limit = 100, .parent = &process};
     struct cv_budget other = {.limit = 100, .parent = &process};
 
-    cr_assert(cv_budget_take(&other, 8));
+    cr_assert(cv_budget_take(&other, 5));
     cr_assert_not(cv_budget_take(&session, 3));
     cr_assert_eq(session.used, 0);
-    cr_assert_eq(process.used, 8);
+    cr_assert_eq(process.used, 5);
     cr_assert(cv_budget_take(&session, 2));
+}
+
+Test(budget, leaves_to_others_as_much_as_one_holds)
+{
+    struct cv_budget process = {.limit = 100};
+    struct cv_budget hoarder = {.limit = 1000, .parent = &process};
+    struct cv_budget other = {.limit = 1000, .parent = &process};
+
+    cr_assert_not(cv_budget_take(&hoarder, 51));
+    cr_assert(cv_budget_take(&hoarder, 50));
+    cr_assert_eq(cv_budget_room(&hoarder), 0);
+    cr_assert_eq(cv_budget_room(&other), 25);
+    cr_assert(cv_budget_take(&other, 25));
+    cr_assert_not(cv_budget_take(&other, 1));
+    cv_budget_give(&hoarder, 50);
+    cr_assert_eq(cv_budget_room(&other), 25);
 }
 
 Test(budget, survives_sizes_that_would_overflow)

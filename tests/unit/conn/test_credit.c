@@ -46,9 +46,9 @@ static void pass(size_t len)
     assert_adds_up();
 }
 
-static size_t grant(uint64_t now, uint64_t rtt, bool may_grow)
+static size_t grant(uint64_t now, uint64_t rtt, size_t most)
 {
-    size_t granted = cv_conn_said_window(&conn, &limits, now, rtt, may_grow);
+    size_t granted = cv_conn_said_window(&conn, most, now, rtt);
 
     assert_adds_up();
     cr_assert_eq(conn.wants, 0);
@@ -103,7 +103,7 @@ Test(credit, grants_at_half_a_window_and_not_before)
     cr_assert_eq(conn.wants, 0);
     pass(1);
     cr_assert_eq(conn.wants, CV_WANT_WINDOW);
-    cr_assert_eq(grant(START + CV_SEC, CV_NEVER, true), WINDOW / 2);
+    cr_assert_eq(grant(START + CV_SEC, CV_NEVER, CV_WINDOW_MAX), WINDOW / 2);
 }
 
 Test(credit, grants_only_what_the_sink_took)
@@ -114,33 +114,34 @@ Test(credit, grants_only_what_the_sink_took)
     cr_assert_eq(cv_conn_store(&conn, &ta.alloc, &budget, &limits, bytes, WINDOW), 0);
     cv_conn_unstore(&conn, &ta.alloc, &budget, WINDOW / 2);
     cv_conn_consumed(&conn, &limits, WINDOW / 2);
-    cr_assert_eq(grant(START, RTT, true), WINDOW / 2); /* bytes still wait: no growth either */
+    cr_assert_eq(grant(START, RTT, CV_WINDOW_MAX),
+                 WINDOW / 2); /* bytes still wait: no growth either */
     cr_assert_eq(cv_conn_received(&conn, WINDOW / 2 + 1), CV_EFLOW);
 }
 
 Test(credit, doubles_when_the_window_is_used_up_within_two_round_trips)
 {
     pass(WINDOW);
-    cr_assert_eq(grant(START + 2 * RTT, RTT, true), 2 * WINDOW);
+    cr_assert_eq(grant(START + 2 * RTT, RTT, CV_WINDOW_MAX), 2 * WINDOW);
     cr_assert_eq(conn.rx_window, 2 * WINDOW);
 }
 
 Test(credit, does_not_grow_when_the_window_lasted_longer)
 {
     pass(WINDOW);
-    cr_assert_eq(grant(START + 2 * RTT + 1, RTT, true), WINDOW);
+    cr_assert_eq(grant(START + 2 * RTT + 1, RTT, CV_WINDOW_MAX), WINDOW);
 }
 
 Test(credit, does_not_grow_without_a_known_round_trip)
 {
     pass(WINDOW);
-    cr_assert_eq(grant(START, CV_NEVER, true), WINDOW);
+    cr_assert_eq(grant(START, CV_NEVER, CV_WINDOW_MAX), WINDOW);
 }
 
 Test(credit, does_not_grow_when_the_budget_is_short)
 {
     pass(WINDOW);
-    cr_assert_eq(grant(START, RTT, false), WINDOW);
+    cr_assert_eq(grant(START, RTT, WINDOW), WINDOW);
 }
 
 Test(credit, grows_up_to_its_maximum_and_stays_there)
@@ -149,11 +150,38 @@ Test(credit, grows_up_to_its_maximum_and_stays_there)
 
     for (int i = 0; i < 12; i++) {
         pass(conn.rx_credit);
-        grant(START, RTT, true);
+        grant(START, RTT, CV_WINDOW_MAX);
         cr_assert_geq(conn.rx_window, most);
         most = conn.rx_window;
     }
     cr_assert_eq(most, CV_WINDOW_MAX);
+}
+
+Test(credit, grows_no_further_than_it_may_now)
+{
+    pass(WINDOW);
+    cr_assert_eq(grant(START, RTT, WINDOW + 1000), WINDOW + 1000);
+    cr_assert_eq(conn.rx_window, WINDOW + 1000);
+}
+
+/* What was granted cannot be taken back: each grant is made smaller, and is never nothing. */
+Test(credit, shrinks_step_by_step_when_memory_is_short)
+{
+    size_t last;
+
+    pass(WINDOW);
+    grant(START, RTT, 4 * WINDOW);
+    pass(2 * WINDOW);
+    grant(START, RTT, 4 * WINDOW);
+    last = conn.rx_window;
+    cr_assert_eq(last, 4 * WINDOW);
+    while (last > WINDOW) {
+        pass(conn.rx_credit);
+        cr_assert_gt(grant(START, RTT, WINDOW), 0);
+        cr_assert_lt(conn.rx_window, last);
+        last = conn.rx_window;
+    }
+    cr_assert_eq(last, WINDOW);
 }
 
 Test(credit, a_grant_that_is_not_positive_or_runs_over_breaks_the_protocol)

@@ -91,6 +91,19 @@ Test(route, a_silent_session_is_better_than_none)
     cr_assert_eq(visit("a", 0), 0);
 }
 
+Test(route, a_session_that_is_about_to_go_is_left_out)
+{
+    mesh_join(&mesh, CV_MEMBER_AGENT, "a");
+    mesh_join(&mesh, CV_MEMBER_AGENT, "a");
+    cv_session_heard(mesh.sessions[0], mesh.now);
+    cv_session_stop(mesh.sessions[1]);
+    cr_assert_eq(visit("a", 0), 0);
+    peer_with("p", "far");
+    cr_assert_eq(visit("far", 0), 2);
+    cv_session_stop(mesh.sessions[2]);
+    cr_assert_eq(visit("far", 0), CV_ENOSESSION);
+}
+
 Test(route, dials_fail_over)
 {
     mesh_join(&mesh, CV_MEMBER_AGENT, "a");

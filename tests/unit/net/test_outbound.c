@@ -59,8 +59,7 @@ static void on_accepted(void *ctx, int fd, const char *peer)
 {
     struct cv_stream *stream;
 
-    (void)ctx;
-    (void)peer;
+    (void)ctx, (void)peer;
     if ((s.plain ? cv_stream_new(&stream, &s.net.loop, fd)
                  : cv_stream_new_tls(&stream, &s.net.loop, fd, s.tls)) < 0) {
         cr_assert_neq(s.net.memory.fail_at, 0, "only when it is meant to fail");
@@ -72,12 +71,9 @@ static void on_accepted(void *ctx, int fd, const char *peer)
 
 static void setup(void)
 {
-    static const char *const names[] = {"http_proxy", "https_proxy", "HTTPS_PROXY", "all_proxy",
-                                        "ALL_PROXY",  "no_proxy",    "NO_PROXY"};
     char error[256];
 
-    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
-        unsetenv(names[i]);
+    clearenv(); /* of proxies */
     net_init(&s.net);
     certs_make(&s.certs, "localhost");
     cr_assert_eq(cv_tls_new(&s.tls, s.certs.cert, s.certs.key, error, sizeof(error)), 0);

@@ -213,7 +213,7 @@ Test(stream, goes_on_telling_of_an_error_that_nobody_reads)
     setsockopt(client.fd, SOL_SOCKET, SO_LINGER, &linger, sizeof(linger));
     client_close(&client);
     NET_UNTIL(&net, echo.wakes >= 3);
-    cr_assert_eq(echo.total, CV_READABLE | CV_WRITABLE);
+    cr_assert_eq(echo.total, CV_READABLE | CV_WRITABLE | CV_HANGUP);
     cv_stream_close(echo.stream);
     net_deinit(&net);
 }

@@ -241,7 +241,7 @@ Test(conns, without_half_close_the_end_of_a_source_ends_both_directions)
     cr_assert_eq(cv_session_finish(end.session, 2), 0);
     cr_assert_str_eq(end_says(&end), "Error 2 EOF");
     cr_assert_eq(end_hear_data(&end, 2, 10), 0); /* was under way */
-    cr_assert_str_eq(end_tells(&end), "data 2 10");
+    cr_assert_str_eq(end_tells(&end), "data 2 10; drain 2");
     cr_assert_eq(end_drain(&end, 2, END_EVERYTHING), 10);
     cr_assert_str_eq(end_tells(&end), "closed 2 eof");
     cr_assert_str_eq(end_says(&end), "");

@@ -62,16 +62,73 @@ Test(entry, over_the_sessions_budget_one_connection_ends_and_the_others_keep_the
     cr_assert_eq(cv_session_stats(end.session)->closed[CV_REASON_BUDGET], 1);
 }
 
-Test(entry, over_the_processs_budget_the_same)
+/* A session may hold no more than what the process then has left, so half of it when it is alone.
+ */
+Test(entry, over_its_share_of_the_processs_budget_the_same)
 {
     end_deinit(&end);
-    start(64 * KIB, 8 * KIB);
-    cr_assert_eq(end_hear_data(&end, 2, 7 * KIB), 0);
+    start(64 * KIB, 20 * KIB);
+    cr_assert_eq(end_hear_data(&end, 2, 9 * KIB), 0);
+    cr_assert_eq(process.used, 10 * KIB);
     cr_assert_eq(end_hear_data(&end, 4, 2 * KIB), 0);
     cr_assert_eq(cv_session_stats(end.session)->closed[CV_REASON_BUDGET], 1);
-    cr_assert_eq(cv_session_set_user(end.session, 4, NULL), CV_ESTALE);
-    cr_assert_eq(end_drain(&end, 2, END_EVERYTHING), 7 * KIB);
+    cr_assert_eq(cv_session_set_user(end.session, 2, NULL), CV_ESTALE);
+    cr_assert_eq(end_drain(&end, 4, END_EVERYTHING), 2 * KIB);
     cr_assert_eq(process.used, 0);
+}
+
+Test(entry, who_hoards_pays_not_who_happens_to_come_next)
+{
+    cr_assert_eq(end_hear_data(&end, 2, 60 * KIB), 0);
+    end_tells(&end);
+    cr_assert_eq(end_hear_data(&end, 4, 10 * KIB), 0);
+    cr_assert_str_eq(end_says(&end), "Error 2 the buffer budget is used up");
+    cr_assert_eq(end_drain(&end, 4, END_EVERYTHING), 10 * KIB);
+    cr_assert_eq(cv_session_stats(end.session)->closed[CV_REASON_BUDGET], 1);
+}
+
+Test(entry, a_piece_over_the_whole_budget_ends_its_own_connection)
+{
+    end_deinit(&end);
+    start(4 * KIB, 1024 * KIB);
+    cr_assert_eq(end_hear_data(&end, 2, 10 * KIB), 0);
+    cr_assert_str_eq(end_says(&end), "Error 2 the buffer budget is used up");
+    cr_assert_eq(cv_session_buffered(end.session), 0);
+}
+
+Test(entry, a_drain_is_told_when_bytes_still_wait_and_not_else)
+{
+    cr_assert_eq(end_hear_data(&end, 2, 10), 0);
+    end_tells(&end);
+    cr_assert_eq(end_hear(&end, CV_FRAME_ERROR, 2, "EOF"), 0);
+    cr_assert_eq(end_hear(&end, CV_FRAME_ERROR, 4, "EOF"), 0);
+    cr_assert_str_eq(end_tells(&end), "drain 2; closed 4 eof");
+    end_drain(&end, 2, 9);
+    cr_assert_str_eq(end_tells(&end), "");
+    end_drain(&end, 2, 1);
+    cr_assert_str_eq(end_tells(&end), "closed 2 eof");
+}
+
+Test(entry, a_stopped_session_goes_on_but_opens_nothing)
+{
+    cr_assert(cv_session_usable(end.session));
+    cv_session_stop(end.session);
+    cr_assert_not(cv_session_usable(end.session));
+    cr_assert_eq(end_dial(&end), CV_ECLOSED);
+    end.takes = END_EVERYTHING;
+    cr_assert_eq(end_hear_data(&end, 2, 10), 0);
+    cr_assert_str_eq(end_tells(&end), "data 2 10");
+}
+
+Test(entry, abort_all_ends_each_connection_and_says_so)
+{
+    cr_assert_eq(end_hear_data(&end, 2, 10), 0);
+    end_tells(&end);
+    cv_session_abort_all(end.session, CV_REASON_KILLED);
+    cr_assert_str_eq(end_says(&end), "Error 2 ended by an operator; Error 4 ended by an operator");
+    cr_assert_str_eq(end_tells(&end), "closed 2 killed: ended by an operator; "
+                                      "closed 4 killed: ended by an operator");
+    cr_assert_eq(cv_session_conns(end.session), 0);
 }
 
 Test(entry, freeing_a_session_gives_everything_back_to_the_process)
@@ -93,7 +150,7 @@ Test(entry, an_error_is_echoed_to_a_reference_end_and_what_came_before_stays_rea
     cr_assert_eq(end_hear(&end, CV_FRAME_ERROR, 2, "reset"), 0);
     cr_assert_str_eq(end_says(&end), "Error 2 reset");
     cr_assert_eq(end_hear(&end, CV_FRAME_ERROR, 2, "EOF"), 0); /* its second one */
-    cr_assert_str_eq(end_tells(&end), "data 2 10");
+    cr_assert_str_eq(end_tells(&end), "data 2 10; drain 2");
     cr_assert_eq(end_drain(&end, 2, END_EVERYTHING), 10);
     cr_assert_str_eq(end_tells(&end), "closed 2 remote: reset");
     cr_assert_str_eq(end_says(&end), "");
@@ -149,13 +206,12 @@ Test(entry, a_cut_session_ends_each_connection_after_its_sink_took_everything)
     cr_assert_eq(end_hear(&end, CV_FRAME_CONNECT, 1, "tcp/a:1"), 0);
     end_tells(&end);
     cv_session_cut(end.session);
-    cr_assert_str_eq(end_tells(&end), "closed 4 session");
+    /* a target that nobody is left to talk to need not be dialled on */
+    cr_assert_str_eq(end_tells(&end), "drain 2; closed 4 session; closed 1 session");
     cr_assert_str_eq(end_says(&end), "");
     cr_assert_eq(end_dial(&end), CV_ECLOSED);
     cr_assert_eq(end_drain(&end, 2, END_EVERYTHING), 10);
     cr_assert_str_eq(end_tells(&end), "closed 2 session");
-    cr_assert_eq(cv_session_abort(end.session, 1, CV_REASON_DIAL, NULL), 0);
-    end_tells(&end);
     cr_assert_eq(cv_session_conns(end.session), 0);
     cr_assert_eq(cv_session_deadline(end.session), CV_NEVER);
 }
@@ -164,8 +220,10 @@ Test(entry, a_sink_that_takes_nothing_for_30_s_loses_what_waits_for_it)
 {
     cr_assert_eq(end_hear_data(&end, 2, 10), 0);
     cr_assert_eq(end_hear_data(&end, 4, 10), 0);
+    end_drain(&end, 2, 1); /* what it took while the link was there does not count */
     end_tells(&end);
     cv_session_cut(end.session);
+    cr_assert_str_eq(end_tells(&end), "drain 2; drain 4");
     cr_assert_eq(cv_session_deadline(end.session), END_START + CV_DRAIN_WAIT);
     cr_assert_eq(end_tick(&end, END_START + CV_DRAIN_WAIT - 1), 0);
     cr_assert_str_eq(end_tells(&end), "");
@@ -174,6 +232,18 @@ Test(entry, a_sink_that_takes_nothing_for_30_s_loses_what_waits_for_it)
     cr_assert_str_eq(end_tells(&end), "closed 2 local: it does not take what is left for it");
     cr_assert_eq(end_tick(&end, END_START + 2 * CV_DRAIN_WAIT), 0);
     cr_assert_str_eq(end_tells(&end), "closed 4 local: it does not take what is left for it");
+}
+
+Test(entry, what_a_draining_sink_took_before_the_cut_does_not_count)
+{
+    cr_assert_eq(end_hear_data(&end, 2, 10), 0);
+    cr_assert_eq(end_hear(&end, CV_FRAME_ERROR, 2, "EOF"), 0);
+    end_drain(&end, 2, 1);
+    end_tells(&end);
+    cv_session_cut(end.session);
+    end_tells(&end);
+    cr_assert_eq(end_tick(&end, END_START + CV_DRAIN_WAIT), 0);
+    cr_assert_str_eq(end_tells(&end), "closed 2 local: it does not take what is left for it");
 }
 
 Test(entry, counters_add_up)

@@ -62,7 +62,8 @@ static int64_t dial(struct cv_link *link)
     return id;
 }
 
-/* Fills, with sources that give @reads bytes of 'x' a turn (0: they have none), and takes all output as one send. */
+/* Fills, with sources that give @reads bytes of 'x' a turn (0: they have none), and takes all
+ * output as one send. */
 static size_t send_once(struct cv_link *link, size_t reads)
 {
     const uint8_t *data;
@@ -86,7 +87,8 @@ static size_t send_once(struct cv_link *link, size_t reads)
     return len;
 }
 
-/* Bytes come in, in chunks of @piece; events are polled, sinks take everything. Returns 0 or the error. */
+/* Bytes come in, in chunks of @piece; events are polled, sinks take everything. Returns 0 or the
+ * error. */
 static int feed(struct cv_link *link, const uint8_t *bytes, size_t len, size_t piece, char *told)
 {
     for (size_t at = 0; at < len;) {
@@ -215,8 +217,8 @@ static void assert_arrives(size_t reads, size_t piece)
 
 Test(link, short_reads_arrive_whole_whatever_length_their_head_has)
 {
-    static const size_t reads[] = {1,   2,    50,   100,   105,   110,  115,  120,
-                                   126, 1000, 5000, 32000, 32639, 32640};
+    static const size_t reads[] = {1,   2,   50,   100,  105,   110,   115,
+                                   120, 126, 1000, 5000, 32000, 32639, 32640};
 
     again(CV_SESSION_DIALLER);
     for (size_t i = 0; i < sizeof(reads) / sizeof(reads[0]); i++)
@@ -309,7 +311,11 @@ Test(link, a_ping_is_answered_with_its_own_words)
     cr_assert(cv_link_pending(link_));
     send_once(link_, 0);
     cr_assert_eq(out_len, 15);
-    cr_assert_eq(memcmp(out, "\x8a\x0d" "are you there", 15), 0);
+    cr_assert_eq(memcmp(out,
+                        "\x8a\x0d"
+                        "are you there",
+                        15),
+                 0);
 }
 
 Test(link, of_a_flood_of_pings_the_last_is_answered_alone)
@@ -342,7 +348,8 @@ Test(link, after_a_protocol_error_a_close_frame_is_queued)
     cr_assert_eq(hear(3, "", 0), CV_EPROTO); /* an opcode that is reserved */
     assert_close(CV_WS_PROTOCOL_ERROR);
     again(CV_SESSION_ACCEPTOR);
-    cr_assert_eq(feed(link_, (const uint8_t *)"\x82\x00", 2, SIZE_MAX, NULL), CV_EPROTO); /* unmasked */
+    cr_assert_eq(feed(link_, (const uint8_t *)"\x82\x00", 2, SIZE_MAX, NULL),
+                 CV_EPROTO); /* unmasked */
     assert_close(CV_WS_PROTOCOL_ERROR);
 }
 
@@ -374,7 +381,11 @@ Test(link, a_close_is_answered_with_its_code_and_remembered)
     const char *reason;
 
     cr_assert_eq(cv_link_peer_close(link_, NULL), 0);
-    cr_assert_eq(hear(CV_WS_CLOSE, "\x03\xe9" "bye", 5), CV_ECLOSED);
+    cr_assert_eq(hear(CV_WS_CLOSE,
+                      "\x03\xe9"
+                      "bye",
+                      5),
+                 CV_ECLOSED);
     cr_assert_eq(cv_link_peer_close(link_, &reason), CV_WS_GOING_AWAY);
     cr_assert_str_eq(reason, "bye");
     assert_close(CV_WS_GOING_AWAY);
@@ -391,7 +402,11 @@ Test(link, nothing_follows_a_close_and_a_second_is_ignored)
     dial(link_);
     cr_assert_not(cv_link_done(link_));
     send_once(link_, 0);
-    cr_assert_eq(memcmp(out + out_len - 9, "\x88\x07\x03\xe9" "drain", 9), 0);
+    cr_assert_eq(memcmp(out + out_len - 9,
+                        "\x88\x07\x03\xe9"
+                        "drain",
+                        9),
+                 0);
     cr_assert(cv_link_done(link_));
     cr_assert_not(cv_link_pending(link_));
 }
@@ -404,9 +419,11 @@ Test(link, a_close_finds_room_behind_a_full_buffer)
     for (int i = 0; i < 4000; i++)
         dial(link_);
     cr_assert_eq(cv_link_fill(link_, START, &turn), 0);
-    cv_link_close(link_, CV_WS_POLICY, "it is full, and this still has its place: all of 123 bytes, as "
-                                       "long as the reason of a close frame may be at all, no less");
-    cr_assert_leq(cv_link_output(link_, &data), CV_LINK_SEND_MAX + CV_WS_HEAD_MAX + CV_WS_CONTROL_MAX);
+    cv_link_close(link_, CV_WS_POLICY,
+                  "it is full, and this still has its place: all of 123 bytes, as "
+                  "long as the reason of a close frame may be at all, no less");
+    cr_assert_leq(cv_link_output(link_, &data),
+                  CV_LINK_SEND_MAX + CV_WS_HEAD_MAX + CV_WS_CONTROL_MAX);
 }
 
 Test(link, without_memory_no_frame_is_lost)

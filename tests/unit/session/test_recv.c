@@ -56,7 +56,7 @@ Test(recv, pieces_of_every_size_give_the_same_life)
     cr_assert_eq(end_conn(&end, 1)->heard, 500);
     snprintf(told, sizeof(told), "%s", strstr(end_tells(&end), "add"));
     snprintf(said, sizeof(said), "%s", end_says(&end));
-    cr_assert_str_eq(told, "add foo/123456");
+    cr_assert_str_eq(told, "add foo/123456; drain 1");
     for (size_t piece = 1; piece < 64; piece++) {
         end_deinit(&end);
         start(piece);

@@ -78,6 +78,8 @@ Test(send, bulk_is_not_starved_by_connections_that_wake_all_the_time)
         end_source(&end, 4, 8192);
         end_source(&end, 6, 8192);
         turns(2, bytes);
+        cr_assert_eq(cv_session_ready(end.session, 4, false), 0);
+        cr_assert_eq(cv_session_ready(end.session, 6, false), 0);
     }
     cr_assert_geq(bytes[2], 15 * CV_DATA_MAX, "%zu", bytes[2]);
     cr_assert_gt(bytes[4], 0);
