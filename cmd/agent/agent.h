@@ -23,7 +23,7 @@ struct agent {
     struct cv_log_limit complaints; /* about what servers do */
     struct process_signals signals;
     struct cv_timer *drain_timer;
-    uint64_t conns; /* open now, dials under way included */
+    uint64_t conns; /* relayed now */
     bool draining;
     bool gone; /* the servers were told */
 };

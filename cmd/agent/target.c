@@ -69,6 +69,7 @@ static void relay(struct dial *dial, int fd)
         give_up(dial, CV_REASON_DIAL, cv_strerror(rc));
         return;
     }
+    dial->agent->conns++;
     rc = cv_session_accept(session, dial->conn_id);
     if (rc < 0)
         cv_log(&dial->agent->loop.log, CV_LOG_DEBUG, "connection %lld: %s",
@@ -137,7 +138,6 @@ static void dial_closed(struct cv_endpoint *endpoint, enum cv_reason reason, con
     (void)reason, (void)text, (void)len;
     if (dial->connecting)
         cv_connect_cancel(dial->connecting);
-    agent_conn_ended(dial->agent);
     cv_free(alloc_of(dial), dial);
 }
 
@@ -256,6 +256,5 @@ void target_connect(struct agent *agent, struct cv_tunnel *tunnel,
         cv_free(&agent->loop.alloc, dial);
         return;
     }
-    agent->conns++;
     start(dial);
 }

@@ -32,17 +32,25 @@ static int check_credentials(const struct cv_server_config *config, struct cv_co
     return rc;
 }
 
-int main(int argc, char **argv)
+/* Reads flags and files. */
+static int configure(struct cv_server_config *config, int argc, char **argv,
+                     struct cv_config_error *error)
 {
     struct cv_alloc heap = cv_heap();
+    int rc = cv_server_config_init(config, &heap, argc, (const char *const *)argv, error);
+
+    if (rc == 0 && config->common.action == CV_CONFIG_CHECK)
+        rc = check_credentials(config, error);
+    return rc;
+}
+
+int main(int argc, char **argv)
+{
     struct cv_server_config config;
     struct cv_config_error error = {.line = ""};
     int code = EXIT_OK;
 
-    if (cv_server_config_init(&config, &heap, argc, (const char *const *)argv, &error) < 0) {
-        fprintf(stderr, "%s\n", error.line);
-        code = EXIT_USAGE;
-    } else if (config.common.action == CV_CONFIG_CHECK && check_credentials(&config, &error) < 0) {
+    if (configure(&config, argc, argv, &error) < 0) {
         fprintf(stderr, "%s\n", error.line);
         code = EXIT_USAGE;
     } else if (!process_only_prints(&config.common)) {

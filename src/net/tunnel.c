@@ -12,6 +12,7 @@
 #define READS_A_TURN 4
 #define SENDS_A_TURN 8
 
+#define OVERSLEPT   (2 * CV_SEC)    /* a timer that rings so late: the process did not run */
 #define RETRY_AFTER (100 * CV_MSEC) /* out of memory */
 
 /* Of a link, in the kernel: two sends. What a connection with little to say waits for behind bulk.
@@ -206,6 +207,8 @@ static void on_timer(void *ctx)
      * socket */
     if (t->stream)
         read_once(t, now);
+    if (now > t->timer_at + OVERSLEPT)
+        cv_session_woke(cv_link_session(t->link), now);
     t->timer_at = t->retry_at = CV_NEVER;
     rc = cv_link_tick(t->link, now);
     if (rc < 0 && !t->gone)

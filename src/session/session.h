@@ -228,6 +228,10 @@ uint64_t cv_session_deadline(const struct cv_session *session);
 /* CV_EDEAD  the other end was silent for too long: close the link */
 int cv_session_tick(struct cv_session *session, uint64_t now) CV_MUST_USE;
 
+/* This end did not run for a while (a stopped process, a suspended machine): silence until @now
+ * proves nothing. The other end has CV_PING_EVERY to be heard again. */
+void cv_session_woke(struct cv_session *session, uint64_t now);
+
 /* Asks the other end for a sign of life, which it has CV_TAKEOVER_WAIT for: a newer session of its
  * key has come. */
 void cv_session_probe(struct cv_session *session, uint64_t now);

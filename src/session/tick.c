@@ -24,6 +24,16 @@ uint64_t cv_session_deadline(const struct cv_session *s)
     return at;
 }
 
+void cv_session_woke(struct cv_session *s, uint64_t now)
+{
+    uint64_t least = now + CV_PING_EVERY - dead_after(s);
+
+    if (now + CV_PING_EVERY > dead_after(s) && s->heard_at < least)
+        s->heard_at = least;
+    if (s->takeover_at < now + CV_PING_EVERY)
+        s->takeover_at = now + CV_PING_EVERY;
+}
+
 void cv_session_probe(struct cv_session *s, uint64_t now)
 {
     if (s->cut || s->takeover_at != CV_NEVER)

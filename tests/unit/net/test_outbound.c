@@ -20,9 +20,7 @@
 #include "net_fixture.h"
 
 #define BULK ((size_t)1024 * 1024)
-
 typedef int resolver(const char *, const char *, const struct addrinfo *, struct addrinfo **);
-
 static atomic_int lookups; /* of server.test */
 
 /* In place of the C library's, for libuv and libcurl too: server.test is 127.0.0.1. */

@@ -135,3 +135,13 @@ Test(tick, a_cut_session_has_no_deadline_and_does_not_die_again)
     cr_assert_not(cv_session_probing(end.session));
     cr_assert_str_eq(end_says(&end), "");
 }
+
+Test(tick, an_end_that_did_not_run_itself_gives_the_other_5_s)
+{
+    const uint64_t woke = END_START + 100 * CV_SEC;
+
+    cv_session_woke(end.session, woke);
+    cr_assert_eq(end_tick(&end, woke), 0);
+    cr_assert_eq(end_tick(&end, woke + CV_PING_EVERY - 1), 0);
+    cr_assert_eq(end_tick(&end, woke + CV_PING_EVERY), CV_EDEAD);
+}
