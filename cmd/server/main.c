@@ -32,12 +32,11 @@ static int check_credentials(const struct cv_server_config *config, struct cv_co
     return rc;
 }
 
-/* Reads flags and files. */
-static int configure(struct cv_server_config *config, int argc, char **argv,
-                     struct cv_config_error *error)
+/* Reads flags and files. @heap is borrowed for as long as @config is. */
+static int configure(struct cv_server_config *config, const struct cv_alloc *heap, int argc,
+                     char **argv, struct cv_config_error *error)
 {
-    struct cv_alloc heap = cv_heap();
-    int rc = cv_server_config_init(config, &heap, argc, (const char *const *)argv, error);
+    int rc = cv_server_config_init(config, heap, argc, (const char *const *)argv, error);
 
     if (rc == 0 && config->common.action == CV_CONFIG_CHECK)
         rc = check_credentials(config, error);
@@ -46,11 +45,12 @@ static int configure(struct cv_server_config *config, int argc, char **argv,
 
 int main(int argc, char **argv)
 {
+    struct cv_alloc heap = cv_heap();
     struct cv_server_config config;
     struct cv_config_error error = {.line = ""};
     int code = EXIT_OK;
 
-    if (configure(&config, argc, argv, &error) < 0) {
+    if (configure(&config, &heap, argc, argv, &error) < 0) {
         fprintf(stderr, "%s\n", error.line);
         code = EXIT_USAGE;
     } else if (!process_only_prints(&config.common)) {
