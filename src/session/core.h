@@ -114,6 +114,7 @@ struct cv_session {
     bool bulk_turn;     /* the Data slot last handed out was of `bulk` */
     struct cv_list control, events, asking, drains;
     struct cv_chain misc; /* frames about no entry: see misc.c */
+    size_t grown;         /* bytes by which all windows are larger than they began */
     size_t orphans;       /* Errors in misc */
     int64_t last_orphan;
     uint8_t body[CV_CONNECT_MAX]; /* of the slot last handed out, but for lists */

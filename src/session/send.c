@@ -51,14 +51,25 @@ static void say_error(struct cv_session *s, const struct entry *e, struct cv_slo
         say_text(s, e, CV_FRAME_ERROR, e->text, e->text_len, slot);
 }
 
+/* How large the window of @e may be now. What all have grown by together stays below half of the
+ * budget, so that readers who stop after a quick start do not use it up; and a window is no larger
+ * than a quarter of what is left. */
+static size_t window_most(const struct cv_session *s, const struct entry *e)
+{
+    size_t half = s->budget.limit / 2;
+    size_t room = half > s->grown ? half - s->grown : 0;
+    size_t most = cv_min_size(cv_budget_room(&s->budget) / 4, s->limits.window_max);
+
+    most = cv_min_size(most, e->conn.rx_window + room);
+    return most < CV_WINDOW_INITIAL ? CV_WINDOW_INITIAL : most;
+}
+
 static void say_window(struct cv_session *s, struct entry *e, uint64_t now, struct cv_slot *slot)
 {
-    size_t most = cv_min_size(cv_budget_room(&s->budget) / 4, s->limits.window_max);
-    size_t grant;
+    size_t before = e->conn.rx_window;
+    size_t grant = cv_conn_said_window(&e->conn, window_most(s, e), now, s->rtt);
 
-    if (most < CV_WINDOW_INITIAL)
-        most = CV_WINDOW_INITIAL;
-    grant = cv_conn_said_window(&e->conn, most, now, s->rtt);
+    s->grown = s->grown - before + e->conn.rx_window;
     cv_slot_frame(s, slot, CV_FRAME_WINDOW, e->id, s->body,
                   cv_varint_encode(s->body, (int64_t)grant));
 }
