@@ -13,8 +13,10 @@ struct cv_relay {
     int watched;              /* what the stream is watched for */
     bool told_ready;          /* the session knows that the source has bytes */
     bool source_ended;
-    bool dropping; /* nobody wants what the source says any more */
-    bool fin_told; /* the sink has everything, and knows */
+    bool dropping;  /* nobody wants what the source says any more */
+    int sink_error; /* the sink takes nothing more, but the source may still have something to say
+                     */
+    bool fin_told;  /* the sink has everything, and knows */
     cv_relay_ended *ended;
     void *ctx; /* borrowed */
     uint64_t bytes_in, bytes_out;
@@ -52,6 +54,23 @@ static void watch(struct cv_relay *relay, int events)
         abort_relay(relay, rc);
 }
 
+/* Offers bytes to the sink: how many are dealt with. An end that closes early has often answered
+ * before: its last words are still to be read when it takes nothing more. So what is for it is
+ * dropped until they are. */
+static ssize_t offer(struct cv_relay *relay, const uint8_t *data, size_t len)
+{
+    ssize_t n = relay->sink_error;
+
+    if (n == 0)
+        n = cv_stream_send(relay->stream, data, len);
+    if (n > 0)
+        relay->bytes_in += (uint64_t)n;
+    if (n >= 0 || n == -EAGAIN)
+        return n;
+    relay->sink_error = (int)n;
+    return relay->source_ended || relay->dropping ? n : (ssize_t)len;
+}
+
 /* The sink takes what the session has stored for it. */
 static void drain(struct cv_relay *relay)
 {
@@ -59,7 +78,7 @@ static void drain(struct cv_relay *relay)
     size_t len;
 
     while (cv_session_backlog(session_of(relay), relay->conn_id, &data, &len) == 0 && len > 0) {
-        ssize_t n = cv_stream_send(relay->stream, data, len);
+        ssize_t n = offer(relay, data, len);
 
         if (n == -EAGAIN) {
             watch(relay, relay->watched | CV_WRITABLE);
@@ -69,7 +88,6 @@ static void drain(struct cv_relay *relay)
             abort_relay(relay, (int)n);
             return;
         }
-        relay->bytes_in += (uint64_t)n;
         if (cv_session_consume(session_of(relay), relay->conn_id, (size_t)n) < 0)
             return;
         cv_tunnel_touch(relay->tunnel);
@@ -134,7 +152,7 @@ static ssize_t relay_data(struct cv_endpoint *endpoint, const uint8_t *data, siz
     size_t done = 0;
 
     while (done < len) {
-        ssize_t n = cv_stream_send(relay->stream, data + done, len - done);
+        ssize_t n = offer(relay, data + done, len - done);
 
         if (n == -EAGAIN) {
             watch(relay, relay->watched | CV_WRITABLE);
@@ -144,7 +162,6 @@ static ssize_t relay_data(struct cv_endpoint *endpoint, const uint8_t *data, siz
             return n;
         done += (size_t)n;
     }
-    relay->bytes_in += done;
     return (ssize_t)done;
 }
 
@@ -155,6 +172,9 @@ static ssize_t relay_read(struct cv_endpoint *endpoint, uint8_t *into, size_t ma
 
     if (n > 0)
         relay->bytes_out += (uint64_t)n;
+    /* its last words were read; EPIPE alone means that it had ended in order before */
+    if (n == 0 && relay->sink_error != -EPIPE)
+        n = relay->sink_error;
     if (n == (ssize_t)max)
         return n;
     relay->told_ready = false;

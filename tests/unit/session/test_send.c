@@ -220,6 +220,51 @@ Test(send, a_window_grows_with_the_round_trip_that_a_pong_gave)
     cr_assert_str_eq(end_says(&end), "Window 2 393216"); /* what was taken, and a window more */
 }
 
+/* What the frames that go out grant to @id, and what the session has taken of it meanwhile, @len.
+ */
+static size_t granted_for(int64_t id, size_t len)
+{
+    const char *words;
+    size_t grant = 0;
+    long long of, more;
+
+    cr_assert_eq(end_hear_data(&end, id, len), 0);
+    end_tells(&end);
+    words = end_says(&end);
+    if (sscanf(words, "Window %lld %lld", &of, &more) == 2 && of == id)
+        grant = (size_t)more;
+    return grant;
+}
+
+Test(send, windows_grow_together_by_half_of_the_budget_at_most)
+{
+    struct cv_session_config config = end_culvert(CV_SESSION_ACCEPTOR, END_ALL);
+    size_t windows[8], grown = 0;
+
+    config.budget = 4 * MIB;
+    end_deinit(&end);
+    end_init(&end, &config);
+    for (size_t i = 0; i < 8; i++) {
+        cr_assert_eq(end_dial(&end), 2 * (int64_t)(i + 1));
+        windows[i] = CV_WINDOW_INITIAL;
+    }
+    cr_assert_eq(end_tick(&end, end.now), 0);
+    end_says(&end);
+    end.now += 10 * CV_MSEC;
+    cv_session_pong(end.session, end.now);
+    for (int round = 0; round < 20; round++) {
+        for (size_t i = 0; i < 8; i++) {
+            size_t len = windows[i] / 2;
+
+            windows[i] = windows[i] - len + granted_for(2 * (int64_t)(i + 1), len);
+        }
+    }
+    for (size_t i = 0; i < 8; i++)
+        grown += windows[i] - CV_WINDOW_INITIAL;
+    cr_assert_gt(grown, config.budget / 4);
+    cr_assert_leq(grown, config.budget / 2);
+}
+
 Test(send, a_cut_session_says_nothing)
 {
     end_source(&end, 2, MIB);
