@@ -50,9 +50,11 @@ static void look(void *ctx)
 
 void cv_linger(struct cv_loop *loop, struct cv_stream *stream)
 {
-    struct lingering *lingering = cv_alloc_zero(&loop->alloc, sizeof(*lingering));
+    struct lingering *lingering = NULL;
 
     cv_stream_shutdown(stream);
+    if (!loop->lingers_no_more)
+        lingering = cv_alloc_zero(&loop->alloc, sizeof(*lingering));
     if (!lingering || cv_timer_new(&lingering->timer, loop, look, lingering) < 0) {
         cv_free(&loop->alloc, lingering);
         cv_stream_close(stream);
@@ -72,6 +74,7 @@ void cv_linger(struct cv_loop *loop, struct cv_stream *stream)
 
 void cv_linger_end(struct cv_loop *loop)
 {
+    loop->lingers_no_more = true;
     cv_list_each_safe (link, &loop->lingering)
         finish(cv_container_of(link, struct lingering, link));
 }

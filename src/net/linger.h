@@ -9,7 +9,7 @@
  * taken everything. Takes @stream. */
 void cv_linger(struct cv_loop *loop, struct cv_stream *stream);
 
-/* Closes all that linger on @loop now. */
+/* Closes all that linger on @loop now, and whatever would linger from now on at once. */
 void cv_linger_end(struct cv_loop *loop);
 
 #define CV_LINGER_TIME (2 * CV_SEC)

@@ -1,6 +1,7 @@
 #ifndef CV_NET_LOOP_H
 #define CV_NET_LOOP_H
 
+#include <stdbool.h>
 #include <uv.h>
 
 #include "base/alloc.h"
@@ -21,6 +22,7 @@ struct cv_loop {
     uint8_t *read_buf;                 /* CV_READ_SIZE bytes, free for whoever runs */
     struct cv_turn turn;               /* what is done at the end of a turn */
     struct cv_list tunnels, lingering; /* all there are: see net/tunnel.h, net/linger.h */
+    bool lingers_no_more;              /* see cv_linger_end() */
     uint8_t random_pool[256];
     size_t random_left; /* unread bytes at the pool's end */
 };

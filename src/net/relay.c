@@ -113,7 +113,11 @@ static void hang_up(struct cv_relay *relay)
     int error = cv_stream_error(relay->stream);
 
     watch(relay, relay->watched & ~CV_HANGUP);
-    if (error < 0)
+    if (error == 0 && relay->sink_error != -EPIPE)
+        error = relay->sink_error; /* a send has met it before */
+    if (error < 0 && cv_stream_unread(relay->stream) > 0)
+        relay->sink_error = error; /* last words: its turn will come, and the error behind them */
+    else if (error < 0)
         abort_relay(relay, error);
 }
 
@@ -216,8 +220,8 @@ static void relay_closed(struct cv_endpoint *endpoint, enum cv_reason reason, co
                                                         .bytes_in = relay->bytes_in,
                                                         .bytes_out = relay->bytes_out});
     cv_stream_owner(relay->stream, NULL, NULL);
-    /* An error at this end may follow an orderly end of the other: what that sent in full stays
-     * delivered. */
+    /* An error may follow an orderly end of the other direction: what came in full stays delivered.
+     */
     if (cv_reason_is_error(reason) && !relay->fin_told) {
         cv_stream_reset(relay->stream);
         cv_stream_close(relay->stream);

@@ -266,6 +266,13 @@ int cv_stream_error(const struct cv_stream *stream)
     return -error;
 }
 
+size_t cv_stream_unread(const struct cv_stream *stream)
+{
+    int bytes = 0;
+
+    return ioctl(stream->fd, FIONREAD, &bytes) < 0 ? 0 : (size_t)bytes;
+}
+
 size_t cv_stream_unsent(const struct cv_stream *stream)
 {
     int bytes = 0;

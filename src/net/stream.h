@@ -58,6 +58,9 @@ void cv_stream_reset(struct cv_stream *stream);
 /* The error that the socket has met since it was last asked, as -errno, or 0. */
 int cv_stream_error(const struct cv_stream *stream);
 
+/* Bytes that the kernel has received and nobody has read. */
+size_t cv_stream_unread(const struct cv_stream *stream);
+
 /* Bytes in the kernel's send buffer that the other end has not acknowledged. */
 size_t cv_stream_unsent(const struct cv_stream *stream);
 

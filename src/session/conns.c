@@ -69,6 +69,8 @@ int cv_session_accept(struct cv_session *s, int64_t conn_id)
     if ((s->config.features & CV_FEATURE_ACK) && !e->wire_over)
         e->wants |= WANT_CONNECTED;
     cv_entry_move(s, e, CV_CONN_EV_ACCEPT);
+    e->progressed =
+        s->cut; /* nothing has told a cut session the time lately: begin with the next tick */
     return 0;
 }
 

@@ -6,8 +6,7 @@
  * quick beside bulk; but no more than this goes out so between two turns of the others. */
 #define FRESH_BYTES CV_DATA_MAX
 
-/* Pings out at a time that are counted: an end that answers several at once must not put the count
- * off for ever. */
+/* Pings out at a time that are counted. */
 #define PINGS_MAX 3
 
 /* Less room than this for payload is not worth a frame: better send what is there. */
@@ -163,7 +162,8 @@ void cv_session_next(struct cv_session *s, size_t room, uint64_t now, struct cv_
     if (s->want_ping) {
         s->want_ping = false;
         s->ping_sent_at = now;
-        s->pings_out = s->pings_out < PINGS_MAX ? s->pings_out + 1 : 1;
+        if (s->pings_out < PINGS_MAX)
+            s->pings_out++;
         slot->kind = CV_SLOT_PING;
         return;
     }
