@@ -183,11 +183,6 @@ int cv_uplink_new(struct cv_uplink **out, struct cv_loop *loop, struct cv_outbou
     return 0;
 }
 
-struct cv_tunnel *cv_uplink_tunnel(struct cv_uplink *uplink)
-{
-    return uplink->tunnel;
-}
-
 void cv_uplink_close(struct cv_uplink *uplink)
 {
     uplink->closing = true;

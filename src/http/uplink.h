@@ -40,9 +40,6 @@ struct cv_uplink_config {
 int cv_uplink_new(struct cv_uplink **out, struct cv_loop *loop, struct cv_outbound *outbound,
                   const struct cv_uplink_config *config) CV_MUST_USE;
 
-/* The tunnel, or NULL while there is none. */
-struct cv_tunnel *cv_uplink_tunnel(struct cv_uplink *uplink);
-
 /* Stops: closes the tunnel in order and tries no more. `down` is still called for a tunnel that
  * stands; after that, or at once, the uplink frees itself. */
 void cv_uplink_close(struct cv_uplink *uplink);

@@ -412,11 +412,6 @@ struct cv_session *cv_tunnel_session(struct cv_tunnel *t)
     return cv_link_session(t->link);
 }
 
-struct cv_stream *cv_tunnel_stream(struct cv_tunnel *t)
-{
-    return t->stream;
-}
-
 struct cv_loop *cv_tunnel_loop(struct cv_tunnel *t)
 {
     return t->loop;

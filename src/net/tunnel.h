@@ -30,7 +30,6 @@ int cv_tunnel_new(struct cv_tunnel **out, struct cv_loop *loop, struct cv_stream
 
 /* Borrowed. After using it say cv_tunnel_touch(). */
 struct cv_session *cv_tunnel_session(struct cv_tunnel *tunnel);
-struct cv_stream *cv_tunnel_stream(struct cv_tunnel *tunnel); /* NULL when the link is gone */
 
 struct cv_loop *cv_tunnel_loop(struct cv_tunnel *tunnel);
 

@@ -93,7 +93,7 @@ int cv_session_recv(struct cv_session *session, const uint8_t *data, size_t len,
                     uint64_t now) CV_MUST_USE;
 
 enum cv_session_event_kind {
-    CV_EVENT_CONNECT, /* the other end wants a target: cv_session_accept() or cv_session_refuse() in
+    CV_EVENT_CONNECT, /* the other end wants a target: cv_session_accept() or cv_session_abort() in
                          time */
     CV_EVENT_CONNECTED, /* our dial is through (only with CV_FEATURE_ACK) */
     CV_EVENT_DATA,  /* offer it to the sink at once and say cv_session_taken(); the rest is kept */
