@@ -1,6 +1,7 @@
 #ifndef CV_NET_ADDRESS_H
 #define CV_NET_ADDRESS_H
 
+#include <stdbool.h>
 #include <sys/socket.h>
 
 #include "base/attr.h"
@@ -21,6 +22,14 @@ int cv_address_parse(struct sockaddr_storage *out, const char *host, uint16_t po
 
 /* The bytes of an IP address, 4 or 16 in network order; returns its family, 4 or 6. */
 uint8_t cv_address_bytes(uint8_t bytes[16], const struct sockaddr *address);
+
+/* 127.0.0.0/8 or ::1, also mapped. */
+bool cv_address_is_loopback(const struct sockaddr *address);
+
+/* Spares a socket to or at @address the pacing of its congestion control (BBR) where both ends are
+ * this machine: it costs a timer a segment, for a road that has no congestion. Accepted sockets
+ * inherit it from the listening one. */
+void cv_address_unpace(int fd, const struct sockaddr *address);
 
 /* Length of the structure, as bind() and connect() want it. */
 socklen_t cv_address_len(const struct sockaddr *address);

@@ -102,6 +102,7 @@ static int listen_at(struct cv_bound *out, const struct sockaddr *address, bool 
         setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
     if (address->sa_family == AF_INET6)
         setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &v6only, sizeof(v6only));
+    cv_address_unpace(fd, address);
     if (bind(fd, address, cv_address_len(address)) < 0 || listen(fd, BACKLOG) < 0)
         return fail(fd, -errno);
     out->fd = fd;

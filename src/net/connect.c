@@ -158,6 +158,7 @@ static int attempt_start(struct attempt *attempt)
     attempt->fd = socket(address->sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (attempt->fd < 0)
         return -errno;
+    cv_address_unpace(attempt->fd, address);
     do
         rc = connect(attempt->fd, address, cv_address_len(address));
     while (rc < 0 && errno == EINTR);

@@ -10,12 +10,13 @@
 
 struct cv_link {
     struct cv_session *session; /* owned */
-    const struct cv_alloc *alloc;
+    const struct cv_alloc *alloc, *buffers;
     const struct cv_random *random;
     struct cv_ws ws;
 
     uint8_t *out; /* owned; NULL while nothing waits */
     size_t out_start, out_end, out_size;
+    size_t send_size; /* what the next buffer takes, CV_LINK_SEND_MIN to CV_LINK_SEND_MAX */
 
     struct cv_slot slot; /* the turn that was handed out */
     uint8_t mask[4];     /* of the frame being laid down */
@@ -28,7 +29,7 @@ struct cv_link {
 };
 
 int cv_link_new(struct cv_link **out, struct cv_session *session, const struct cv_alloc *alloc,
-                const struct cv_random *random)
+                const struct cv_alloc *buffers, const struct cv_random *random)
 {
     struct cv_ws_limits limits = {.max_message = CV_LINK_MESSAGE_MAX};
     struct cv_link *link = cv_alloc_zero(alloc, sizeof(*link));
@@ -38,6 +39,8 @@ int cv_link_new(struct cv_link **out, struct cv_session *session, const struct c
         return -ENOMEM;
     link->session = session;
     link->alloc = alloc;
+    link->buffers = buffers;
+    link->send_size = CV_LINK_SEND_MIN;
     link->random = random;
     cv_ws_init(&link->ws, dialler ? CV_WS_CLIENT : CV_WS_SERVER, &limits);
     *out = link;
@@ -49,7 +52,7 @@ void cv_link_free(struct cv_link *link)
     if (!link)
         return;
     cv_session_free(link->session);
-    cv_free(link->alloc, link->out);
+    cv_free(link->buffers, link->out);
     cv_free(link->alloc, link);
 }
 
@@ -64,15 +67,15 @@ struct cv_session *cv_link_session(struct cv_link *link)
  * was sent. */
 static int make_room(struct cv_link *link, size_t need)
 {
-    size_t size = need > CV_LINK_SEND_MAX ? need : CV_LINK_SEND_MAX;
+    size_t size = need > link->send_size ? need : link->send_size;
 
     if (link->out && link->out_size - link->out_end >= need)
         return 0;
     if (link->out_end > link->out_start)
         return CV_EFULL;
-    cv_free(link->alloc, link->out);
+    cv_free(link->buffers, link->out);
     link->out_start = link->out_end = link->out_size = 0;
-    link->out = cv_alloc(link->alloc, size + CONTROL_ROOM);
+    link->out = cv_alloc(link->buffers, size + CONTROL_ROOM);
     if (!link->out)
         return -ENOMEM;
     link->out_size = size;
@@ -130,27 +133,32 @@ static size_t payload_room(const struct cv_link *link)
     return left > CV_WS_HEAD_MAX ? left - CV_WS_HEAD_MAX : 0;
 }
 
-/* Lays down a slot, or hands out the turn: 1 turn, 0 go on. */
-static int lay_slot(struct cv_link *link, struct cv_link_turn *turn)
+/* Lays down a frame that the session had ready. */
+static int lay_slot(struct cv_link *link)
 {
     const struct cv_slot *slot = &link->slot;
-    size_t payload = slot->head_len + (slot->kind == CV_SLOT_DATA ? slot->max : slot->body_len);
-    int rc = make_room(link, CV_WS_HEAD_MAX + payload);
+    int rc = make_room(link, CV_WS_HEAD_MAX + slot->head_len + slot->body_len);
+
+    if (rc == 0)
+        lay_frame(link, CV_WS_BINARY, slot->head, slot->head_len, slot->body, slot->body_len);
+    return rc;
+}
+
+/* Hands out the turn of a connection, within the buffer that there is. */
+static void hand_out(struct cv_link *link, struct cv_link_turn *turn)
+{
+    struct cv_slot *slot = &link->slot;
+    size_t room = link->out_size - link->out_end - CV_WS_HEAD_MAX - slot->head_len;
     size_t skip;
 
-    if (rc < 0)
-        return rc;
-    if (slot->kind == CV_SLOT_FRAME) {
-        lay_frame(link, CV_WS_BINARY, slot->head, slot->head_len, slot->body, slot->body_len);
-        return 0;
-    }
+    slot->max = cv_min_size(slot->max, room);
     /* payload goes where it will be when the head has the length that the most bytes ask for */
-    skip = cv_ws_head_size(payload, link->ws.role == CV_WS_CLIENT) + slot->head_len;
+    skip =
+        cv_ws_head_size(slot->head_len + slot->max, link->ws.role == CV_WS_CLIENT) + slot->head_len;
     *turn = (struct cv_link_turn){.conn_id = slot->conn_id,
                                   .user = slot->user,
                                   .into = link->out + link->out_end + skip,
                                   .max = slot->max};
-    return 1;
 }
 
 int cv_link_fill(struct cv_link *link, uint64_t now, struct cv_link_turn *turn)
@@ -165,7 +173,7 @@ int cv_link_fill(struct cv_link *link, uint64_t now, struct cv_link_turn *turn)
         }
         /* a slot is off its queue once it is handed out: there must be a place for it */
         if (!link->out && cv_session_pending(link->session)) {
-            rc = make_room(link, CV_LINK_SEND_MAX);
+            rc = make_room(link, link->send_size);
             if (rc < 0)
                 return rc;
         }
@@ -179,11 +187,13 @@ int cv_link_fill(struct cv_link *link, uint64_t now, struct cv_link_turn *turn)
                 lay_frame(link, CV_WS_PING, NULL, 0, NULL, 0);
             break;
         case CV_SLOT_FRAME:
-        case CV_SLOT_DATA:
-            rc = lay_slot(link, turn);
-            if (rc)
+            rc = lay_slot(link);
+            if (rc < 0)
                 return rc;
             break;
+        case CV_SLOT_DATA:
+            hand_out(link, turn);
+            return 1;
         }
     }
     return 0;
@@ -220,9 +230,17 @@ void cv_link_sent(struct cv_link *link, size_t len)
     link->out_start += len;
     if (link->out_start < link->out_end)
         return;
-    cv_free(link->alloc, link->out);
+    if (link->out_end > link->send_size - link->send_size / 4)
+        link->send_size = cv_min_size(2 * link->send_size, CV_LINK_SEND_MAX);
+    cv_free(link->buffers, link->out);
     link->out = NULL;
     link->out_start = link->out_end = link->out_size = 0;
+}
+
+void cv_link_blocked(struct cv_link *link)
+{
+    if (link->send_size > CV_LINK_SEND_MIN)
+        link->send_size /= 2;
 }
 
 void cv_link_close(struct cv_link *link, uint16_t code, const char *reason)

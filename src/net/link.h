@@ -12,18 +12,24 @@
  * and masked there. */
 struct cv_link;
 
-/* What one send carries: a segment of loopback's MTU is 65,483 bytes, and a tail packet behind it
- * costs more than half of the throughput. */
-#define CV_LINK_SEND_MAX ((size_t)65483)
+/* What one send carries: whole segments of loopback's MTU, 65,483 bytes, since a tail packet behind
+ * them costs more than half of the throughput. One segment, so that what is urgent waits for
+ * little; up to four while the socket takes them at once, for then nothing waits, and a system
+ * call, an acknowledgement and a wake of the other end serve four times the bytes. */
+#define CV_LINK_SEND_MIN ((size_t)65483)
+#define CV_LINK_SEND_MAX (4 * CV_LINK_SEND_MIN)
+
+/* The most that an output buffer takes, but for a list that needs more. */
+#define CV_LINK_BUFFER (CV_LINK_SEND_MAX + CV_WS_HEAD_MAX + CV_WS_CONTROL_MAX)
 
 /* One tunnel message may be that long; a reference server sends whatever its application wrote at
  * once. Nothing of it is collected, so this bounds no memory. */
 #define CV_LINK_MESSAGE_MAX (UINT64_C(1) << 30)
 
-/* Takes the session on success. @alloc and @random are borrowed for the link's life.
- * Returns 0 or -ENOMEM. */
+/* Takes the session on success. @alloc, @buffers (for output: up to CV_LINK_BUFFER bytes that come
+ * and go) and @random are borrowed for the link's life. Returns 0 or -ENOMEM. */
 int cv_link_new(struct cv_link **out, struct cv_session *session, const struct cv_alloc *alloc,
-                const struct cv_random *random) CV_MUST_USE;
+                const struct cv_alloc *buffers, const struct cv_random *random) CV_MUST_USE;
 void cv_link_free(struct cv_link *link);
 
 /* Borrowed. Poll its events after each cv_link_recv() and cv_link_tick(). */
@@ -59,6 +65,9 @@ size_t cv_link_output(const struct cv_link *link, const uint8_t **data);
 
 /* The first @len bytes of the output were sent. */
 void cv_link_sent(struct cv_link *link, size_t len);
+
+/* The socket took no more: the next sends carry less. */
+void cv_link_blocked(struct cv_link *link);
 
 /* Queues a close frame, behind which nothing follows. A second one is ignored. */
 void cv_link_close(struct cv_link *link, uint16_t code, const char *reason);

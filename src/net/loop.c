@@ -7,6 +7,10 @@
 #include <sys/random.h>
 #include <time.h>
 
+#include "net/link.h"
+
+_Static_assert(CV_READ_SIZE == CV_LINK_SEND_MAX, "one read takes what one send carries");
+
 static void *heap_alloc(void *ctx, size_t size)
 {
     (void)ctx;
@@ -65,6 +69,7 @@ int cv_loop_init(struct cv_loop *loop, const struct cv_log *log)
 
     memset(loop, 0, sizeof(*loop));
     loop->alloc = cv_heap();
+    cv_pool_init(&loop->buffers, &loop->alloc, CV_LINK_BUFFER);
     loop->random = (struct cv_random){.fill = random_fill, .ctx = loop};
     loop->log = *log;
     loop->read_buf = malloc(CV_READ_SIZE);
@@ -95,6 +100,7 @@ int cv_loop_deinit(struct cv_loop *loop)
         return rc;
     free(loop->read_buf);
     loop->read_buf = NULL;
+    cv_pool_deinit(&loop->buffers);
     explicit_bzero(loop->random_pool, sizeof(loop->random_pool));
     return 0;
 }

@@ -6,17 +6,19 @@
 
 #include "base/alloc.h"
 #include "base/log.h"
+#include "base/pool.h"
 #include "base/random.h"
 #include "net/turn.h"
 
-/* Bytes that one read of a socket may bring. Payload is parsed where it lies here and never kept
- * here, so one buffer serves all links of a loop. */
-#define CV_READ_SIZE ((size_t)256 * 1024)
+/* Bytes that one read of a socket may bring: what one send of a link carries. Payload is parsed
+ * where it lies here and never kept here, so one buffer serves all links of a loop. */
+#define CV_READ_SIZE ((size_t)4 * 65483)
 
 /* What everything on one event loop shares. `main` owns it; everybody else borrows it. */
 struct cv_loop {
     uv_loop_t uv;
     struct cv_alloc alloc;   /* malloc */
+    struct cv_pool buffers;  /* what links send from */
     struct cv_random random; /* the kernel's, read in blocks */
     struct cv_log log;
     uint8_t *read_buf;                 /* CV_READ_SIZE bytes, free for whoever runs */

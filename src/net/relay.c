@@ -158,13 +158,15 @@ static ssize_t relay_data(struct cv_endpoint *endpoint, const uint8_t *data, siz
     while (done < len) {
         ssize_t n = offer(relay, data + done, len - done);
 
-        if (n == -EAGAIN) {
+        if (n < 0 && n != -EAGAIN)
+            return n;
+        if (n > 0)
+            done += (size_t)n;
+        /* a plain socket that takes a part is full; TLS takes a record at a time */
+        if (n == -EAGAIN || (done < len && !cv_stream_is_tls(relay->stream))) {
             watch(relay, relay->watched | CV_WRITABLE);
             break;
         }
-        if (n < 0)
-            return n;
-        done += (size_t)n;
     }
     return (ssize_t)done;
 }

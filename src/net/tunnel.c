@@ -8,16 +8,16 @@
 #include "net/log.h"
 #include "net/timer.h"
 
-/* Reads and sends of one link in one turn, so that one busy link cannot starve the others. */
-#define READS_A_TURN 4
-#define SENDS_A_TURN 8
+/* Bytes that one link sends in one turn, and it reads once, so that one busy link cannot starve the
+ * others; and what was read is then still near when it is sent on. */
+#define SEND_A_TURN (4 * CV_LINK_SEND_MIN)
 
 #define OVERSLEPT   (2 * CV_SEC)    /* a timer that rings so late: the process did not run */
 #define RETRY_AFTER (100 * CV_MSEC) /* out of memory */
 
 /* Of a link, in the kernel: two sends. What a connection with little to say waits for behind bulk.
  */
-#define UNSENT_MAX (2 * (int)CV_LINK_SEND_MAX)
+#define UNSENT_MAX (2 * (int)CV_LINK_SEND_MIN)
 
 struct cv_tunnel {
     struct cv_list list;      /* in the loop's tunnels */
@@ -148,8 +148,10 @@ static int send_output(struct cv_tunnel *t)
     while ((len = cv_link_output(t->link, &data)) > 0) {
         ssize_t n = cv_stream_send(t->stream, data, len);
 
-        if (n == -EAGAIN)
+        if (n == -EAGAIN) {
+            cv_link_blocked(t->link);
             return 0;
+        }
         if (n < 0)
             return (int)n;
         cv_link_sent(t->link, (size_t)n);
@@ -163,8 +165,9 @@ static int send_output(struct cv_tunnel *t)
 static int flush(struct cv_tunnel *t)
 {
     uint64_t now = cv_loop_now(t->loop);
+    const uint8_t *data;
 
-    for (int i = 0; i < SENDS_A_TURN; i++) {
+    for (size_t sent = 0; sent < SEND_A_TURN; sent += cv_link_output(t->link, &data)) {
         struct cv_link_turn turn;
         int rc = send_output(t);
 
@@ -195,7 +198,7 @@ static void go(struct cv_tunnel *t)
     t->owner.closed(t->owner.ctx, t, t->error, cv_strerror(t->error));
 }
 
-static int read_once(struct cv_tunnel *t, uint64_t now);
+static void read_once(struct cv_tunnel *t, uint64_t now);
 
 static void on_timer(void *ctx)
 {
@@ -303,26 +306,24 @@ static int feed(struct cv_tunnel *t, uint8_t *data, size_t len, uint64_t now)
     return 0;
 }
 
-/* One read: 1 go on, 0 nothing more now. What comes after the end was decided is dropped. */
-static int read_once(struct cv_tunnel *t, uint64_t now)
+/* One read. What comes after the end was decided is dropped. */
+static void read_once(struct cv_tunnel *t, uint64_t now)
 {
     ssize_t n = cv_stream_recv(t->stream, t->loop->read_buf, CV_READ_SIZE);
     int rc;
 
     if (n == -EAGAIN)
-        return 0;
+        return;
     if (n <= 0) {
         fail(t, n == 0 ? -ECONNRESET : (int)n);
         t->give_up = 0;
-        return 0;
+        return;
     }
     if (t->error)
-        return 1;
+        return;
     rc = feed(t, t->loop->read_buf, (size_t)n, now);
     if (rc < 0)
         fail(t, rc);
-    /* a short read of a plain socket has emptied it; TLS may hold more than it gave */
-    return (size_t)n == CV_READ_SIZE || cv_stream_is_tls(t->stream);
 }
 
 static void on_ready(void *ctx, int events)
@@ -331,8 +332,7 @@ static void on_ready(void *ctx, int events)
     uint64_t now = cv_loop_now(t->loop);
 
     if (events & CV_READABLE)
-        for (int i = 0; i < READS_A_TURN && read_once(t, now); i++)
-            ;
+        read_once(t, now);
     cv_turn_add(&t->loop->turn, &t->job);
 }
 
@@ -384,7 +384,7 @@ int cv_tunnel_new(struct cv_tunnel **out, struct cv_loop *loop, struct cv_stream
         t->loop = loop;
     if (!t || keep_early(t, early, early_len) < 0 ||
         cv_timer_new(&t->timer, loop, on_timer, t) < 0 ||
-        cv_link_new(&t->link, session, &loop->alloc, &loop->random) < 0) {
+        cv_link_new(&t->link, session, &loop->alloc, &loop->buffers.alloc, &loop->random) < 0) {
         if (t) {
             cv_free(&loop->alloc, t->early);
             cv_timer_free(t->timer);

@@ -4,7 +4,7 @@
 
 /* A connection that just woke goes before those that have been sending, which keeps small answers
  * quick beside bulk; but no more than this goes out so between two turns of the others. */
-#define FRESH_BYTES CV_DATA_MAX
+#define FRESH_BYTES ((size_t)64 * 1024)
 
 /* Pings out at a time that are counted. */
 #define PINGS_MAX 3
@@ -150,7 +150,8 @@ static bool data_next(struct cv_session *s, size_t room, struct cv_slot *slot)
     slot->conn_id = e->id;
     slot->user = e->user;
     slot->max =
-        cv_min_size(cv_min_size(room - slot->head_len, CV_DATA_MAX), cv_conn_may_send(&e->conn));
+        cv_min_size(room - slot->head_len, s->config.culvert ? CV_DATA_MAX : CV_DATA_MAX_FOREIGN);
+    slot->max = cv_min_size(slot->max, cv_conn_may_send(&e->conn));
     return true;
 }
 

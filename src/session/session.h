@@ -52,7 +52,9 @@ enum cv_feature {
     ((size_t)4 * 1024 * 1024)      /* bytes of announcements that wait to be sent */
 #define CV_SESSION_ORPHANS_MAX 256 /* Errors about unknown connections that wait to be sent */
 #define CV_DATA_MAX \
-    ((size_t)32640) /* payload of one Data frame: two with their heads fill one send */
+    ((size_t)256 * 1024) /* payload of one Data frame; a link's room is what bounds it, mostly */
+#define CV_DATA_MAX_FOREIGN \
+    ((size_t)32640) /* to a reference end, which sends no more itself; two fill a send */
 
 struct cv_session_config {
     enum cv_session_role role;

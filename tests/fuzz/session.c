@@ -281,7 +281,7 @@ static bool end_make(struct world *w, struct end *end, enum cv_session_role role
     config.max_conns = CONNS - 2;
     config.parent = &w->process;
     require(cv_session_new(&session, &config, &w->ta.alloc, &w->random, w->now) == 0);
-    return cv_link_new(&end->link, session, &w->ta.alloc, &w->random) == 0;
+    return cv_link_new(&end->link, session, &w->ta.alloc, &w->ta.alloc, &w->random) == 0;
 }
 
 /* Everything is told, and each connection that was opened was closed once. */

@@ -268,7 +268,7 @@ struct sim_tunnel *sim_tunnel_new(struct sim_node *node, struct sim_wire *wire,
     config.parent = &node->budget;
     if (cv_session_new(&session, &config, &node->memory.alloc, &node->random, node->w->now) < 0)
         return NULL;
-    if (cv_link_new(&link, session, &node->memory.alloc, &node->random) < 0) {
+    if (cv_link_new(&link, session, &node->memory.alloc, &node->memory.alloc, &node->random) < 0) {
         cv_session_free(session);
         return NULL;
     }
@@ -345,7 +345,7 @@ static void check_stored(struct sim_tunnel *t)
 static void check_queues(struct sim_tunnel *t)
 {
     const struct cv_session_config *config = cv_session_config(sim_tunnel_session(t));
-    size_t output_max = CV_LINK_SEND_MAX + CV_WS_HEAD_MAX + CV_WS_CONTROL_MAX;
+    size_t output_max = CV_LINK_BUFFER;
     const uint8_t *data;
 
     if (cv_session_buffered(sim_tunnel_session(t)) > config->budget)

@@ -9,7 +9,7 @@
 
 #include "base/error.h"
 
-#define MESSAGE_MAX ((size_t)1 << 16)
+#define MESSAGE_MAX (CV_DATA_MAX + CV_FRAME_HEAD_MAX)
 
 struct cv_session_config end_reference(enum cv_session_role role)
 {
@@ -202,7 +202,7 @@ int end_hear(struct end *end, int64_t type, int64_t conn_id, const char *body)
 int end_hear_data(struct end *end, int64_t conn_id, size_t len)
 {
     struct end_conn *conn = end_conn(end, conn_id);
-    uint8_t body[CV_DATA_MAX];
+    static uint8_t body[CV_DATA_MAX];
 
     while (len > 0) {
         size_t n = cv_min_size(len, sizeof(body));
@@ -375,7 +375,7 @@ static bool say_data(struct end *end, const struct cv_slot *slot)
 {
     struct end_conn *conn = end_conn(end, slot->conn_id);
     size_t len = cv_min_size(slot->max, conn->source);
-    uint8_t body[CV_DATA_MAX];
+    static uint8_t body[CV_DATA_MAX];
 
     cr_assert_gt(slot->max, 0);
     cr_assert_leq(slot->max, CV_DATA_MAX);

@@ -28,7 +28,7 @@ static struct cv_link *make(enum cv_session_role role)
     config.culvert = true;
     config.features = CV_FEATURE_ACK | CV_FEATURE_HALFCLOSE;
     cr_assert_eq(cv_session_new(&session, &config, &ta.alloc, &source, START), 0);
-    cr_assert_eq(cv_link_new(&link, session, &ta.alloc, &source), 0);
+    cr_assert_eq(cv_link_new(&link, session, &ta.alloc, &ta.alloc, &source), 0);
     return link;
 }
 
@@ -248,17 +248,44 @@ Test(link, many_frames_share_one_output_that_one_send_carries)
         sends++;
     }
     cr_assert_gt(total, 4000 * 10);
-    cr_assert_leq(sends, total / (CV_LINK_SEND_MAX - 400) + 1);
+    cr_assert_leq(sends, total / (CV_LINK_SEND_MIN - 400) + 1);
 }
 
-Test(link, full_data_fills_a_send_with_two_frames)
+/* Sends what fills a whole send, and returns its length. */
+static size_t send_full(void)
 {
+    out_len = 0;
+    return send_once(link_, SIZE_MAX);
+}
+
+Test(link, sends_grow_while_the_socket_takes_them_and_shrink_when_it_does_not)
+{
+    static const size_t grown[] = {1, 2, 4, 4};
+
     for (int i = 0; i < 3; i++)
         cr_assert_eq(cv_session_ready(cv_link_session(link_), dial(link_), true), 0);
-    send_once(link_, SIZE_MAX);
-    out_len = 0;
-    cr_assert_leq(send_once(link_, SIZE_MAX), CV_LINK_SEND_MAX);
-    cr_assert_geq(out_len, 2 * CV_DATA_MAX);
+    for (size_t i = 0; i < sizeof(grown) / sizeof(grown[0]); i++) {
+        size_t len = send_full();
+
+        cr_assert_leq(len, grown[i] * CV_LINK_SEND_MIN);
+        cr_assert_geq(len, grown[i] * CV_LINK_SEND_MIN - CV_WS_HEAD_MAX);
+    }
+    cv_link_blocked(link_);
+    cr_assert_leq(send_full(), 2 * CV_LINK_SEND_MIN);
+    for (int i = 0; i < 5; i++)
+        cv_link_blocked(link_);
+    cr_assert_leq(send_full(), CV_LINK_SEND_MIN);
+}
+
+Test(link, small_sends_do_not_grow)
+{
+    for (int i = 0; i < 5; i++) {
+        dial(link_);
+        send_full();
+    }
+    for (int i = 0; i < 3; i++)
+        cr_assert_eq(cv_session_ready(cv_link_session(link_), dial(link_), true), 0);
+    cr_assert_leq(send_full(), CV_LINK_SEND_MIN);
 }
 
 Test(link, a_list_longer_than_the_buffer_gets_one_to_measure)
@@ -270,6 +297,8 @@ Test(link, a_list_longer_than_the_buffer_gets_one_to_measure)
         dial(link_);
     for (out_len = 0; cv_link_pending(link_); out_len = 0)
         send_once(link_, 0);
+    for (int i = 0; i < 5; i++)
+        cv_link_blocked(link_);
     cv_session_heard(cv_link_session(link_), START + CV_SYNC_EVERY);
     cr_assert_eq(cv_link_tick(link_, START + CV_SYNC_EVERY), 0);
     cr_assert_eq(cv_link_fill(link_, START + CV_SYNC_EVERY, &turn), 0); /* the ping */
@@ -422,8 +451,7 @@ Test(link, a_close_finds_room_behind_a_full_buffer)
     cv_link_close(link_, CV_WS_POLICY,
                   "it is full, and this still has its place: all of 123 bytes, as "
                   "long as the reason of a close frame may be at all, no less");
-    cr_assert_leq(cv_link_output(link_, &data),
-                  CV_LINK_SEND_MAX + CV_WS_HEAD_MAX + CV_WS_CONTROL_MAX);
+    cr_assert_leq(cv_link_output(link_, &data), CV_LINK_BUFFER);
 }
 
 Test(link, without_memory_no_frame_is_lost)
@@ -450,7 +478,7 @@ Test(link, without_memory_there_is_none_and_the_session_stays_the_callers)
 
     cr_assert_eq(cv_session_new(&session, &config, &ta.alloc, &source, START), 0);
     ta.fail_at = ta.calls + 1;
-    cr_assert_eq(cv_link_new(&link, session, &ta.alloc, &source), -ENOMEM);
+    cr_assert_eq(cv_link_new(&link, session, &ta.alloc, &ta.alloc, &source), -ENOMEM);
     cv_session_free(session);
     cv_link_free(NULL);
 }

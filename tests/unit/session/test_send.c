@@ -95,7 +95,7 @@ Test(send, frames_about_connections_go_before_data)
     cr_assert_str_eq(end_says_one(&end), "CloseWrite 4");
     cr_assert_str_eq(end_says_one(&end), "Connect 10 tcp/a:1");
     cr_assert_str_eq(end_says_one(&end), "AddClient foo/1");
-    cr_assert_str_eq(end_says_one(&end), "Data 2 32640");
+    cr_assert_str_eq(end_says_one(&end), "Data 2 262144");
 }
 
 Test(send, a_connections_own_frames_keep_their_order)
