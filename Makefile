@@ -7,7 +7,7 @@ DEPS   ?= tools/install-deps
 .PHONY: help demo test build bench fuzz sim install lint format clean
 
 help: ## this list
-	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  \1\t\2/p' $(MAKEFILE_LIST) | expand -t 12
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  \1\t\2/p' $(MAKEFILE_LIST) | expand -t 14
 
 demo: ## install what is missing, then move a real file through a tunnel on loopback
 	$(DEPS) demo
@@ -24,7 +24,7 @@ build: ## release programs in build/release/
 	cmake --build --preset release
 
 bench: ## side-by-side benchmark: a table here, figures in build/bench/
-	$(DEPS) test
+	$(DEPS) bench
 	@$(MAKE) --no-print-directory build
 	@bench/run.py
 

@@ -6,9 +6,11 @@ import select
 import subprocess
 import time
 
-from procs import cpu_seconds, rss_kib
+from procs import TICKS_PER_SECOND, cpu_seconds, rss_kib
 
 GIB = 1 << 30
+KIB_PER_MB = 1e6 / 1024
+TICK_S = 1 / TICKS_PER_SECOND
 HELD = 1000
 SETTLE_S = 0.4
 WARM_SHARE = 0.2
@@ -22,6 +24,7 @@ class Figure:
     title: str
     unit: str
     more_is_better: bool = True
+    base: str = "direct"  # runs of two releases are compared by the ratio to it; None: as it is
 
 
 FIGURES = {
@@ -30,25 +33,25 @@ FIGURES = {
     "up8": Figure("bulk up, 8 streams", "Gbit/s"),
     "down8": Figure("bulk down, 8 streams", "Gbit/s"),
     "c1_rate": Figure("requests, 1 conn", "req/s"),
-    "c1_p50": Figure("  p50", "us", False),
-    "c1_p99": Figure("  p99", "us", False),
+    "c1_p50": Figure("  p50, 1 conn", "us", False),
+    "c1_p99": Figure("  p99, 1 conn", "us", False),
     "c64_rate": Figure("requests, 64 conns", "req/s"),
-    "c64_p50": Figure("  p50", "us", False),
-    "c64_p99": Figure("  p99", "us", False),
+    "c64_p50": Figure("  p50, 64 conns", "us", False),
+    "c64_p99": Figure("  p99, 64 conns", "us", False),
     "close_rate": Figure("short connections", "req/s"),
     "hol_p50": Figure("under bulk, p50", "us", False),
     "hol_p99": Figure("under bulk, p99", "us", False),
-    "hol_bulk": Figure("  the bulk itself", "Gbit/s"),
-    "cpu_up_server": Figure("CPU up, server", "s/GiB", False),
-    "cpu_up_agent": Figure("CPU up, agent", "s/GiB", False),
-    "cpu_down_server": Figure("CPU down, server", "s/GiB", False),
-    "cpu_down_agent": Figure("CPU down, agent", "s/GiB", False),
-    "idle_server": Figure("idle RSS, server", "MiB", False),
-    "idle_agent": Figure("idle RSS, agent", "MiB", False),
-    "conn_server": Figure("held conn, server", "KiB", False),
-    "conn_agent": Figure("held conn, agent", "KiB", False),
-    "agent_kib": Figure("idle agent, server", "KiB", False),
-    "agent_joins": Figure("agents joining", "per s"),
+    "hol_bulk": Figure("  bulk meanwhile", "Gbit/s"),
+    "cpu_up_server": Figure("CPU up, server", "s/GiB", False, "ssh"),
+    "cpu_up_agent": Figure("CPU up, agent", "s/GiB", False, "ssh"),
+    "cpu_down_server": Figure("CPU down, server", "s/GiB", False, "ssh"),
+    "cpu_down_agent": Figure("CPU down, agent", "s/GiB", False, "ssh"),
+    "idle_server": Figure("idle RSS, server", "MB", False, None),
+    "idle_agent": Figure("idle RSS, agent", "MB", False, None),
+    "conn_server": Figure("held conn, server", "KiB", False, None),
+    "conn_agent": Figure("held conn, agent", "KiB", False, None),
+    "agent_kib": Figure("idle agent, server", "KiB", False, None),
+    "agent_joins": Figure("joins per CPU second", "1/s", True, None),
 }
 
 
@@ -59,13 +62,17 @@ class MeasureError(Exception):
 class Load:
     """Runs the load generator against one tool."""
 
-    def __init__(self, program, target_port, seconds):
+    def __init__(self, program, target_port, seconds, block=None):
         self.program = str(program)
         self.target_port = target_port
         self.seconds = seconds
+        self.block = block
 
     def argv(self, mode, *flags):
         return [self.program, mode, *(str(flag) for flag in flags)]
+
+    def block_flags(self):
+        return ["--block", self.block] if self.block else []
 
     def window(self):
         """The flags of a measurement over time: a warm-up, then the window that counts."""
@@ -89,31 +96,38 @@ def _report(mode, code, output, errors):
 
 
 class Held:
-    """A mode that stays, once all is up, for as long as the `with` block runs."""
+    """A mode that stays, once all is up, for as long as the `with` block runs. `report` is what it
+    said then, and afterwards `outcome` what it says of the time that it stayed."""
 
     def __init__(self, load, mode, *flags):
         self.mode = mode
         self.popen = subprocess.Popen(load.argv(mode, *flags), stdin=subprocess.PIPE,
                                       stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
         self.report = None
+        self.outcome = None
 
-    def __enter__(self):
-        ready = select.select([self.popen.stdout], [], [], LOAD_PATIENCE_S)[0]
+    def next_report(self, patience):
+        """The next line that it prints, within @patience seconds."""
+        ready = select.select([self.popen.stdout], [], [], patience)[0]
         line = self.popen.stdout.readline() if ready else ""
         if not line:
             self.popen.kill()
             errors = self.popen.communicate()[1]
             raise MeasureError(errors.strip() or f"{self.mode}: nothing was up in time")
-        self.report = json.loads(line)
+        return json.loads(line)
+
+    def __enter__(self):
+        self.report = self.next_report(LOAD_PATIENCE_S)
         return self
 
     def __exit__(self, kind, value, trace):
         try:
-            _, errors = self.popen.communicate(timeout=LOAD_PATIENCE_S)
+            output, errors = self.popen.communicate(timeout=LOAD_PATIENCE_S)
         except subprocess.TimeoutExpired:
             self.popen.kill()
             self.popen.communicate()
             raise MeasureError(f"{self.mode}: did not end") from None
+        self.outcome = json.loads(output) if output.strip() else None
         if self.popen.returncode != 0 and kind is None:
             raise MeasureError(errors.strip())
 
@@ -129,7 +143,7 @@ def _rate(report):
 def bulk(load, tool, way, streams):
     """Throughput, and on one stream the CPU that each process spends on a GiB."""
     name = f"{way}{streams}"
-    flags = ["--port", tool.port, "--conns", streams, *load.window()]
+    flags = ["--port", tool.port, "--conns", streams, *load.window(), *load.block_flags()]
     if way == "up":
         flags += ["--up", "--control", load.target_port]
     before = {role: cpu_seconds(process.pid) for role, process in tool.processes.items()}
@@ -161,7 +175,7 @@ def hol(load, tool):
     warm = load.seconds * WARM_SHARE
     stream = subprocess.Popen(
         load.argv("bulk", "--port", tool.port, "--conns", 4, "--warm", warm,
-                  "--seconds", load.seconds + warm),
+                  "--seconds", load.seconds + warm, *load.block_flags()),
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     try:
         small = load.run("web", "--port", tool.port, "--conns", 1, *load.window())
@@ -182,7 +196,7 @@ def memory(load, tool):
     if not tool.processes:
         return {}
     rest = {role: rss_kib(process.pid) for role, process in tool.processes.items()}
-    figures = {f"idle_{role}": kib / 1024 for role, kib in rest.items()}
+    figures = {f"idle_{role}": kib / KIB_PER_MB for role, kib in rest.items()}
     with Held(load, "hold", "--port", tool.port, "--conns", HELD):
         time.sleep(SETTLE_S)
         for role, process in tool.processes.items():
@@ -191,16 +205,20 @@ def memory(load, tool):
 
 
 def agents(load, tool):
-    """How fast agents join, and what one that idles costs the server."""
+    """What agents cost the server: CPU to join, over TLS with a full handshake each, and memory
+    while they idle. The load generator shares the cores, so the clock on the wall would count it
+    too."""
     if not tool.takes_agents:
         return {}
     server = tool.processes["server"].pid
     rest = rss_kib(server)
-    with Held(load, "agents", "--port", tool.front_port, "--conns", HELD) as crowd:
+    before = cpu_seconds(server)
+    with Held(load, "agents", "--port", tool.front_port, "--conns", HELD,
+              *tool.join_flags) as crowd:
+        spent = cpu_seconds(server) - before
         time.sleep(SETTLE_S)
         grown = rss_kib(server) - rest
-    return {"agent_kib": grown / HELD,
-            "agent_joins": crowd.report["joined"] / crowd.report["seconds"]}
+    return {"agent_kib": grown / HELD, "agent_joins": crowd.report["joined"] / max(spent, TICK_S)}
 
 
 # In the order of a round: memory first, while the processes are fresh.

@@ -2,40 +2,61 @@
 
 import dataclasses
 import math
+import operator
 import statistics
 
 from measures import FIGURES
 
-BASES = ("direct", "ssh", "nginx")
+BASES = ("direct", "ssh", "nginx", "frp")
 WIDTH = 120
 NAME_WIDTH = 20
 CELL_WIDTH = 20
 PLACES_MAX = 3
-SUBJECT = "culvert"
+OURS = ("culvert", "culvert-wss")
+GAP = 2
 
 
 @dataclasses.dataclass(frozen=True)
 class Goal:
-    """A bound on a figure of ours, or on its ratio to @base where one is named."""
+    """A bound on a figure of ours, or on its ratio to the first of @bases that was measured."""
 
     figure: str
     relation: str
     bound: float
-    base: str = None
+    bases: tuple = ()
+    tool: str = "culvert"
 
+
+def _each(figures, relation, bound, bases=(), tool="culvert"):
+    return tuple(Goal(figure, relation, bound, bases, tool) for figure in figures)
+
+
+BULK = ("up1", "down1", "up8", "down8")
+CPU = ("cpu_up_server", "cpu_up_agent", "cpu_down_server", "cpu_down_agent")
 
 GOALS = (
-    Goal("up1", "at least", 1.25, "ssh"),
-    Goal("down1", "at least", 1.25, "ssh"),
-    Goal("c64_rate", "at least", 6, "ssh"),
-    Goal("cpu_up_server", "at most", 0.7),
-    Goal("cpu_up_agent", "at most", 0.7),
-    Goal("cpu_down_server", "at most", 0.7),
-    Goal("cpu_down_agent", "at most", 0.7),
-    Goal("conn_server", "at most", 10),
-    Goal("conn_agent", "at most", 10),
-    Goal("agent_kib", "at most", 24),
+    *_each(BULK, "at least", 0.60, ("direct",)),
+    *_each(BULK, "at least", 0.45, ("direct",), "culvert-wss"),
+    *_each(BULK, "more than", 1.0, ("ssh",), "culvert-wss"),
+    Goal("c64_rate", "at least", 0.45, ("direct",)),
+    Goal("c64_rate", "at least", 0.7, ("nginx",)),
+    Goal("c64_p99", "at most", 3, ("direct",)),
+    Goal("c1_p50", "at most", 1.3, ("nginx",)),
+    Goal("close_rate", "at least", 0.35, ("direct",)),
+    *_each(CPU, "at most", 0.55),
+    *_each(CPU, "at most", 1.1, (), "culvert-wss"),
+    Goal("hol_p99", "at most", 0.5, ("frp", "ssh")),
+    Goal("idle_server", "at most", 5),
+    Goal("idle_agent", "at most", 5),
+    Goal("conn_server", "at most", 6),
+    Goal("conn_agent", "at most", 3),
+    Goal("agent_kib", "at most", 12),
+    Goal("agent_kib", "at most", 40, (), "culvert-wss"),
+    Goal("agent_joins", "at least", 3000),
+    Goal("agent_joins", "at least", 500, (), "culvert-wss"),
 )
+
+HOLDS = {"at least": operator.ge, "more than": operator.gt, "at most": operator.le}
 
 
 def spread(values):
@@ -119,14 +140,15 @@ def _milli(value):
 
 SUMMARY_HEADS = (
     ("", 12), ("up1", 6), ("down1", 6), ("up8", 6), ("down8", 6), ("c1 r/s (p50)", 14),
-    ("c64 r/s (p99)", 14), ("close", 6), ("CPU s/GiB", 12), ("KiB/conn", 10), ("idle MiB", 9),
-    ("hol p50/p99", 12), ("agent", 6))
+    ("c64 r/s (p99)", 14), ("close", 6), ("CPU s/GiB", 12), ("KiB/conn", 10), ("idle MB", 9),
+    ("hol p50/p99", 12), ("agent", 11))
 
 SUMMARY_NOTE = (
     "up, down: Gbit/s on 1 and 8 streams; r/s: requests a second (p50 in us, p99 in ms);",
     "close: short connections a second; CPU: server/agent for a GiB down, 1 stream;",
     "KiB/conn: what a held connection adds to server/agent; hol: ms of a small request while 4",
-    "streams come down; agent: KiB an idle agent adds to the server. Compare within one run only.",
+    "streams come down; agent: KiB an idle agent adds to the server, and how many a second of the",
+    "server's CPU lets join. Compare within one run only.",
 )
 
 
@@ -138,12 +160,23 @@ def _summary_row(results, tool):
             _with(of("c1_rate"), of("c1_p50")), _with(of("c64_rate"), _milli(of("c64_p99"))),
             number(of("close_rate"), 1), _pair(of("cpu_down_server"), of("cpu_down_agent"), 3),
             _pair(of("conn_server"), of("conn_agent")), _pair(of("idle_server"), of("idle_agent")),
-            _pair(_milli(of("hol_p50")), _milli(of("hol_p99"))), number(of("agent_kib"))]
+            _pair(_milli(of("hol_p50")), _milli(of("hol_p99"))),
+            _pair(of("agent_kib"), of("agent_joins"))]
 
 
 def _line(cells, widths):
     rest = [f"{cell:>{width}}" for cell, width in zip(cells[1:], widths[1:])]
     return (cells[0].ljust(widths[0]) + "".join(rest)).rstrip()
+
+
+def as_table(head, rows):
+    """Lines with columns as wide as what they hold; all but the first two stand to the right."""
+    rows = [head, *rows]
+    widths = [max(len(row[column]) for row in rows) for column in range(len(head))]
+    return [(" " * GAP).join(cell.ljust(width) if column < 2 or column == len(head) - 1
+                             else cell.rjust(width)
+                             for column, (cell, width) in enumerate(zip(row, widths))).rstrip()
+            for row in rows]
 
 
 def summary_table(results):
@@ -155,7 +188,7 @@ def summary_table(results):
     return lines + list(SUMMARY_NOTE)
 
 
-def _ratio_cell(found):
+def ratio_cell(found):
     if not found:
         return "-"
     if found["min"] == found["max"]:
@@ -181,7 +214,7 @@ def ratio_table(results, base):
                   _line(["", *shown], widths)]
         for name in rows:
             title = FIGURES[name].title + ("" if FIGURES[name].more_is_better else " *")
-            cells = [_ratio_cell(results.spread(tool, name, base)) for tool in shown]
+            cells = [ratio_cell(results.spread(tool, name, base)) for tool in shown]
             lines.append(_line([title, *cells], widths))
     return lines
 
@@ -190,29 +223,37 @@ def judge(results):
     """Each goal with what was found: holds, falls short, or not measured."""
     judged = []
     for goal in GOALS:
-        found = results.spread(SUBJECT, goal.figure, goal.base)
-        if not found:
-            verdict = "not measured"
-        elif goal.relation == "at least":
-            verdict = "holds" if found["median"] >= goal.bound else "falls short"
-        else:
-            verdict = "holds" if found["median"] <= goal.bound else "falls short"
-        judged.append({**dataclasses.asdict(goal), "found": found, "verdict": verdict})
+        base = next((name for name in goal.bases
+                     if results.spread(goal.tool, goal.figure, name)), None)
+        found = None
+        if base or not goal.bases:
+            found = results.spread(goal.tool, goal.figure, base)
+        verdict = "not measured"
+        if found:
+            holds = HOLDS[goal.relation](found["median"], goal.bound)
+            verdict = "holds" if holds else "FALLS SHORT"
+        judged.append({"tool": goal.tool, "figure": goal.figure, "relation": goal.relation,
+                       "bound": goal.bound, "base": base or " or ".join(goal.bases) or None,
+                       "found": found, "verdict": verdict})
     return judged
 
 
-def goal_lines(results, judged):
-    """A line a goal; one in all when we did not take part."""
-    if SUBJECT not in results.tools:
-        return [f"goals: not judged without {SUBJECT}"]
-    lines = []
-    for goal in judged:
+def goal_lines(judged):
+    """A line a goal that was measured, and how many were not."""
+    found = [goal for goal in judged if goal["found"]]
+    unmeasured = [f"not measured: {len(judged) - len(found)} of {len(judged)} goals"]
+    if not found:
+        return unmeasured
+    rows = []
+    for goal in found:
         figure = FIGURES[goal["figure"]]
         unit = f"x {goal['base']}" if goal["base"] else figure.unit
-        found = _ratio_cell(goal["found"])
-        lines.append(f"goal {figure.title}: {goal['relation']} {goal['bound']:g} {unit}, "
-                     f"found {found}: {goal['verdict']}")
-    return lines
+        rows.append([goal["tool"], figure.title.strip(),
+                     f"{goal['relation']} {goal['bound']:g} {unit}", ratio_cell(goal["found"]),
+                     goal["verdict"]])
+    return ["Goals; found: median (min-max) over the rounds",
+            *as_table(["", "", "goal", "found", ""], rows),
+            *(unmeasured if len(found) < len(judged) else [])]
 
 
 def text(results, judged):
@@ -220,7 +261,7 @@ def text(results, judged):
     lines = summary_table(results)
     for base in BASES:
         lines += ratio_table(results, base)
-    lines += [""] + goal_lines(results, judged)
+    lines += [""] + goal_lines(judged)
     for failure in results.failures:
         lines.append("failed {tool}, {measure}, round {round}: {reason}".format(**failure))
     return "\n".join(lines)

@@ -8,24 +8,19 @@ their ratios mean something. All of it happens on loopback.
 
 import argparse
 import json
-import os
 import pathlib
-import platform
-import resource
 import signal
 import subprocess
 import sys
-import tempfile
 import time
 
-from measures import (FIGURES, MEASURES, NEEDS_FRESH, TIMED, UNTIMED_S, WARM_SHARE, Load,
-                      MeasureError)
-from procs import Process, free_port
+import history
+from bed import (BUILD, HISTORY, RELEASE, allow_many_files, bed, machine, now, say,
+                 version_and_commit)
+from measures import FIGURES, MEASURES, NEEDS_FRESH, TIMED, UNTIMED_S, WARM_SHARE, MeasureError
 from report import Results, judge, text
-from tools import Direct, ToolError, all_tools
+from tools import ToolError, all_tools
 
-ROOT = pathlib.Path(__file__).resolve().parent.parent
-BUILD = ROOT / "build" / "bench"
 ROUNDS = 3
 ROUND_BUDGET_S = 145.0
 QUICK_BUDGET_S = 78.0
@@ -53,9 +48,14 @@ def parse_arguments(argv):
                         help="length of each measured window (default: what fits the time)")
     parser.add_argument("--json", metavar="FILE", type=pathlib.Path, default=BUILD / "bench.json",
                         help="where the figures go (default build/bench/bench.json)")
-    parser.add_argument("--bin", metavar="DIR", type=pathlib.Path,
-                        default=ROOT / "build" / "release",
+    parser.add_argument("--bin", metavar="DIR", type=pathlib.Path, default=RELEASE,
                         help="where culvert-server and culvert-agent are")
+    parser.add_argument("--block", metavar="BYTES", type=int,
+                        help="one read or write of a bulk stream (default 131072, as iperf3 does)")
+    parser.add_argument("--keep", action="store_true",
+                        help="keep the figures as bench/history/VERSION.json, as a release does")
+    parser.add_argument("--against", metavar="FILE", type=pathlib.Path,
+                        help="show how our ratios changed since that kept run")
     parser.add_argument("--strict", action="store_true",
                         help="exit 1 when a goal is missed or a measurement failed")
     arguments = parser.parse_args(argv)
@@ -63,6 +63,8 @@ def parse_arguments(argv):
         arguments.rounds = 1 if arguments.quick else ROUNDS
     if arguments.rounds < 1:
         parser.error("--rounds must be at least 1")
+    if arguments.keep and (arguments.only or arguments.tools or arguments.rounds < ROUNDS):
+        parser.error(f"--keep takes all measures through all tools in at least {ROUNDS} rounds")
     if arguments.seconds is not None and not 0.05 <= arguments.seconds <= 600:
         parser.error("--seconds must lie between 0.05 and 600")
     return arguments
@@ -96,23 +98,6 @@ def window_seconds(arguments, tools):
     budget = QUICK_BUDGET_S / arguments.rounds if arguments.quick else ROUND_BUDGET_S
     each = (budget / tools - UNTIMED_S) / TIMED - PER_RUN_S
     return round(min(WINDOW_MAX_S, max(WINDOW_MIN_S, each / (1 + WARM_SHARE))), 2)
-
-
-def build_load():
-    """Compiles the load generator when its sources are newer."""
-    sources = sorted((ROOT / "bench" / "load").glob("*.c"))
-    headers = (ROOT / "bench" / "load").glob("*.h")
-    program = BUILD / "load"
-    newest = max(path.stat().st_mtime for path in [*sources, *headers])
-    if not program.exists() or program.stat().st_mtime < newest:
-        BUILD.mkdir(parents=True, exist_ok=True)
-        subprocess.run([os.environ.get("CC", "cc"), "-std=c17", "-D_GNU_SOURCE", "-O2", "-Wall",
-                        "-Wextra", *sources, "-o", program], check=True)
-    return program
-
-
-def say(line):
-    print(line, file=sys.stderr, flush=True)
 
 
 class Bench:
@@ -179,49 +164,23 @@ class Bench:
         self.stop_all()
 
 
-def run_rounds(arguments, tools, load_program):
+def run_rounds(arguments, tools):
     """Measures all rounds and returns what they showed and the window used."""
     results = Results([tool.name for tool in tools], arguments.rounds)
     seconds = window_seconds(arguments, len(tools))
     names = [arguments.only] if arguments.only else list(MEASURES)
-    with tempfile.TemporaryDirectory(prefix="culvert-bench-") as folder:
-        folder = pathlib.Path(folder)
-        folder.chmod(0o755)
-        port = free_port()
-        load = Load(load_program, port, seconds)
-        target = Process(load.argv("target", "--port", port), folder / "target.log")
-        probe = Direct()
+    with bed(seconds, arguments.block) as (load, folder):
         bench = Bench(load, tools, results, folder)
         try:
-            probe.start(port, folder)
             for index in range(arguments.rounds):
                 bench.round(index, names)
         finally:
             bench.stop_all()
-            target.stop()
     return results, seconds
 
 
-def machine():
-    """What the figures depend on besides the programs."""
-    cpu = ""
-    with open("/proc/cpuinfo", encoding="utf-8") as file:
-        for line in file:
-            if line.startswith("model name"):
-                cpu = line.partition(":")[2].strip()
-                break
-    return {"cpu": cpu, "cores": len(os.sched_getaffinity(0)), "kernel": platform.release(),
-            "load_before": os.getloadavg()[0]}
-
-
-def commit():
-    done = subprocess.run(["git", "-C", str(ROOT), "rev-parse", "--short", "HEAD"],
-                          capture_output=True, text=True, check=False)
-    return done.stdout.strip() or None
-
-
-def write_json(path, about, results, judged):
-    document = {
+def document(about, results, judged):
+    return {
         "version": 1,
         **about,
         "units": {name: {"title": figure.title.strip(), "unit": figure.unit,
@@ -231,14 +190,12 @@ def write_json(path, about, results, judged):
         "goals": judged,
         "failures": results.failures,
     }
+
+
+def write(path, written):
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
-
-
-def allow_many_files():
-    """Tools inherit the limit; a held connection costs a proxy two descriptors."""
-    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    path.write_text(written, encoding="utf-8")
+    say(f"figures in {path}")
 
 
 def main(argv):
@@ -247,20 +204,25 @@ def main(argv):
     allow_many_files()
     try:
         tools = choose_tools(arguments)
-        load_program = build_load()
-    except UsageError as error:
+        kept = history.read(arguments.against) if arguments.against else None
+    except (UsageError, history.HistoryError) as error:
         say(f"bench: {error}")
         return EXIT_USAGE
     start = time.monotonic()
-    about = {"when": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()), "commit": commit(),
-             "machine": machine()}
-    results, seconds = run_rounds(arguments, tools, load_program)
+    release, commit = version_and_commit(arguments.bin)
+    about = {"when": now(), "release": release, "commit": commit, "machine": machine()}
+    results, seconds = run_rounds(arguments, tools)
     judged = judge(results)
-    about.update(rounds=arguments.rounds, window_seconds=seconds,
+    about.update(rounds=arguments.rounds, window_seconds=seconds, block=arguments.block,
                  took_seconds=round(time.monotonic() - start, 1))
+    found = document(about, results, judged)
     print(text(results, judged))
-    write_json(arguments.json, about, results, judged)
-    print(f"took {about['took_seconds']:.0f} s; figures in {arguments.json}")
+    if kept:
+        print("\n".join(["", *history.changes(found, kept)]))
+    print(f"took {about['took_seconds']:.0f} s")
+    write(arguments.json, json.dumps(found, indent=1) + "\n")
+    if arguments.keep:
+        write(HISTORY / f"{release}.json", history.kept_text(found))
     missed = results.failures or any(goal["verdict"] != "holds" for goal in judged)
     return EXIT_SHORT if arguments.strict and missed else 0
 

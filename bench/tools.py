@@ -22,12 +22,23 @@ class ToolError(Exception):
     """A tool did not start, or does not carry bytes."""
 
 
+def which_sbin(program):
+    """Where @program is; daemons lie in folders that are not on everyone's PATH."""
+    return shutil.which(program, path=os.environ.get("PATH", "") + ":/usr/sbin:/sbin")
+
+
+def unprivileged():
+    """The user that a daemon runs as when root runs the benchmark; None for no change."""
+    return pwd.getpwnam("nobody") if os.geteuid() == 0 else None
+
+
 class Tool:
     """The way of all tools: check `missing`, `start`, measure at `port`, `stop`."""
 
     name = ""
     binaries = ()
-    takes_agents = False  # whether `front_port` takes agents of our protocol, in the clear
+    takes_agents = False  # whether `front_port` takes agents of our protocol
+    join_flags = ()       # what the load generator needs to join there
 
     def __init__(self):
         self.port = 0
@@ -84,6 +95,18 @@ class Tool:
             return False
 
 
+def wait_for_port(tool, role, port):
+    """Returns once @tool's process of that role listens on @port."""
+    deadline = time.monotonic() + READY_PATIENCE_S
+    while time.monotonic() < deadline and not tool.dead():
+        try:
+            socket.create_connection(("127.0.0.1", port), timeout=1).close()
+            return
+        except OSError:
+            time.sleep(0.05)
+    raise ToolError(f"{tool.name}: {role}: {tool.processes[role].last_words()}")
+
+
 class Direct(Tool):
     """No tunnel: what the kernel and the load generator can do."""
 
@@ -103,21 +126,18 @@ class Ssh(Tool):
     binaries = ("ssh", "ssh-keygen")
 
     def missing(self):
-        return super().missing() or (None if self._sshd() else "sshd is not installed")
+        return super().missing() or (None if which_sbin("sshd") else "sshd is not installed")
 
-    @staticmethod
-    def _sshd():
-        return shutil.which("sshd", path=os.environ.get("PATH", "") + ":/usr/sbin:/sbin")
 
     def launch(self, target_port, folder):
-        as_root = os.geteuid() == 0
-        user = pwd.getpwnam("nobody") if as_root else pwd.getpwuid(os.geteuid())
+        nobody = unprivileged()
+        user = nobody or pwd.getpwuid(os.geteuid())
         port = free_port()
-        self._write_files(folder, port, user, as_root)
+        self._write_files(folder, port, nobody)
         self.processes["server"] = Process(
-            [self._sshd(), "-D", "-e", "-f", str(folder / "sshd_config")], folder / "sshd.log",
-            user=user if as_root else None)
-        self._wait_for_sshd(port)
+            [which_sbin("sshd"), "-D", "-e", "-f", str(folder / "sshd_config")],
+            folder / "sshd.log", user=nobody)
+        wait_for_port(self, "server", port)
         options = ["IdentitiesOnly=yes", "BatchMode=yes", "StrictHostKeyChecking=yes",
                    f"UserKnownHostsFile={folder}/known_hosts", "ExitOnForwardFailure=yes",
                    f"Ciphers={self.cipher}", "Compression=no"]
@@ -127,7 +147,7 @@ class Ssh(Tool):
             + ["-R", f"127.0.0.1:{self.port}:127.0.0.1:{target_port}", f"{user.pw_name}@127.0.0.1"],
             folder / "ssh.log")
 
-    def _write_files(self, folder, port, user, as_root):
+    def _write_files(self, folder, port, nobody):
         for key in ("host_key", "user_key"):
             (folder / key).unlink(missing_ok=True)
             subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", folder / key],
@@ -149,19 +169,9 @@ class Ssh(Tool):
             f"Ciphers {self.cipher}\n"
             "Compression no\n"
             "LogLevel ERROR\n")
-        if as_root:
+        if nobody:
             folder.chmod(0o755)
-            os.chown(folder / "host_key", user.pw_uid, user.pw_gid)
-
-    def _wait_for_sshd(self, port):
-        deadline = time.monotonic() + READY_PATIENCE_S
-        while time.monotonic() < deadline and not self.dead():
-            try:
-                socket.create_connection(("127.0.0.1", port), timeout=1).close()
-                return
-            except OSError:
-                time.sleep(0.05)
-        raise ToolError(f"{self.name}: sshd: {self.processes['server'].last_words()}")
+            os.chown(folder / "host_key", nobody.pw_uid, nobody.pw_gid)
 
 
 class Culvert(Tool):
@@ -207,7 +217,7 @@ class CulvertTls(Culvert):
 
     name = "culvert-wss"
     scheme = "wss"
-    takes_agents = False
+    join_flags = ("--tls",)
     binaries = ("openssl",)
 
     def missing(self):
@@ -232,20 +242,16 @@ class Nginx(Tool):
     module = pathlib.Path("/usr/lib/nginx/modules/ngx_stream_module.so")
 
     def missing(self):
-        if not self._nginx():
+        if not which_sbin("nginx"):
             return "nginx is not installed"
         return None if self.module.exists() else "libnginx-mod-stream is not installed"
-
-    @staticmethod
-    def _nginx():
-        return shutil.which("nginx", path=os.environ.get("PATH", "") + ":/usr/sbin:/sbin")
 
     def launch(self, target_port, folder):
         (folder / "nginx.conf").write_text(
             f"load_module {self.module};\n"
             "daemon off;\n"
             "worker_processes auto;\n"
-            f"pid {folder}/nginx.pid;\n"
+            "pid /dev/null;\n"
             "error_log stderr warn;\n"
             "events { worker_connections 8192; }\n"
             "stream {\n"
@@ -253,15 +259,17 @@ class Nginx(Tool):
             f" proxy_pass 127.0.0.1:{target_port}; }}\n"
             "}\n")
         self.processes["server"] = Process(
-            [self._nginx(), "-p", str(folder), "-e", "stderr", "-c", str(folder / "nginx.conf")],
-            folder / "nginx.log")
+            [which_sbin("nginx"), "-p", str(folder), "-e", "stderr",
+             "-c", str(folder / "nginx.conf")], folder / "nginx.log", user=unprivileged())
 
 
 class Haproxy(Tool):
     """HAProxy in TCP mode: one hop and no tunnel, the other floor."""
 
     name = "haproxy"
-    binaries = ("haproxy",)
+
+    def missing(self):
+        return None if which_sbin("haproxy") else "haproxy is not installed"
 
     def launch(self, target_port, folder):
         (folder / "haproxy.cfg").write_text(
@@ -276,7 +284,8 @@ class Haproxy(Tool):
             f"    bind 127.0.0.1:{self.port} backlog 4096\n"
             f"    server target 127.0.0.1:{target_port}\n")
         self.processes["server"] = Process(
-            ["haproxy", "-db", "-f", str(folder / "haproxy.cfg")], folder / "haproxy.log")
+            [which_sbin("haproxy"), "-db", "-f", str(folder / "haproxy.cfg")],
+            folder / "haproxy.log", user=unprivileged())
 
 
 class Frp(Tool):
@@ -351,7 +360,25 @@ class Rathole(Tool):
                 ["rathole", f"--{part}", str(folder / f"{part}.toml")], folder / f"{part}.log")
 
 
+class Bore(Tool):
+    """bore: a connection to the agent for every visitor, so no multiplexing, and no encryption. The
+    server's control port is fixed, 7835."""
+
+    name = "bore"
+    binaries = ("bore",)
+    control_port = 7835
+
+    def launch(self, target_port, folder):
+        self.processes["server"] = Process(
+            ["bore", "server", "--bind-addr", "127.0.0.1", "--min-port", str(self.port),
+             "--max-port", str(self.port)], folder / "server.log")
+        wait_for_port(self, "server", self.control_port)  # bore's client tries once
+        self.processes["agent"] = Process(
+            ["bore", "local", str(target_port), "--local-host", "127.0.0.1", "--to", "127.0.0.1",
+             "--port", str(self.port)], folder / "local.log")
+
+
 def all_tools(bin_folder):
     """Every tool that the benchmark knows, in the order of the tables."""
     return [Direct(), Ssh(), Culvert(bin_folder), CulvertTls(bin_folder), Nginx(), Haproxy(),
-            Frp(), Chisel(), Rathole()]
+            Frp(), Chisel(), Rathole(), Bore()]

@@ -16,7 +16,7 @@ struct bulk {
     int control;      /* up: asks the target what has arrived */
     unsigned ended;   /* streams that the far end gave up */
     uint64_t arrived; /* down: bytes read here */
-    char block[CV_LOAD_BLOCK];
+    char block[CV_LOAD_BLOCK_MAX];
 };
 
 /* A reading of what has arrived by when. */
@@ -64,8 +64,8 @@ static int read_arrived(struct bulk *bulk, struct reading *out)
 
 static void move_some(struct bulk *bulk, int fd)
 {
-    ssize_t moved = bulk->options->up ? send(fd, bulk->block, CV_LOAD_BLOCK, MSG_NOSIGNAL)
-                                      : recv(fd, bulk->block, CV_LOAD_BLOCK, 0);
+    ssize_t moved = bulk->options->up ? send(fd, bulk->block, bulk->options->block, MSG_NOSIGNAL)
+                                      : recv(fd, bulk->block, bulk->options->block, 0);
 
     if (moved > 0) {
         if (!bulk->options->up)
@@ -117,7 +117,7 @@ int cv_load_bulk(const struct cv_load_options *options)
     bulk.options = options;
     bulk.epoll = epoll_create1(EPOLL_CLOEXEC);
     bulk.control = options->up ? cv_load_connect(options->control) : -1;
-    cv_load_fill_with_noise(bulk.block, CV_LOAD_BLOCK);
+    cv_load_fill_with_noise(bulk.block, sizeof(bulk.block));
     if (bulk.epoll < 0 || (options->up && bulk.control < 0) || measure(&bulk) != 0) {
         fprintf(stderr, "load: bulk: %u streams ended early, last error: %s\n", bulk.ended,
                 strerror(errno));

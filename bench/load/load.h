@@ -3,22 +3,25 @@
 
 /* The load generator of the benchmark: one program, one mode a process, all on loopback.
  *
- * target   what the visitors reach: one port, the first line of a connection says what it wants
- * (see target.c) bulk     streams as fast as they go, one way; bytes are counted where they arrive
- * web      small requests over kept or fresh connections, with a histogram of their latency
- * hold     connections that are open, proven by one echoed byte, and then silent
- * agents   WebSocket agents that join a server and then only ping
+ * target: what the visitors reach; the first line of a connection says what it wants (target.c)
+ * bulk: streams as fast as they go, one way; bytes are counted where they arrive
+ * web: small requests over kept or fresh connections, with a histogram of their latency
+ * hold: connections that are open, proven by one echoed byte, and then silent
+ * agents: WebSocket agents that join a server and then only ping
  *
- * A measuring mode prints one line of JSON; hold and agents print it once all are up, and stay
- * until their standard input ends. Exit codes: 0 done, 1 the far end failed, 2 bad arguments. */
+ * A measuring mode prints one line of JSON. Hold, agents and web in turn print one once all are
+ * up, stay until their standard input ends, and print another of what was lost or measured.
+ * Exit codes: 0 done, 1 the far end failed, 2 bad arguments. */
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 enum {
     CV_LOAD_CONNS_MAX = 16384,  /* the hard limit of open files is often 20,000 */
     CV_LOAD_BLOCK = 128 * 1024, /* one read or write of a bulk stream, as iperf3 does */
+    CV_LOAD_BLOCK_MAX = 1024 * 1024,
     CV_LOAD_BODY = 1024,        /* body of one web response */
     CV_LOAD_EVENTS = 256,       /* events taken from epoll at once */
     CV_LOAD_PATIENCE_S = 5,     /* a blocking step that takes longer has failed */
@@ -34,6 +37,9 @@ struct cv_load_options {
     double warm;      /* length of the unmeasured run before it */
     bool up;          /* bulk: from visitor to target */
     bool fresh;       /* web: a connection a request */
+    bool tls;         /* agents: over wss */
+    unsigned active;  /* web: so many requests at once, the connections in turn; 0: one on each */
+    size_t block;     /* target, bulk: bytes of one read or write */
 };
 
 /* The modes. Each returns the exit code of the process. */
@@ -73,6 +79,37 @@ int cv_load_connect(uint16_t port);
 int cv_load_connect_start(uint16_t port, unsigned source);
 
 int cv_load_set_nonblocking(int fd);
+
+/* Whether the far end has not ended a connection that it owes no bytes. Does not wait. */
+bool cv_load_is_open(int fd);
+
+/* A connection in the clear or, with a context, through TLS. It never blocks. */
+struct ssl_st;
+struct ssl_ctx_st;
+
+struct cv_load_link {
+    int fd;
+    struct ssl_st *tls; /* NULL in the clear */
+};
+
+/* A context for any number of links; never freed, as it lives as long as the process. NULL when
+ * OpenSSL will not. */
+struct ssl_ctx_st *cv_load_tls_new(void);
+
+/* Connects in the clear, and with a @context prepares TLS. -1 with errno. */
+int cv_load_link_open(struct cv_load_link *link, uint16_t port, struct ssl_ctx_st *context);
+
+/* Goes on with the TLS handshake: 0 when it is done, or there is none; -1 with errno, EAGAIN while
+ * the far end has the word. */
+int cv_load_link_shake(struct cv_load_link *link);
+
+/* As recv does. With TLS, bytes may wait inside: read until EAGAIN. */
+ssize_t cv_load_link_recv(struct cv_load_link *link, void *bytes, size_t len);
+
+/* Sends all of the few bytes at once, or fails with -1. */
+int cv_load_link_send(struct cv_load_link *link, const void *bytes, size_t len);
+
+void cv_load_link_close(struct cv_load_link *link);
 
 /* Sends all of @len bytes on a blocking socket; -1 with errno. */
 int cv_load_send_all(int fd, const void *bytes, size_t len);

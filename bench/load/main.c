@@ -19,7 +19,8 @@ static const struct mode {
 static int usage(void)
 {
     fputs("usage: load target|bulk|web|hold|agents --port N [--control N] [--conns N]\n"
-          "            [--seconds S] [--warm S] [--up] [--fresh]\n",
+          "            [--seconds S] [--warm S] [--up] [--fresh] [--tls] [--active N]\n"
+          "            [--block BYTES]\n",
           stderr);
     return 2;
 }
@@ -45,10 +46,16 @@ static int read_option(struct cv_load_options *options, const char *name, const 
         *(name[2] == 'p' ? &options->port : &options->control) = (uint16_t)value;
         return 0;
     }
-    if (strcmp(name, "--conns") == 0) {
+    if (strcmp(name, "--conns") == 0 || strcmp(name, "--active") == 0) {
         if (read_number(text, 1, CV_LOAD_CONNS_MAX, &value) != 0)
             return -1;
-        options->conns = (unsigned)value;
+        *(name[2] == 'c' ? &options->conns : &options->active) = (unsigned)value;
+        return 0;
+    }
+    if (strcmp(name, "--block") == 0) {
+        if (read_number(text, 4096, CV_LOAD_BLOCK_MAX, &value) != 0)
+            return -1;
+        options->block = (size_t)value;
         return 0;
     }
     if (strcmp(name, "--seconds") == 0)
@@ -58,29 +65,41 @@ static int read_option(struct cv_load_options *options, const char *name, const 
     return -1;
 }
 
+static bool read_switch(struct cv_load_options *options, const char *name)
+{
+    bool *found = strcmp(name, "--up") == 0      ? &options->up
+                  : strcmp(name, "--fresh") == 0 ? &options->fresh
+                  : strcmp(name, "--tls") == 0   ? &options->tls
+                                                 : NULL;
+
+    if (found != NULL)
+        *found = true;
+    return found != NULL;
+}
+
 static int read_options(struct cv_load_options *options, char **argv)
 {
     for (; *argv != NULL; argv++) {
-        if (strcmp(*argv, "--up") == 0) {
-            options->up = true;
-        } else if (strcmp(*argv, "--fresh") == 0) {
-            options->fresh = true;
-        } else {
-            if (argv[1] == NULL || read_option(options, argv[0], argv[1]) != 0)
-                return -1;
-            argv++;
-        }
+        if (read_switch(options, *argv))
+            continue;
+        if (argv[1] == NULL || read_option(options, argv[0], argv[1]) != 0)
+            return -1;
+        argv++;
     }
-    return options->port != 0 && (!options->up || options->control != 0) ? 0 : -1;
+    if (options->port == 0 || (options->up && options->control == 0))
+        return -1;
+    return options->active <= options->conns && !(options->active > 0 && options->fresh) ? 0 : -1;
 }
 
 int main(int argc, char **argv)
 {
-    struct cv_load_options options = {.conns = 1, .seconds = 1};
+    struct cv_load_options options = {.conns = 1, .seconds = 1, .block = CV_LOAD_BLOCK};
     struct rlimit files;
 
     if (argc < 2 || read_options(&options, argv + 2) != 0)
         return usage();
+    /* OpenSSL writes without MSG_NOSIGNAL. */
+    signal(SIGPIPE, SIG_IGN);
     /* Nothing of a benchmark that was killed stays behind. */
     prctl(PR_SET_PDEATHSIG, SIGTERM);
     if (getrlimit(RLIMIT_NOFILE, &files) == 0) {

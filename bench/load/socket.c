@@ -93,6 +93,14 @@ int cv_load_set_nonblocking(int fd)
     return flags < 0 ? -1 : fcntl(fd, F_SETFL, flags | O_NONBLOCK);
 }
 
+bool cv_load_is_open(int fd)
+{
+    char byte;
+    ssize_t got = recv(fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT);
+
+    return got > 0 || (got < 0 && errno == EAGAIN);
+}
+
 int cv_load_send_all(int fd, const void *bytes, size_t len)
 {
     const char *at = bytes;

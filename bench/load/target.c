@@ -33,8 +33,9 @@ struct target {
     uint64_t swallowed;
     size_t limit;             /* entries of visitors: descriptors below this can be served */
     struct visitor *visitors; /* by descriptor */
-    char noise[CV_LOAD_BLOCK];
-    char scratch[CV_LOAD_BLOCK];
+    size_t block;             /* bytes of one read or write */
+    char noise[CV_LOAD_BLOCK_MAX];
+    char scratch[CV_LOAD_BLOCK_MAX];
 };
 
 static const char response_head[] = "HTTP/1.1 200 OK\r\n"
@@ -114,7 +115,7 @@ static int serve_count(const struct target *target, int fd)
 
 static int serve_source(struct target *target, int fd)
 {
-    ssize_t sent = send(fd, target->noise, CV_LOAD_BLOCK, MSG_NOSIGNAL);
+    ssize_t sent = send(fd, target->noise, target->block, MSG_NOSIGNAL);
 
     return sent >= 0 || errno == EAGAIN ? 0 : -1;
 }
@@ -149,7 +150,7 @@ static int begin(struct target *target, int fd, const char *bytes, size_t len)
 
 static int serve_input(struct target *target, int fd)
 {
-    ssize_t got = recv(fd, target->scratch, CV_LOAD_BLOCK, 0);
+    ssize_t got = recv(fd, target->scratch, target->block, 0);
 
     if (got <= 0)
         return got < 0 && errno == EAGAIN ? 0 : -1;
@@ -212,7 +213,7 @@ static int open_target(struct target *target, uint16_t port)
     target->listener = cv_load_listen(port);
     if (target->visitors == NULL || target->epoll < 0 || target->listener < 0)
         return -1;
-    cv_load_fill_with_noise(target->noise, CV_LOAD_BLOCK);
+    cv_load_fill_with_noise(target->noise, sizeof(target->noise));
     memcpy(target->noise, response_head, sizeof(response_head) - 1);
     event.data.fd = target->listener;
     return epoll_ctl(target->epoll, EPOLL_CTL_ADD, target->listener, &event);
@@ -223,6 +224,7 @@ int cv_load_target(const struct cv_load_options *options)
     static struct target target;
     struct epoll_event events[CV_LOAD_EVENTS];
 
+    target.block = options->block;
     if (open_target(&target, options->port) != 0) {
         perror("load: target");
         return 1;

@@ -1,4 +1,5 @@
-/* Small requests: one at a time on each connection, the next as soon as the response is whole. */
+/* Small requests: one at a time on each connection, the next as soon as the response is whole. Or
+ * in turn: a few at once, each on the connection after the last one's. */
 
 #include "load.h"
 
@@ -9,11 +10,15 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-enum { FAILURES_MAX = 1000 };
+enum {
+    FAILURES_MAX = 1000,
+    TURN_PATIENCE_S = 60 /* each connection must have answered once by then */
+};
 
 struct visitor {
     int fd;
     bool connecting;
+    bool busy;           /* a request is under way */
     size_t got;          /* bytes of the response so far */
     uint64_t started_at; /* when the request, or with fresh connections the connect, began */
 };
@@ -23,6 +28,8 @@ struct web {
     int epoll;
     unsigned dialled; /* connections so far: spreads their source addresses */
     unsigned failures;
+    unsigned turn;        /* in turn: the connection that is next */
+    uint64_t answered;    /* responses, warm-up and all */
     uint64_t counts_from; /* requests that began earlier are warm-up */
     struct cv_load_histogram latencies;
     struct visitor visitors[CV_LOAD_CONNS_MAX];
@@ -52,7 +59,21 @@ static int send_request(struct web *web, struct visitor *visitor)
     size_t len = web->options->fresh ? sizeof(fresh_request) - 1 : sizeof(kept_request) - 1;
 
     visitor->got = 0;
+    visitor->busy = true;
     return send(visitor->fd, text, len, MSG_NOSIGNAL) == (ssize_t)len ? 0 : -1;
+}
+
+/* A request on the next connection that has none under way; there must be one. */
+static int send_in_turn(struct web *web, uint64_t now)
+{
+    struct visitor *visitor;
+
+    do {
+        visitor = &web->visitors[web->turn];
+        web->turn = (web->turn + 1) % web->options->conns;
+    } while (visitor->busy);
+    visitor->started_at = now;
+    return send_request(web, visitor);
 }
 
 /* A whole response: counts it and goes on to the next request. */
@@ -60,12 +81,16 @@ static int finish(struct web *web, struct visitor *visitor)
 {
     uint64_t now = cv_load_now();
 
+    web->answered++;
+    visitor->busy = false;
     if (visitor->started_at >= web->counts_from)
         cv_load_histogram_add(&web->latencies, now - visitor->started_at);
     if (web->options->fresh) {
         close(visitor->fd);
         return start_connection(web, visitor);
     }
+    if (web->options->active > 0)
+        return send_in_turn(web, now);
     visitor->started_at = now;
     return send_request(web, visitor);
 }
@@ -101,10 +126,12 @@ static int step(struct web *web, struct visitor *visitor, uint32_t events)
 }
 
 /* A failed request is counted and its connection replaced; too many, and the measurement has
- * failed. */
+ * failed, as it has when one of many that are held is lost. */
 static int replace(struct web *web, struct visitor *visitor)
 {
     web->failures++;
+    if (web->options->active > 0)
+        return -1;
     if (visitor->fd >= 0)
         close(visitor->fd);
     return web->failures <= FAILURES_MAX ? start_connection(web, visitor) : -1;
@@ -128,16 +155,63 @@ static int run_until(struct web *web, uint64_t deadline)
     return 0;
 }
 
-static int measure(struct web *web)
+static int start_each(struct web *web)
 {
-    uint64_t start = cv_load_now();
-    double seconds = web->options->seconds;
-
-    web->counts_from = start + (uint64_t)(web->options->warm * (double)CV_LOAD_NS);
     for (unsigned i = 0; i < web->options->conns; i++) {
         if (start_connection(web, &web->visitors[i]) != 0)
             return -1;
     }
+    return 0;
+}
+
+/* Opens all connections one by one, since thousands at once would overrun a backlog, and then
+ * starts the requests that are to be under way at once. */
+static int start_turns(struct web *web)
+{
+    for (unsigned i = 0; i < web->options->conns; i++) {
+        struct visitor *visitor = &web->visitors[i];
+        struct epoll_event event = {.events = EPOLLIN | EPOLLET, .data.ptr = visitor};
+
+        visitor->fd = cv_load_connect(web->options->port);
+        if (visitor->fd < 0 || cv_load_set_nonblocking(visitor->fd) != 0 ||
+            epoll_ctl(web->epoll, EPOLL_CTL_ADD, visitor->fd, &event) != 0)
+            return -1;
+    }
+    for (unsigned i = 0; i < web->options->active; i++) {
+        if (send_in_turn(web, cv_load_now()) != 0)
+            return -1;
+    }
+    return 0;
+}
+
+/* In turn, the warm-up goes on until every connection has carried a request. The line tells the
+ * benchmark to read what the processes have spent so far. */
+static int finish_first_turn(struct web *web)
+{
+    uint64_t deadline = cv_load_now() + TURN_PATIENCE_S * CV_LOAD_NS;
+
+    while (web->answered < web->options->conns) {
+        uint64_t now = cv_load_now();
+
+        if (now > deadline || run_until(web, now + CV_LOAD_NS / 100) != 0)
+            return -1;
+    }
+    printf("{\"open\": %u}\n", web->options->conns);
+    fflush(stdout);
+    return 0;
+}
+
+static int measure(struct web *web)
+{
+    double seconds = web->options->seconds;
+    bool in_turn = web->options->active > 0;
+    uint64_t warm = (uint64_t)(web->options->warm * (double)CV_LOAD_NS);
+
+    web->counts_from = UINT64_MAX;
+    if ((in_turn ? start_turns(web) : start_each(web)) != 0 ||
+        run_until(web, cv_load_now() + warm) != 0 || (in_turn && finish_first_turn(web) != 0))
+        return -1;
+    web->counts_from = cv_load_now();
     if (run_until(web, web->counts_from + (uint64_t)(seconds * (double)CV_LOAD_NS)) != 0)
         return -1;
     printf("{\"requests\": %llu, \"seconds\": %.6f, \"p50_ns\": %llu, \"p99_ns\": %llu, "
@@ -145,6 +219,10 @@ static int measure(struct web *web)
            (unsigned long long)web->latencies.count, seconds,
            (unsigned long long)cv_load_histogram_at(&web->latencies, 0.5),
            (unsigned long long)cv_load_histogram_at(&web->latencies, 0.99), web->failures);
+    if (in_turn) {
+        fflush(stdout);
+        cv_load_wait_for_end();
+    }
     return web->latencies.count > 0 ? 0 : -1;
 }
 
