@@ -4,7 +4,7 @@ SEEDS  ?= 5000
 FUZZ_SECONDS ?= 60
 DEPS   ?= tools/install-deps
 
-.PHONY: help demo test build bench fuzz sim install lint format clean
+.PHONY: help demo test build bench bench-scale bench-soak fuzz sim install lint format clean
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  \1\t\2/p' $(MAKEFILE_LIST) | expand -t 14
@@ -27,6 +27,16 @@ bench: ## side-by-side benchmark: a table here, figures in build/bench/
 	$(DEPS) bench
 	@$(MAKE) --no-print-directory build
 	@bench/run.py
+
+bench-scale: ## cost against 1 to 5,000 open connections: a table here, a plot in build/bench/
+	$(DEPS) bench
+	@$(MAKE) --no-print-directory build
+	@bench/scale.py
+
+bench-soak: ## 10,000 idle agents and 5,000 visitors, held for 10 minutes
+	$(DEPS) bench
+	@$(MAKE) --no-print-directory build
+	@bench/soak.py
 
 fuzz: ## every fuzz target for FUZZ_SECONDS (60)
 	$(DEPS) test

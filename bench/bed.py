@@ -11,13 +11,14 @@ import tempfile
 import time
 
 from measures import Load
-from procs import Process, free_port
+from procs import TICKS_PER_SECOND, Process, free_port
 from tools import Direct
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 BUILD = ROOT / "build" / "bench"
 RELEASE = ROOT / "build" / "release"
 HISTORY = ROOT / "bench" / "history"
+NEIGHBOURS_MAX = 0.05
 
 
 def say(line):
@@ -38,6 +39,39 @@ def machine():
                 break
     return {"cpu": cpu, "cores": len(os.sched_getaffinity(0)), "kernel": platform.release(),
             "load_before": os.getloadavg()[0]}
+
+
+class Neighbours:
+    """What other programs take of the machine while we measure: their work is in our figures."""
+
+    def __init__(self):
+        self.busy, self.all = self._machine()
+        self.ours = self._ours()
+
+    @staticmethod
+    def _machine():
+        """Busy seconds and all seconds of all cores so far."""
+        with open("/proc/stat", encoding="ascii") as file:
+            ticks = [int(field) for field in file.readline().split()[1:9]]
+        idle = ticks[3] + ticks[4]
+        return (sum(ticks) - idle) / TICKS_PER_SECOND, sum(ticks) / TICKS_PER_SECOND
+
+    @staticmethod
+    def _ours():
+        """Seconds of this process and of those that it has waited for."""
+        return sum(os.times()[:4])
+
+    def share(self):
+        """Their share of all cores, once all that was started here has ended."""
+        busy, total = self._machine()
+        theirs = busy - self.busy - (self._ours() - self.ours)
+        return round(max(theirs, 0) / max(total - self.all, 1 / TICKS_PER_SECOND), 4)
+
+
+def quiet_or_not(share):
+    """A line on how far the figures of a run can be trusted."""
+    line = f"other programs took {100 * share:.1f} % of the machine meanwhile"
+    return line + (": measure again when it is quiet" if share > NEIGHBOURS_MAX else "")
 
 
 def version_and_commit(bin_folder):

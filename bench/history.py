@@ -8,7 +8,7 @@ from report import OURS, as_table, ratio_cell
 SIGNIFICANT = 4
 SPREAD = ("min", "median", "max")
 ABOUT = ("version", "when", "release", "commit", "machine", "rounds", "window_seconds", "block",
-         "units")
+         "neighbours_share")
 
 
 class HistoryError(Exception):
@@ -27,7 +27,8 @@ def kept_text(found):
     lines = ["{"]
     for name in ABOUT:
         lines.append(f" {json.dumps(name)}: {json.dumps(found[name])},")
-    lines.append(' "tools": {')
+    units = {name: unit["unit"] for name, unit in found["units"].items()}
+    lines += [f' "units": {json.dumps(units)},', ' "tools": {']
     tools = []
     for tool, figures in found["tools"].items():
         rows = [f"   {json.dumps(name)}: {json.dumps(_rounded(entry))}"

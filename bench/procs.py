@@ -64,6 +64,14 @@ def rss_kib(pid):
     return total
 
 
+def open_files(pid):
+    """Descriptors that @pid itself has open."""
+    try:
+        return len(os.listdir(f"/proc/{pid}/fd"))
+    except OSError:
+        return 0
+
+
 class Process:
     """One program that runs until it is stopped; what it prints goes to a file."""
 

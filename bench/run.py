@@ -15,8 +15,8 @@ import sys
 import time
 
 import history
-from bed import (BUILD, HISTORY, RELEASE, allow_many_files, bed, machine, now, say,
-                 version_and_commit)
+from bed import (BUILD, HISTORY, RELEASE, Neighbours, allow_many_files, bed, machine, now,
+                 quiet_or_not, say, version_and_commit)
 from measures import FIGURES, MEASURES, NEEDS_FRESH, TIMED, UNTIMED_S, WARM_SHARE, MeasureError
 from report import Results, judge, text
 from tools import ToolError, all_tools
@@ -211,15 +211,17 @@ def main(argv):
     start = time.monotonic()
     release, commit = version_and_commit(arguments.bin)
     about = {"when": now(), "release": release, "commit": commit, "machine": machine()}
+    neighbours = Neighbours()
     results, seconds = run_rounds(arguments, tools)
     judged = judge(results)
     about.update(rounds=arguments.rounds, window_seconds=seconds, block=arguments.block,
+                 neighbours_share=neighbours.share(),
                  took_seconds=round(time.monotonic() - start, 1))
     found = document(about, results, judged)
     print(text(results, judged))
     if kept:
         print("\n".join(["", *history.changes(found, kept)]))
-    print(f"took {about['took_seconds']:.0f} s")
+    print(f"took {about['took_seconds']:.0f} s; {quiet_or_not(about['neighbours_share'])}")
     write(arguments.json, json.dumps(found, indent=1) + "\n")
     if arguments.keep:
         write(HISTORY / f"{release}.json", history.kept_text(found))
