@@ -6,11 +6,10 @@ import select
 import subprocess
 import time
 
-from procs import TICKS_PER_SECOND, cpu_seconds, rss_kib
+from procs import cpu_seconds, rss_kib, run_seconds
 
 GIB = 1 << 30
 KIB_PER_MB = 1e6 / 1024
-TICK_S = 1 / TICKS_PER_SECOND
 HELD = 1000
 SETTLE_S = 0.4
 WARM_SHARE = 0.2
@@ -215,13 +214,13 @@ def agents(load, tool):
         return {}
     server = tool.processes["server"].pid
     rest = rss_kib(server)
-    before = cpu_seconds(server)
+    before = run_seconds(server)  # a thousand joins are a few ticks only
     with Held(load, "agents", "--port", tool.front_port, "--conns", HELD,
               *tool.join_flags) as crowd:
-        spent = cpu_seconds(server) - before
+        spent = run_seconds(server) - before
         time.sleep(SETTLE_S)
         grown = rss_kib(server) - rest
-    return {"agent_kib": grown / HELD, "agent_joins": crowd.report["joined"] / max(spent, TICK_S)}
+    return {"agent_kib": grown / HELD, "agent_joins": crowd.report["joined"] / spent}
 
 
 # In the order of a round: memory first, while the processes are fresh.

@@ -52,6 +52,19 @@ def cpu_seconds(pid):
     return ticks / TICKS_PER_SECOND
 
 
+def run_seconds(pid):
+    """Seconds that the threads of @pid have run, to the nanosecond where the kernel counts them;
+    threads that have ended are left out, and so are children."""
+    try:
+        nanoseconds = 0
+        for thread in os.listdir(f"/proc/{pid}/task"):
+            with open(f"/proc/{pid}/task/{thread}/schedstat", encoding="ascii") as file:
+                nanoseconds += int(file.read().split()[0])
+        return nanoseconds / 1e9
+    except OSError:
+        return cpu_seconds(pid)
+
+
 def rss_kib(pid):
     """Resident memory of @pid and its descendants, each counted whole."""
     total = 0

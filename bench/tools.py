@@ -247,11 +247,14 @@ class Nginx(Tool):
         return None if self.module.exists() else "libnginx-mod-stream is not installed"
 
     def launch(self, target_port, folder):
+        nobody = unprivileged()
+        if nobody:
+            os.chown(folder, nobody.pw_uid, nobody.pw_gid)  # for the file of its process id
         (folder / "nginx.conf").write_text(
             f"load_module {self.module};\n"
             "daemon off;\n"
             "worker_processes auto;\n"
-            "pid /dev/null;\n"
+            f"pid {folder}/nginx.pid;\n"
             "error_log stderr warn;\n"
             "events { worker_connections 8192; }\n"
             "stream {\n"
@@ -260,7 +263,7 @@ class Nginx(Tool):
             "}\n")
         self.processes["server"] = Process(
             [which_sbin("nginx"), "-p", str(folder), "-e", "stderr",
-             "-c", str(folder / "nginx.conf")], folder / "nginx.log", user=unprivileged())
+             "-c", str(folder / "nginx.conf")], folder / "nginx.log", user=nobody)
 
 
 class Haproxy(Tool):
