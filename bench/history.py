@@ -6,6 +6,7 @@ from measures import FIGURES
 from report import OURS, as_table, ratio_cell
 
 SIGNIFICANT = 4
+SAME = 0.02
 SPREAD = ("min", "median", "max")
 ABOUT = ("version", "when", "release", "commit", "machine", "rounds", "window_seconds", "block",
          "neighbours_share")
@@ -56,7 +57,9 @@ def _spread(found, tool, name, base):
 
 
 def _verdict(figure, now, then):
-    """Whether we have changed by more than the rounds of one run differ."""
+    """Whether we have changed, and by more than the rounds of one run differ."""
+    if abs(now["median"] / then["median"] - 1) < SAME:
+        return "the same"
     if now["min"] <= then["max"] and then["min"] <= now["max"]:
         return "within the spread"
     return "better" if (now["median"] > then["median"]) == figure.more_is_better else "worse"
