@@ -156,6 +156,7 @@ static int join(struct guest *guest, const struct cv_front_guest *from)
                        from->early_len, &owner);
     if (rc < 0)
         return rc;
+    cv_tunnel_may_rest(guest->tunnel);
     cv_list_push_back(&server->guests, &guest->link);
     rc = cv_manager_join(server->manager, CV_MEMBER_AGENT, guest->key, session, guest,
                          cv_loop_now(&server->loop), &guest->id);

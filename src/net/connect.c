@@ -19,11 +19,10 @@
 #define STAGGER_MS 250
 
 struct attempt {
-    uv_poll_t poll;
+    struct cv_watch watch;
     struct cv_connecting *owner;
     struct sockaddr_storage address;
-    int fd;       /* -1: not under way */
-    bool polling; /* the handle is to be closed */
+    int fd; /* -1: not under way */
 };
 
 struct cv_connecting {
@@ -58,21 +57,13 @@ static void on_timer_closed(uv_handle_t *handle)
     unpin(handle->data);
 }
 
-static void on_attempt_closed(uv_handle_t *handle)
-{
-    struct attempt *attempt = handle->data;
-
-    unpin(attempt->owner);
-}
-
 /* Lets go of the attempt's socket, which is the caller's from then on. */
 static int attempt_release(struct attempt *attempt)
 {
     int fd = attempt->fd;
 
-    if (attempt->polling)
-        uv_close((uv_handle_t *)&attempt->poll, on_attempt_closed);
-    attempt->polling = false;
+    (void)!cv_poll_set(&attempt->owner->loop->poll, &attempt->watch, 0, false); /* cannot fail */
+    cv_poll_drop(&attempt->owner->loop->poll, &attempt->watch);
     attempt->fd = -1;
     return fd;
 }
@@ -131,17 +122,15 @@ static void fail(struct attempt *attempt, int error)
         finish(c, -1, c->error);
 }
 
-static void on_connected(uv_poll_t *poll, int status, int events)
+static void on_connected(struct cv_watch *watch, uint32_t events)
 {
-    struct attempt *attempt = poll->data;
+    struct attempt *attempt = cv_container_of(watch, struct attempt, watch);
     int error = 0;
     socklen_t len = sizeof(error);
 
     (void)events;
     if (getsockopt(attempt->fd, SOL_SOCKET, SO_ERROR, &error, &len) < 0)
         error = errno;
-    if (error == 0 && status < 0)
-        error = -status;
     if (error)
         fail(attempt, -error);
     else
@@ -162,17 +151,15 @@ static int attempt_start(struct attempt *attempt)
     do
         rc = connect(attempt->fd, address, cv_address_len(address));
     while (rc < 0 && errno == EINTR);
+    /* within the machine it is done already, though the first call does not say so */
+    if (rc < 0 && errno == EINPROGRESS && cv_address_is_loopback(address))
+        rc = connect(attempt->fd, address, cv_address_len(address));
     if (rc == 0)
         return 1;
-    if (errno != EINPROGRESS)
+    if (errno != EINPROGRESS && errno != EALREADY)
         return -errno;
-    rc = uv_poll_init(&c->loop->uv, &attempt->poll, attempt->fd);
-    if (rc < 0)
-        return rc;
-    attempt->poll.data = attempt;
-    attempt->polling = true;
-    c->pins++;
-    return uv_poll_start(&attempt->poll, UV_WRITABLE, on_connected);
+    attempt->watch = (struct cv_watch){.fd = attempt->fd, .ready = on_connected};
+    return cv_poll_set(&c->loop->poll, &attempt->watch, EPOLLOUT, false);
 }
 
 static void on_next(uv_timer_t *timer)

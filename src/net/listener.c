@@ -3,7 +3,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
@@ -109,11 +108,8 @@ static bool is_passing(int error)
 static void welcome(struct cv_listener *listener, int fd, const struct sockaddr *address)
 {
     char peer[CV_ADDRESS_SIZE];
-    const int on = 1;
 
     listener->pause_ms = PAUSE_MIN_MS;
-    if (address->sa_family != AF_UNIX)
-        setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
     cv_address_text(peer, address);
     listener->accepted(listener->ctx, fd, peer);
 }

@@ -76,6 +76,11 @@ int cv_loop_init(struct cv_loop *loop, const struct cv_log *log)
     if (!loop->read_buf)
         return -ENOMEM;
     rc = uv_loop_init(&loop->uv);
+    if (rc == 0) {
+        rc = cv_poll_init(&loop->poll, &loop->uv);
+        if (rc < 0)
+            uv_loop_close(&loop->uv);
+    }
     if (rc < 0) {
         free(loop->read_buf);
         return rc;
@@ -92,7 +97,9 @@ int cv_loop_deinit(struct cv_loop *loop)
 {
     int rc;
 
+    cv_turn_run(&loop->turn); /* streams that were closed last */
     cv_turn_close(&loop->turn);
+    cv_poll_close(&loop->poll);
     /* What was closed last still has its close callback to come. */
     uv_run(&loop->uv, UV_RUN_NOWAIT);
     rc = uv_loop_close(&loop->uv);

@@ -8,6 +8,7 @@
 #include "base/log.h"
 #include "base/pool.h"
 #include "base/random.h"
+#include "net/poll.h"
 #include "net/turn.h"
 
 /* Bytes that one read of a socket may bring: what one send of a link carries. Payload is parsed
@@ -22,6 +23,7 @@ struct cv_loop {
     struct cv_random random; /* the kernel's, read in blocks */
     struct cv_log log;
     uint8_t *read_buf;                 /* CV_READ_SIZE bytes, free for whoever runs */
+    struct cv_poll poll;               /* the sockets of streams */
     struct cv_turn turn;               /* what is done at the end of a turn */
     struct cv_list tunnels, lingering; /* all there are: see net/tunnel.h, net/linger.h */
     bool lingers_no_more;              /* see cv_linger_end() */

@@ -221,7 +221,6 @@ int cv_stream_new_curl(struct cv_stream **out, struct cv_loop *loop, struct cv_c
 {
     curl_socket_t fd = CURL_SOCKET_BAD;
     struct curl_stream *stream;
-    int rc;
 
     if (curl_easy_getinfo(curl->easy, CURLINFO_ACTIVESOCKET, &fd) != CURLE_OK || fd < 0)
         return -ENOTCONN;
@@ -231,11 +230,7 @@ int cv_stream_new_curl(struct cv_stream **out, struct cv_loop *loop, struct cv_c
     if (!stream)
         return -ENOMEM;
     fcntl(fd, F_SETFD, FD_CLOEXEC);
-    rc = cv_stream_start(&stream->base, tls ? &tls_kind : &proxied_kind, loop, fd);
-    if (rc < 0) {
-        cv_free(&loop->alloc, stream);
-        return rc;
-    }
+    cv_stream_start(&stream->base, tls ? &tls_kind : &proxied_kind, loop, fd);
     stream->curl = *curl;
     *curl = (struct cv_curl){0};
     curl_easy_setopt(stream->curl.easy, CURLOPT_ERRORBUFFER, stream->error);

@@ -269,7 +269,8 @@ int cv_relay_new(struct cv_tunnel *tunnel, int64_t conn_id, struct cv_stream *st
     cv_stream_owner(stream, on_ready, relay);
     /* what was stored before there was a sink goes out as soon as the socket says that it can be
      * written */
-    watch(relay, CV_READABLE | CV_WRITABLE);
+    watch(relay,
+          CV_READABLE | (cv_session_stored(session_of(relay), relay->conn_id) ? CV_WRITABLE : 0));
     cv_tunnel_touch(tunnel);
     return 0;
 }

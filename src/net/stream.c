@@ -9,33 +9,31 @@
 
 #include "net/stream_kind.h"
 
-/* What the poll handle has to watch for the owner's wish, and for a goodbye that is still to be
- * sent. */
-static int poll_events(const struct cv_stream *stream)
+/* libuv's names of a socket's directions in those of epoll. */
+static uint32_t direction(int uv_direction)
 {
-    int events = stream->goodbye_owed ? UV_WRITABLE : 0;
+    return uv_direction == UV_READABLE ? EPOLLIN : EPOLLOUT;
+}
+
+/* What to watch for the owner's wish, and for a goodbye that is still to be sent. */
+static uint32_t poll_events(const struct cv_stream *stream)
+{
+    uint32_t events = stream->goodbye_owed ? EPOLLOUT : 0;
 
     if (stream->wanted & CV_READABLE)
-        events |= stream->recv_waits;
+        events |= direction(stream->recv_waits);
     if (stream->wanted & CV_WRITABLE)
-        events |= stream->send_waits;
+        events |= direction(stream->send_waits);
     if (stream->wanted & CV_HANGUP)
-        events |= UV_DISCONNECT;
+        events |= EPOLLRDHUP;
     return events;
 }
 
-static void on_poll(uv_poll_t *poll, int status, int events);
-
 static int update_poll(struct cv_stream *stream)
 {
-    int events = poll_events(stream);
-    int rc;
+    bool rests = stream->wanted == (CV_READABLE | CV_REST) && !stream->goodbye_owed;
 
-    if (events == stream->polled)
-        return 0;
-    rc = events ? uv_poll_start(&stream->poll, events, on_poll) : uv_poll_stop(&stream->poll);
-    stream->polled = rc < 0 ? 0 : events;
-    return rc;
+    return cv_poll_set(&stream->loop->poll, &stream->watch, poll_events(stream), rests);
 }
 
 static void on_idle(uv_idle_t *idle)
@@ -62,7 +60,6 @@ static int update_idle(struct cv_stream *stream)
             return -ENOMEM;
         uv_idle_init(&stream->loop->uv, stream->idle);
         stream->idle->data = stream;
-        stream->handles++;
     }
     if (needed)
         uv_idle_start(stream->idle, on_idle);
@@ -72,20 +69,23 @@ static int update_idle(struct cv_stream *stream)
     return 0;
 }
 
-/* Which of the owner's events @events of the socket, or an error of it, stand for. */
-static int owner_events(const struct cv_stream *stream, int status, int events)
+/* Which of the owner's events @events of the socket stand for; an error shows as all there are. */
+static int owner_events(const struct cv_stream *stream, uint32_t events)
 {
+    int all = stream->wanted & (CV_READABLE | CV_WRITABLE | CV_HANGUP);
     int out = 0;
 
-    if (status < 0 && stream->wanted)
-        return CV_READABLE | CV_WRITABLE | CV_HANGUP;
-    if ((stream->wanted & CV_HANGUP) && (events & UV_DISCONNECT))
+    if (events & EPOLLERR)
+        return all ? CV_READABLE | CV_WRITABLE | CV_HANGUP : 0;
+    if (events & EPOLLHUP)
+        return all;
+    if (events & EPOLLRDHUP)
         out |= CV_HANGUP;
-    if ((stream->wanted & CV_READABLE) && (events & stream->recv_waits))
+    if (events & direction(stream->recv_waits))
         out |= CV_READABLE;
-    if ((stream->wanted & CV_WRITABLE) && (events & stream->send_waits))
+    if (events & direction(stream->send_waits))
         out |= CV_WRITABLE;
-    return out;
+    return out & all;
 }
 
 static void finish_shutdown(struct cv_stream *stream)
@@ -98,47 +98,39 @@ static void finish_shutdown(struct cv_stream *stream)
     shutdown(stream->fd, SHUT_WR);
 }
 
-static void on_poll(uv_poll_t *poll, int status, int events)
+static void on_poll(struct cv_watch *watch, uint32_t events)
 {
-    struct cv_stream *stream = poll->data;
-    int out = owner_events(stream, status, events);
+    struct cv_stream *stream = cv_container_of(watch, struct cv_stream, watch);
+    int out = owner_events(stream, events);
 
-    if (status < 0)
-        stream->polled = 0; /* libuv stops the handle when the socket has an error */
-    if (stream->goodbye_owed)
+    if (stream->goodbye_owed) {
         finish_shutdown(stream);
+        (void)!update_poll(stream); /* taking a wish back does not fail */
+    }
     if (out)
         stream->ready(stream->ctx, out);
     if (!stream->closed)
-        (void)!cv_stream_watch(stream,
-                               stream->wanted); /* restarts a stopped one: level-triggered */
+        (void)!update_idle(stream);
 }
 
-static void name_peer(struct cv_stream *stream)
+/* The memory goes at the end of the turn: whoever closes a stream may be called by it. */
+static void on_end(struct cv_turn_job *job)
 {
-    struct sockaddr_storage address = {.ss_family = AF_UNSPEC};
-    socklen_t len = sizeof(address);
+    struct cv_stream *stream = cv_container_of(job, struct cv_stream, end);
 
-    getpeername(stream->fd, (struct sockaddr *)&address, &len);
-    cv_address_text(stream->peer, (struct sockaddr *)&address);
+    cv_free(&stream->loop->alloc, stream);
 }
 
-int cv_stream_start(struct cv_stream *stream, const struct cv_stream_kind *kind,
-                    struct cv_loop *loop, int fd)
+void cv_stream_start(struct cv_stream *stream, const struct cv_stream_kind *kind,
+                     struct cv_loop *loop, int fd)
 {
-    int rc = uv_poll_init(&loop->uv, &stream->poll, fd);
-
-    if (rc < 0)
-        return rc;
-    stream->poll.data = stream;
     stream->kind = kind;
     stream->loop = loop;
     stream->fd = fd;
-    stream->handles = 1;
+    stream->watch = (struct cv_watch){.fd = fd, .ready = on_poll};
     stream->recv_waits = UV_READABLE;
     stream->send_waits = UV_WRITABLE;
-    name_peer(stream);
-    return 0;
+    cv_turn_job_init(&stream->end, on_end);
 }
 
 void cv_stream_waits(struct cv_stream *stream, int recv_direction, int send_direction)
@@ -182,15 +174,10 @@ static const struct cv_stream_kind plain_kind = {
 int cv_stream_new(struct cv_stream **out, struct cv_loop *loop, int fd)
 {
     struct cv_stream *stream = cv_alloc_zero(&loop->alloc, sizeof(*stream));
-    int rc;
 
     if (!stream)
         return -ENOMEM;
-    rc = cv_stream_start(stream, &plain_kind, loop, fd);
-    if (rc < 0) {
-        cv_free(&loop->alloc, stream);
-        return rc;
-    }
+    cv_stream_start(stream, &plain_kind, loop, fd);
     *out = stream;
     return 0;
 }
@@ -236,24 +223,11 @@ void cv_stream_reset(struct cv_stream *stream)
     setsockopt(stream->fd, SOL_SOCKET, SO_LINGER, &linger, sizeof(linger));
 }
 
-static void handle_closed(struct cv_stream *stream)
-{
-    const struct cv_alloc *alloc = &stream->loop->alloc;
-
-    if (--stream->handles > 0)
-        return;
-    cv_free(alloc, stream->idle);
-    cv_free(alloc, stream);
-}
-
-static void on_poll_closed(uv_handle_t *handle)
-{
-    handle_closed(handle->data);
-}
-
 static void on_idle_closed(uv_handle_t *handle)
 {
-    handle_closed(handle->data);
+    struct cv_loop *loop = handle->data;
+
+    cv_free(&loop->alloc, handle);
 }
 
 int cv_stream_error(const struct cv_stream *stream)
@@ -292,10 +266,12 @@ void cv_stream_close(struct cv_stream *stream)
     stream->closed = true;
     stream->ready = NULL;
     stream->wanted = 0;
-    if (stream->idle)
+    if (stream->idle) {
+        stream->idle->data = stream->loop;
         uv_close((uv_handle_t *)stream->idle, on_idle_closed);
-    /* From here on the loop has forgotten the socket, so its number may be used anew at once. */
-    uv_close((uv_handle_t *)&stream->poll, on_poll_closed);
+    }
+    cv_poll_drop(&stream->loop->poll, &stream->watch);
+    cv_turn_add(&stream->loop->turn, &stream->end);
     stream->kind->close(stream);
 }
 
@@ -309,7 +285,14 @@ bool cv_stream_is_tls(const struct cv_stream *stream)
     return stream->kind->tls;
 }
 
-const char *cv_stream_peer(const struct cv_stream *stream)
+const char *cv_stream_peer(struct cv_stream *stream)
 {
+    struct sockaddr_storage address = {.ss_family = AF_UNSPEC};
+    socklen_t len = sizeof(address);
+
+    if (!stream->peer[0]) {
+        getpeername(stream->fd, (struct sockaddr *)&address, &len);
+        cv_address_text(stream->peer, (struct sockaddr *)&address);
+    }
     return stream->peer;
 }

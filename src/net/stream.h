@@ -16,12 +16,15 @@ struct cv_stream;
 #define CV_HANGUP \
     4 /* the other end sends no more, or is gone: ask cv_stream_error(). Stays, so unwatch it */
 
+#define CV_REST                                                                                   \
+    8 /* with CV_READABLE alone: it is enough to look every CV_REST_MS (net/poll.h), many at once \
+       */
+
 /* @events is some of those that are watched for; an error shows as all there are, and the next call
  * says which. */
 typedef void cv_stream_ready(void *ctx, int events);
 
-/* Takes @fd (non-blocking from then on) on success; on failure the caller keeps it.
- * Returns 0, -ENOMEM or libuv's code. */
+/* Takes @fd on success; on failure the caller keeps it. Returns 0 or -ENOMEM. */
 int cv_stream_new(struct cv_stream **out, struct cv_loop *loop, int fd) CV_MUST_USE;
 
 /* Whom to wake; to be set before the first cv_stream_watch(). @ctx is borrowed; NULL and NULL unset
@@ -31,7 +34,7 @@ void cv_stream_owner(struct cv_stream *stream, cv_stream_ready *ready, void *ctx
 /* Wakes the owner while any of @events holds (level-triggered; also for bytes that TLS holds
  * decrypted); 0 stops, and then errors go unnoticed too. No system call when nothing changes. With
  * TLS the wish may wait for the other direction of the socket; the stream knows. Returns 0, -ENOMEM
- * or libuv's code. */
+ * or another -errno. */
 int cv_stream_watch(struct cv_stream *stream, int events) CV_MUST_USE;
 
 /* Up to @len bytes. Reading until it would block saves wakes, with TLS most of all.
@@ -77,7 +80,8 @@ void cv_stream_close(struct cv_stream *stream);
 int cv_stream_fd(const struct cv_stream *stream);
 bool cv_stream_is_tls(const struct cv_stream *stream);
 
-/* "127.0.0.1:4711", "[::1]:4711" or "unix" of the other end, for logs; never NULL. */
-const char *cv_stream_peer(const struct cv_stream *stream);
+/* "127.0.0.1:4711", "[::1]:4711" or "unix" of the other end, for logs; never NULL. Whoever asks
+ * while the other end is there gets the same answer later. */
+const char *cv_stream_peer(struct cv_stream *stream);
 
 #endif

@@ -19,18 +19,17 @@ struct cv_stream_kind {
     bool (*buffered)(const struct cv_stream *stream);
 };
 
-/* The common part; each kind embeds it first. Handles live until their close callbacks have run. */
+/* The common part; each kind embeds it first. */
 struct cv_stream {
     const struct cv_stream_kind *kind;
     struct cv_loop *loop; /* borrowed */
     cv_stream_ready *ready;
-    void *ctx; /* borrowed, for ready */
-    uv_poll_t poll;
+    void *ctx;              /* borrowed, for ready */
+    struct cv_watch watch;  /* the socket */
+    struct cv_turn_job end; /* frees the stream, once nobody is in the middle of using it */
     uv_idle_t *idle; /* wakes the owner for buffered bytes; made when first needed, NULL before */
     int fd;
-    int handles;    /* not yet closed; the memory goes with the last one */
     int wanted;     /* what the owner watches */
-    int polled;     /* what the poll handle watches, UV_READABLE and UV_WRITABLE; 0: stopped */
     int recv_waits; /* the direction of the socket that recv waits for: UV_READABLE, but for TLS at
                        times the other */
     int send_waits; /* the same for send */
@@ -41,10 +40,9 @@ struct cv_stream {
     char peer[CV_ADDRESS_SIZE];
 };
 
-/* Starts the common part over @fd; the last step of making a stream. Returns 0 or libuv's code; on
- * failure the memory is still the caller's. */
-int cv_stream_start(struct cv_stream *stream, const struct cv_stream_kind *kind,
-                    struct cv_loop *loop, int fd) CV_MUST_USE;
+/* Starts the common part over @fd; the last step of making a stream. */
+void cv_stream_start(struct cv_stream *stream, const struct cv_stream_kind *kind,
+                     struct cv_loop *loop, int fd);
 
 /* The directions of the socket, UV_READABLE or UV_WRITABLE, that recv and send turned out to wait
  * for. */

@@ -339,7 +339,8 @@ int cv_stream_new_tls(struct cv_stream **out, struct cv_loop *loop, int fd, stru
     stream->ssl = SSL_new(tls->ctx);
     if (stream->ssl && SSL_set_fd(stream->ssl, fd) == 1) {
         SSL_set_accept_state(stream->ssl);
-        rc = cv_stream_start(&stream->base, &tls_kind, loop, fd);
+        cv_stream_start(&stream->base, &tls_kind, loop, fd);
+        rc = 0;
     }
     if (rc < 0) {
         SSL_free(stream->ssl); /* leaves the socket: its BIO does not own it */

@@ -14,6 +14,7 @@
 
 #define OVERSLEPT   (2 * CV_SEC)    /* a timer that rings so late: the process did not run */
 #define RETRY_AFTER (100 * CV_MSEC) /* out of memory */
+#define REST_AFTER  (1 * CV_SEC)    /* without connections */
 
 /* Of a link, in the kernel: two sends. What a connection with little to say waits for behind bulk.
  */
@@ -31,6 +32,8 @@ struct cv_tunnel {
     uint64_t retry_at;      /* there was no memory to send with, else CV_NEVER */
     uint64_t give_up;       /* closing: when the answer is no longer waited for, else CV_NEVER */
     int error;              /* first one, told when the link goes */
+    bool may_rest;          /* see cv_tunnel_may_rest() */
+    uint64_t busy_at;       /* when there were connections last */
     bool shut;              /* our side of the stream is shut */
     bool gone;              /* `closed` was told; only the rest of the connections is waited for */
     uint8_t *early;         /* owned; bytes that came with the handshake, until they are read */
@@ -246,12 +249,23 @@ static void shut_when_done(struct cv_tunnel *t, uint64_t now)
         cv_stream_shutdown(t->stream);
 }
 
-static int watch(struct cv_tunnel *t)
+/* Whether the link rests: not at once after the last connection, since one often follows another.
+ */
+static bool is_resting(struct cv_tunnel *t, uint64_t now)
+{
+    if (cv_session_conns(cv_link_session(t->link)) > 0 || t->error)
+        t->busy_at = now;
+    return t->may_rest && now - t->busy_at > REST_AFTER;
+}
+
+static int watch(struct cv_tunnel *t, uint64_t now)
 {
     const uint8_t *data;
-    bool blocked = cv_link_output(t->link, &data) > 0;
+    int events = CV_READABLE | (is_resting(t, now) ? CV_REST : 0);
 
-    return cv_stream_watch(t->stream, CV_READABLE | (blocked ? CV_WRITABLE : 0));
+    if (cv_link_output(t->link, &data) > 0)
+        events |= CV_WRITABLE;
+    return cv_stream_watch(t->stream, events);
 }
 
 /* Hands out events, sends what is to be sent, and sees whether the end has come. The one caller of
@@ -267,7 +281,7 @@ static void settle(struct cv_tunnel *t)
         give_events(t);
         shut_when_done(t, now);
         if (rc >= 0)
-            rc = watch(t);
+            rc = watch(t, now);
         if (rc == -ENOMEM)
             t->retry_at = now + RETRY_AFTER;
         else if (rc < 0) {
@@ -415,6 +429,12 @@ struct cv_session *cv_tunnel_session(struct cv_tunnel *t)
 struct cv_loop *cv_tunnel_loop(struct cv_tunnel *t)
 {
     return t->loop;
+}
+
+void cv_tunnel_may_rest(struct cv_tunnel *t)
+{
+    t->may_rest = true;
+    t->busy_at = cv_loop_now(t->loop);
 }
 
 void cv_tunnel_touch(struct cv_tunnel *t)

@@ -33,6 +33,10 @@ struct cv_session *cv_tunnel_session(struct cv_tunnel *tunnel);
 
 struct cv_loop *cv_tunnel_loop(struct cv_tunnel *tunnel);
 
+/* The other end never asks for anything by itself, as agents do not: while there are no connections
+ * its keep-alive may wait for CV_REST_MS, and shares a wake of the process with that of others. */
+void cv_tunnel_may_rest(struct cv_tunnel *tunnel);
+
 /* The session was used: at the end of this turn its events are handed out and what it has to send
  * is sent. */
 void cv_tunnel_touch(struct cv_tunnel *tunnel);

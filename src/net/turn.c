@@ -1,6 +1,6 @@
 #include "net/turn.h"
 
-static void run_jobs(struct cv_turn *turn)
+void cv_turn_run(struct cv_turn *turn)
 {
     struct cv_list now;
 
@@ -25,7 +25,7 @@ static void on_idle(uv_idle_t *idle)
 
 static void settle(struct cv_turn *turn)
 {
-    run_jobs(turn);
+    cv_turn_run(turn);
     if (cv_list_empty(&turn->jobs))
         uv_idle_stop(&turn->idle);
     else

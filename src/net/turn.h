@@ -30,4 +30,7 @@ void cv_turn_job_init(struct cv_turn_job *job, void (*run)(struct cv_turn_job *j
 void cv_turn_add(struct cv_turn *turn, struct cv_turn_job *job);
 void cv_turn_cancel(struct cv_turn_job *job);
 
+/* Runs what waits, now: for the end of a loop that does not turn any more. */
+void cv_turn_run(struct cv_turn *turn);
+
 #endif

@@ -130,6 +130,13 @@ int cv_session_backlog(struct cv_session *s, int64_t conn_id, const uint8_t **da
     return 0;
 }
 
+bool cv_session_stored(struct cv_session *s, int64_t conn_id)
+{
+    struct entry *e = live(s, conn_id);
+
+    return e && e->conn.rx.len > 0;
+}
+
 int cv_session_consume(struct cv_session *s, int64_t conn_id, size_t len)
 {
     struct entry *e = live(s, conn_id);

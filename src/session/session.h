@@ -175,6 +175,9 @@ int cv_session_abort(struct cv_session *session, int64_t conn_id, enum cv_reason
 int cv_session_backlog(struct cv_session *session, int64_t conn_id, const uint8_t **data,
                        size_t *len) CV_MUST_USE;
 
+/* Whether anything is stored, also what is delivered only after cv_session_accept(). */
+bool cv_session_stored(struct cv_session *session, int64_t conn_id);
+
 /* The sink took the first @len stored bytes. */
 int cv_session_consume(struct cv_session *session, int64_t conn_id, size_t len) CV_MUST_USE;
 
