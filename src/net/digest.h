@@ -10,7 +10,7 @@
 #define CV_SHA1_LEN   20
 #define CV_SHA256_LEN 32
 
-/* Return 0 or -ENOMEM. */
+/* Return 0 or -EIO. */
 int cv_sha1(uint8_t out[CV_SHA1_LEN], const void *data, size_t len) CV_MUST_USE;
 int cv_sha256(uint8_t out[CV_SHA256_LEN], const void *data, size_t len) CV_MUST_USE;
 
