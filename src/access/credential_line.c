@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "access/quote.h"
+#include "base/date.h"
 #include "base/error.h"
 #include "base/key.h"
 
@@ -184,25 +185,6 @@ static int64_t number_at(struct cv_span text, size_t at, size_t digits)
     return value;
 }
 
-static int64_t days_in_month(int64_t year, int64_t month)
-{
-    static const int8_t days[] = {31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31};
-    bool leap = (year % 4 == 0 && year % 100 != 0) || year % 400 == 0;
-
-    return days[month - 1] + (month == 2 && leap);
-}
-
-/* Days from 1970-01-01 to the given day of the Gregorian calendar, from 1970 on. */
-static int64_t days_since_epoch(int64_t year, int64_t month, int64_t day)
-{
-    int64_t before = year - 1;
-    int64_t days = (year - 1970) * 365 + (before / 4 - before / 100 + before / 400) - 477;
-
-    for (int64_t m = 1; m < month; m++)
-        days += days_in_month(year, m);
-    return days + day - 1;
-}
-
 /* `THH:MM:SSZ` as seconds of the day, or -1. */
 static int64_t parse_time(struct cv_span text)
 {
@@ -225,13 +207,13 @@ static bool parse_date(int64_t *out, struct cv_span text)
 
     if (text.len < 10 || text.at[4] != '-' || text.at[7] != '-')
         return false;
-    if (year < 1970 || month < 1 || month > 12 || day < 1 || day > days_in_month(year, month))
+    if (year < 1970 || month < 1 || month > 12 || day < 1 || day > cv_days_in_month(year, month))
         return false;
     if (text.len > 10)
         second = parse_time((struct cv_span){text.at + 10, text.len - 10});
     if (second < 0)
         return false;
-    *out = days_since_epoch(year, month, day) * 86400 + second;
+    *out = cv_days_since_epoch(year, month, day) * 86400 + second;
     return true;
 }
 

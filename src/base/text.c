@@ -46,6 +46,16 @@ void cv_text_i64(struct cv_text *text, int64_t value)
     cv_text_u64(text, value < 0 ? 0 - (uint64_t)value : (uint64_t)value);
 }
 
+bool cv_text_holds(const char *text, const char *part)
+{
+    size_t len = strlen(part);
+
+    for (size_t left = strlen(text); left >= len; left--, text++)
+        if (memcmp(text, part, len) == 0)
+            return true;
+    return false;
+}
+
 bool cv_text_to_i64(const char *text, size_t len, int64_t *value)
 {
     uint64_t sum = 0;

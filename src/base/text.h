@@ -20,6 +20,9 @@ void cv_text_str(struct cv_text *text, const char *str);
 void cv_text_u64(struct cv_text *text, uint64_t value);
 void cv_text_i64(struct cv_text *text, int64_t value);
 
+/* Whether @part stands somewhere in @text. */
+bool cv_text_holds(const char *text, const char *part);
+
 /* Reads a decimal of up to 19 digits, nothing around it; false for anything else or a value over
  * INT64_MAX. */
 bool cv_text_to_i64(const char *text, size_t len, int64_t *value) CV_MUST_USE;

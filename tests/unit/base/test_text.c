@@ -134,3 +134,14 @@ Test(text, reads_no_byte_behind_the_length)
     cr_assert(cv_text_to_i64("12345", 2, &value));
     cr_assert_eq(value, 12);
 }
+
+Test(text, finds_a_part_wherever_it_stands)
+{
+    cr_assert(cv_text_holds("abc", "abc"));
+    cr_assert(cv_text_holds("abc", "bc"));
+    cr_assert(cv_text_holds("abc", ""));
+    cr_assert(cv_text_holds("", ""));
+    cr_assert_not(cv_text_holds("abc", "abcd"));
+    cr_assert_not(cv_text_holds("", "a"));
+    cr_assert_not(cv_text_holds("abc", "ac"));
+}
