@@ -34,6 +34,9 @@ struct cv_advertiser {
     bool stopping;
     struct link links[CV_ADVERTISER_LINKS_MAX];
     size_t link_count;
+    unsigned
+        former[CV_ADVERTISER_LINKS_MAX]; /* links that went away: others may remember us there */
+    size_t former_count;
     struct cv_answers answers;
     struct cv_ssdp_limit limit;
     struct cv_advertiser_stats stats;
@@ -84,6 +87,14 @@ static struct link *link_find(struct cv_advertiser *advertiser, unsigned id)
     return NULL;
 }
 
+static bool was_there(const struct cv_advertiser *advertiser, unsigned id)
+{
+    for (size_t i = 0; i < advertiser->former_count; i++)
+        if (advertiser->former[i] == id)
+            return true;
+    return false;
+}
+
 /* Makes @out what @link says; true when it is new or changed. */
 static bool merge_link(struct cv_advertiser *advertiser, struct link *out,
                        const struct cv_advertiser_link *link)
@@ -98,6 +109,8 @@ static bool merge_link(struct cv_advertiser *advertiser, struct link *out,
         out->byes = 1;
     } else {
         *out = (struct link){.id = link->link, .group = link->group};
+        out->known = was_there(advertiser, link->link);
+        out->byes = out->known;
     }
     cv_text_init(&text, out->location, sizeof(out->location));
     cv_text_str(&text, link->location);
@@ -132,8 +145,12 @@ static void drop_gone(struct cv_advertiser *advertiser, const struct cv_advertis
 
         for (size_t j = 0; j < count; j++)
             stays = stays || links[j].link == advertiser->links[i].id;
-        if (!stays)
-            cv_answers_drop(&advertiser->answers, advertiser->links[i].id);
+        if (stays)
+            continue;
+        cv_answers_drop(&advertiser->answers, advertiser->links[i].id);
+        if (advertiser->former_count < CV_ADVERTISER_LINKS_MAX &&
+            !was_there(advertiser, advertiser->links[i].id))
+            advertiser->former[advertiser->former_count++] = advertiser->links[i].id;
     }
 }
 

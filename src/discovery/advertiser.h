@@ -60,7 +60,8 @@ void cv_advertiser_free(struct cv_advertiser *advertiser);
 
 /* These are the links from now on. The first time each is announced. Later a link that is new or
  * has another location raises BOOTID: all that stay hear of it by ssdp:update, the changed ones say
- * byebye first, and everything is announced anew. What is gone is forgotten.
+ * byebye first, and everything is announced anew. What is gone is silent, and counts as changed
+ * when it comes back.
  *
  * CV_EFULL     more than CV_ADVERTISER_LINKS_MAX
  * CV_ETOOLONG  a location is too long; nothing changed, in both cases */

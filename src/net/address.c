@@ -112,3 +112,21 @@ void cv_address_unpace(int fd, const struct sockaddr *address)
     if (cv_address_is_loopback(address))
         setsockopt(fd, IPPROTO_TCP, TCP_CONGESTION, plain, sizeof(plain) - 1);
 }
+
+void cv_address_bytes_text(char text[CV_ADDRESS_SIZE], uint8_t family, const uint8_t bytes[16],
+                           bool brackets)
+{
+    char host[INET6_ADDRSTRLEN] = "";
+
+    inet_ntop(family == 4 ? AF_INET : AF_INET6, bytes, host, sizeof(host));
+    snprintf(text, CV_ADDRESS_SIZE, brackets ? "[%s]" : "%s", host);
+}
+
+bool cv_address_same_bits(const uint8_t *a, const uint8_t *b, unsigned bits)
+{
+    unsigned rest = bits % 8;
+
+    if (memcmp(a, b, bits / 8) != 0)
+        return false;
+    return rest == 0 || ((a[bits / 8] ^ b[bits / 8]) >> (8 - rest)) == 0;
+}

@@ -31,6 +31,13 @@ bool cv_address_is_loopback(const struct sockaddr *address);
  * inherit it from the listening one. */
 void cv_address_unpace(int fd, const struct sockaddr *address);
 
+/* The text of such bytes, IPv6 in brackets when @brackets. */
+void cv_address_bytes_text(char text[CV_ADDRESS_SIZE], uint8_t family, const uint8_t bytes[16],
+                           bool brackets);
+
+/* Whether the first @bits bits are the same. */
+bool cv_address_same_bits(const uint8_t *a, const uint8_t *b, unsigned bits);
+
 /* Length of the structure, as bind() and connect() want it. */
 socklen_t cv_address_len(const struct sockaddr *address);
 

@@ -5,6 +5,8 @@
 #include <string.h>
 #include <strings.h>
 
+#include "net/address.h"
+
 /* Longer than any name or block. */
 #define ENTRY_SIZE 256
 
@@ -24,15 +26,6 @@ static struct address address_of(const char *text)
     return address;
 }
 
-static bool same_bits(const uint8_t *a, const uint8_t *b, unsigned bits)
-{
-    unsigned rest = bits % 8;
-
-    if (memcmp(a, b, bits / 8) != 0)
-        return false;
-    return rest == 0 || ((a[bits / 8] ^ b[bits / 8]) >> (8 - rest)) == 0;
-}
-
 /* @entry is changed: cut at its slash. */
 static bool block_holds(char *entry, const struct address *host)
 {
@@ -49,7 +42,8 @@ static bool block_holds(char *entry, const struct address *host)
             return false;
     }
     block = address_of(entry);
-    return block.bits == host->bits && same_bits(block.bytes, host->bytes, (unsigned)bits);
+    return block.bits == host->bits &&
+           cv_address_same_bits(block.bytes, host->bytes, (unsigned)bits);
 }
 
 static bool domain_holds(const char *domain, const char *host)

@@ -25,6 +25,7 @@ OWNERS = {
     "sys/uio.h": {"net"}, "sys/select.h": {"net"}, "poll.h": {"net"}, "netdb.h": {"net"},
     "netinet/": {"net"}, "arpa/": {"net"}, "net/if.h": {"net"}, "ifaddrs.h": {"net"},
     "linux/tcp.h": {"net"}, "linux/sockios.h": {"net"}, "linux/netlink.h": {"net"},
+    "linux/rtnetlink.h": {"net"},
     "resolv.h": {"net"}, "sys/time.h": {"net"}, "sys/timerfd.h": {"net"},
     # http needs the calendar for its dates; that it does not ask the clock is symbols.py's business
     "time.h": {"net", "http"},

@@ -210,6 +210,21 @@ Test(advertiser, sends_byebye_then_update_then_alive)
     }
 }
 
+Test(advertiser, tells_of_an_address_that_was_gone_for_a_while)
+{
+    struct seen seen;
+
+    set_links(1, PLACE);
+    run(now + 2 * CV_SEC);
+    cr_assert_eq(cv_advertiser_links(advertiser, NULL, 0, now), 0);
+    cr_assert_eq(cv_advertiser_deadline(advertiser), CV_NEVER);
+    set_links(1, PLACE2);
+    seen = run(now + 3 * CV_SEC);
+    cr_assert_eq(seen.bye[1], 4);
+    cr_assert_eq(seen.update[1], 4);
+    cr_assert_eq(seen.alive[1], 12);
+}
+
 Test(advertiser, keeps_bootid_within_31_bits)
 {
     struct cv_advertiser *last;
