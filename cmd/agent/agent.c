@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "base/error.h"
+#include "discover.h"
 #include "net/digest.h"
 #include "net/linger.h"
 #include "net/log.h"
@@ -38,14 +39,18 @@ void agent_complain(struct agent *agent, int64_t conn_id, const char *what)
     cv_log(&agent->loop.log, CV_LOG_WARN, "connection %lld: %s", (long long)conn_id, what);
 }
 
-static void on_event(void *ctx, struct cv_tunnel *tunnel, const struct cv_session_event *event)
+void agent_event(struct agent *agent, struct cv_tunnel *tunnel,
+                 const struct cv_session_event *event)
 {
-    struct agent *agent = ctx;
-
     if (event->kind == CV_EVENT_CONNECT)
         target_connect(agent, tunnel, event);
     else if (event->kind == CV_EVENT_NOTICE)
         agent_complain(agent, event->conn_id, "the server sent an odd frame");
+}
+
+static void on_event(void *ctx, struct cv_tunnel *tunnel, const struct cv_session_event *event)
+{
+    agent_event(ctx, tunnel, event);
 }
 
 /* Stopping: new dials are refused, open connections are waited for, the servers are told, and what
@@ -64,6 +69,7 @@ static void leave(struct agent *agent)
     agent->gone = true;
     for (size_t i = 0; i < agent->uplink_count; i++)
         cv_uplink_close(agent->uplinks[i]);
+    discover_close(agent->discover);
     cv_timer_set(agent->drain_timer, LAST_MOMENT);
     cv_timer_unref(agent->drain_timer);
 }
@@ -126,56 +132,61 @@ static int make_headers(struct agent *agent)
     return 0;
 }
 
-static int start_uplink(struct agent *agent, const struct cv_url *url)
+void agent_outbound(const struct agent *agent, struct cv_outbound_options *out,
+                    const struct cv_url *url)
 {
     const struct cv_agent_config *config = agent->config;
+
+    *out = (struct cv_outbound_options){.host = url->host,
+                                        .port = url->port,
+                                        .tls = url->tls,
+                                        .insecure = config->insecure,
+                                        .ca_file = config->ca,
+                                        .cert_file = config->cert,
+                                        .key_file = config->key,
+                                        .server_name = config->tls_server_name,
+                                        .proxy = config->proxy,
+                                        .timeout = 15 * CV_SEC};
+}
+
+int agent_dial(struct agent *agent, struct cv_uplink **out, const struct cv_url *url,
+               const struct agent_uplink *owner)
+{
     struct cv_uplink_config uplink = {
         .url = url->text,
-        .outbound = {.host = url->host,
-                     .port = url->port,
-                     .tls = url->tls,
-                     .insecure = config->insecure,
-                     .ca_file = config->ca,
-                     .cert_file = config->cert,
-                     .key_file = config->key,
-                     .server_name = config->tls_server_name,
-                     .proxy = config->proxy,
-                     .timeout = 15 * CV_SEC},
         .target = url->target,
-        .key = config->id,
+        .key = agent->config->id,
         .headers = agent->headers,
         .header_count = agent->header_count,
         .session = cv_session_defaults(CV_SESSION_DIALLER),
-        .up = on_up,
-        .event = on_event,
-        .down = on_down,
-        .ctx = agent,
+        .up = owner->up,
+        .event = owner->event,
+        .down = owner->down,
+        .ctx = owner->ctx,
     };
-    int rc;
 
+    agent_outbound(agent, &uplink.outbound, url);
     snprintf(uplink.session.name, sizeof(uplink.session.name), "client");
     uplink.session.parent = &agent->budget;
-    rc =
-        cv_uplink_new(&agent->uplinks[agent->uplink_count], &agent->loop, agent->outbound, &uplink);
-    if (rc == 0)
-        agent->uplink_count++;
-    return rc;
+    return cv_uplink_new(out, &agent->loop, agent->outbound, &uplink);
 }
 
 static int start_uplinks(struct agent *agent)
 {
     const struct cv_urls *connects = &agent->config->connects;
 
-    agent->uplinks = calloc(connects->count, sizeof(struct cv_uplink *));
+    agent->uplinks = calloc(connects->count + 1, sizeof(struct cv_uplink *));
     if (!agent->uplinks)
         return -ENOMEM;
     for (size_t i = 0; i < connects->count; i++) {
-        int rc = start_uplink(agent, &connects->at[i]);
+        int rc = agent_dial(agent, &agent->uplinks[agent->uplink_count], &connects->at[i],
+                            &(struct agent_uplink){on_up, on_event, on_down, agent});
 
         if (rc < 0)
             return rc;
+        agent->uplink_count++;
     }
-    return 0;
+    return agent->config->discover ? discover_new(&agent->discover, agent) : 0;
 }
 
 /* libcurl reads these files at each handshake; what is wrong with their names is said at once. */
@@ -243,6 +254,7 @@ static void clear(struct agent *agent)
     if (agent->authorization)
         cv_secret_clear(agent->authorization, strlen(agent->authorization));
     free(agent->authorization);
+    discover_free(agent->discover);
     free(agent->headers);
     free(agent->uplinks);
 }

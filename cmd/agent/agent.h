@@ -17,6 +17,7 @@ struct agent {
     struct cv_budget budget; /* of all sessions */
     struct cv_uplink **uplinks;
     size_t uplink_count;
+    struct discover *discover;    /* NULL without --discover */
     struct cv_ws_header *headers; /* sent with each handshake */
     size_t header_count;
     char *authorization;            /* secret */
@@ -27,6 +28,27 @@ struct agent {
     bool draining;
     bool gone; /* the servers were told */
 };
+
+/* What a server asks for; the callback of every uplink. */
+void agent_event(struct agent *agent, struct cv_tunnel *tunnel,
+                 const struct cv_session_event *event);
+
+/* How the server at @url is dialled, apart from the handshake; everything is borrowed. */
+void agent_outbound(const struct agent *agent, struct cv_outbound_options *out,
+                    const struct cv_url *url);
+
+/* What an uplink tells whom: see cv_uplink_config. */
+struct agent_uplink {
+    void (*up)(void *ctx, struct cv_tunnel *tunnel);
+    void (*event)(void *ctx, struct cv_tunnel *tunnel, const struct cv_session_event *event);
+    void (*down)(void *ctx, struct cv_tunnel *tunnel);
+    void *ctx;
+};
+
+/* Keeps a session with the server at @url, which is borrowed for as long. Errors of
+ * cv_uplink_new(). */
+int agent_dial(struct agent *agent, struct cv_uplink **out, const struct cv_url *url,
+               const struct agent_uplink *owner) CV_MUST_USE;
 
 /* Logs something that a server did, but not as often as it likes. */
 void agent_complain(struct agent *agent, int64_t conn_id, const char *what);

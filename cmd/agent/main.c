@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include "agent.h"
+#include "discover.h"
 #include "net/loop.h"
 
 static int run(const struct cv_agent_config *config)
@@ -21,6 +22,19 @@ static int run(const struct cv_agent_config *config)
     return agent_run(&agent);
 }
 
+/* Reads flags and files; --help and --version need no more of them. */
+static int configure(struct cv_agent_config *config, const struct cv_alloc *heap,
+                     const struct cv_agent_surroundings *surroundings, int argc, char **argv,
+                     struct cv_config_error *error)
+{
+    int rc =
+        cv_agent_config_init(config, heap, surroundings, argc, (const char *const *)argv, error);
+
+    if (rc == 0 && config->common.values)
+        rc = discover_check(config, error);
+    return rc;
+}
+
 int main(int argc, char **argv)
 {
     char host[256] = "";
@@ -32,8 +46,7 @@ int main(int argc, char **argv)
 
     if (gethostname(host, sizeof(host) - 1) == 0)
         surroundings.host_name = host;
-    if (cv_agent_config_init(&config, &heap, &surroundings, argc, (const char *const *)argv,
-                             &error) < 0) {
+    if (configure(&config, &heap, &surroundings, argc, argv, &error) < 0) {
         fprintf(stderr, "%s\n", error.line);
         code = EXIT_USAGE;
     } else if (!process_only_prints(&config.common)) {

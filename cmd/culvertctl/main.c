@@ -13,6 +13,11 @@ static const struct command {
     const char *help;
     int (*run)(int argc, char **argv);
 } commands[] = {
+    {{"discover", NULL},
+     "discover [--listen] [--type URN] [--json]",
+     "find servers by SSDP, or with --listen watch devices come and go; also --interface IFACE, "
+     "--timeout SECONDS",
+     command_discover},
     {{"token", "new"},
      "token new [--json]",
      "make a token and the hash that stands for it in a token file",
@@ -40,11 +45,11 @@ static int print_help(void)
            "\n"
            "Commands:\n");
     for (size_t i = 0; i < COMMAND_COUNT; i++)
-        printf("  %-26s%s\n", commands[i].synopsis, commands[i].help);
+        printf("  %-42s  %s\n", commands[i].synopsis, commands[i].help);
     printf("\n"
            "Flags:\n"
-           "  --help                    print this\n"
-           "  --version                 print name, version and commit\n");
+           "  --help                                      print this\n"
+           "  --version                                   print name, version and commit\n");
     return EXIT_OK;
 }
 

@@ -29,6 +29,8 @@ static bool has_room(void *ctx)
 
 static void close_listeners(struct server *server)
 {
+    advertise_close(server->advertise);
+    server->advertise = NULL;
     for (size_t i = 0; i < server->listener_count; i++)
         cv_listener_close(server->listeners[i]);
     for (size_t i = 0; i < server->forward_count; i++)
@@ -150,6 +152,8 @@ static int open_front(struct server *server, struct cv_config_error *error)
                                     .credentials = credentials_now,
                                     .room = has_room,
                                     .welcome = guest_welcome,
+                                    .describe = advertise_describe,
+                                    .describe_ctx = &server->advertise,
                                     .ctx = server};
     int rc = cv_front_new(&server->front, &front);
 
@@ -229,6 +233,8 @@ int server_start(struct server *server, const struct cv_server_config *config,
         code = open_front(server, error);
     if (code == EXIT_OK)
         code = open_forwards(server, error);
+    if (code == EXIT_OK)
+        code = advertise_open(&server->advertise, &server->loop, config, server->listeners, error);
     if (code == EXIT_OK && config->insecure_no_auth)
         cv_log(&server->loop.log, CV_LOG_WARN,
                "--insecure-no-auth: anyone may come in as any client");

@@ -1,6 +1,7 @@
 #ifndef CMD_SERVER_SERVER_H
 #define CMD_SERVER_SERVER_H
 
+#include "advertise.h"
 #include "config/server.h"
 #include "http/front.h"
 #include "manager/manager.h"
@@ -20,6 +21,7 @@ struct server {
     size_t listener_count;
     struct forward *forwards;
     size_t forward_count;
+    struct advertise *advertise; /* NULL without --advertise, and when it stops */
     struct cv_list guests;
     uint64_t conns; /* visitors' connections open now */
     struct process_signals signals;

@@ -21,6 +21,46 @@ static const struct cv_option options[] = {
         .help = "ws:// or wss:// of a server; a session is kept with each",
     },
     {
+        .name = "discover",
+        .take = cv_take_switch,
+        .at = AT(discover),
+        .fallback = "false",
+        .help = "find a server by SSDP; what is found is an address, not trust",
+    },
+    {
+        .name = "discover-type",
+        .argument = "URN",
+        .take = cv_take_path,
+        .at = AT(discover_type),
+        .fallback = "urn:culvert-tunnel:device:TunnelServer:1",
+        .help = "what to search for",
+    },
+    {
+        .name = "discover-timeout",
+        .argument = "SECONDS",
+        .take = cv_take_seconds,
+        .at = AT(discover_timeout),
+        .min = 1,
+        .max = 86400,
+        .fallback = "30",
+        .help = "how long one search lasts; the next one comes after as long a pause",
+    },
+    {
+        .name = "discover-interface",
+        .argument = "IFACE",
+        .take = cv_take_interface,
+        .at = AT(discover_interfaces),
+        .repeat = true,
+        .help = "search only there (default: every one)",
+    },
+    {
+        .name = "discover-insecure",
+        .take = cv_take_switch,
+        .at = AT(discover_insecure),
+        .fallback = "false",
+        .help = "send the token to whoever answers, unverified",
+    },
+    {
         .name = "id",
         .argument = "KEY",
         .take = cv_take_key,
@@ -115,7 +155,7 @@ static const struct cv_option options[] = {
 
 const struct cv_program cv_agent_program = {
     .name = "culvert-agent",
-    .synopsis = "CULVERT_TOKEN=... culvert-agent --connect URL [FLAG]...",
+    .synopsis = "CULVERT_TOKEN=... culvert-agent (--connect URL | --discover) [FLAG]...",
     .options = options,
     .option_count = sizeof(options) / sizeof(options[0]),
 };
@@ -127,8 +167,9 @@ static int check(const struct cv_agent_config *config, struct cv_config_error *e
 {
     const struct cv_common_config *common = &config->common;
 
-    if (config->connects.count == 0)
-        return cv_options_refuse(common, "connect", "needed, such as --connect wss://HOST/connect",
+    if (config->connects.count == 0 && !config->discover)
+        return cv_options_refuse(common, "connect",
+                                 "needed, such as --connect wss://HOST/connect, or --discover",
                                  NULL, error);
     if (config->cert && !config->key)
         return cv_options_refuse(common, "cert", "needs --key besides", NULL, error);

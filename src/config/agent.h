@@ -6,10 +6,15 @@
 /* Everything that culvert-agent is told. */
 struct cv_agent_config {
     struct cv_common_config common; /* first */
-    struct cv_urls connects;        /* at least one */
-    const char *id;                 /* a valid client key */
-    const char *token_file;         /* NULL: none */
-    const char *token;              /* from the file or the environment; NULL: none. Secret */
+    struct cv_urls connects;        /* at least one, or discover */
+    bool discover;                  /* find servers by SSDP */
+    const char *discover_type;
+    uint64_t discover_timeout;             /* microseconds */
+    struct cv_strings discover_interfaces; /* none: every one */
+    bool discover_insecure;
+    const char *id;         /* a valid client key */
+    const char *token_file; /* NULL: none */
+    const char *token;      /* from the file or the environment; NULL: none. Secret */
     struct cv_headers headers;
     struct cv_patterns allows;
     const char *serve;      /* folder, or NULL */

@@ -87,12 +87,33 @@ int cv_take_size(struct cv_taking *taking, void *at, const char *value)
 
 int cv_take_seconds(struct cv_taking *taking, void *at, const char *value)
 {
+    size_t len = strlen(value);
     uint64_t seconds;
-    int rc = take_number(taking, &seconds, value, strlen(value), 1, "not a number of seconds");
+    int rc;
+
+    if (len && value[len - 1] == 's')
+        len--;
+    rc = take_number(taking, &seconds, value, len, 1, "not a number of seconds");
 
     if (rc < 0)
         return rc;
     *(uint64_t *)at = seconds * CV_SEC;
+    return 0;
+}
+
+int cv_take_interface(struct cv_taking *taking, void *at, const char *value)
+{
+    struct cv_strings *names = at;
+    const char **grown;
+    size_t len = strlen(value);
+
+    if (len == 0 || len > 15 || strpbrk(value, "/: \t\r\n"))
+        return refuse(taking, "not the name of an interface");
+    grown = cv_arena_push(taking->arena, names->at, &names->count, sizeof(*grown));
+    if (!grown)
+        return -ENOMEM;
+    names->at = grown;
+    grown[names->count - 1] = value;
     return 0;
 }
 

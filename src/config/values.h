@@ -69,14 +69,17 @@ struct cv_patterns {
 
 cv_option_take cv_take_allow; /* struct cv_patterns */
 
-cv_option_take cv_take_path;   /* const char *: not empty */
-cv_option_take cv_take_name;   /* const char *: a DNS name or address */
-cv_option_take cv_take_key;    /* const char *: a client key */
-cv_option_take cv_take_switch; /* bool: true or false */
-cv_option_take cv_take_count;  /* uint64_t within the option's bounds */
-cv_option_take cv_take_size;   /* uint64_t: bytes, or with K, M or G, within the option's bounds */
-cv_option_take
-    cv_take_seconds; /* uint64_t: microseconds; written in seconds, the option's bounds too */
+/* Names of network interfaces: 1 to 15 bytes. */
+cv_option_take cv_take_interface; /* struct cv_strings */
+
+cv_option_take cv_take_path;    /* const char *: not empty */
+cv_option_take cv_take_name;    /* const char *: a DNS name or address */
+cv_option_take cv_take_key;     /* const char *: a client key */
+cv_option_take cv_take_switch;  /* bool: true or false */
+cv_option_take cv_take_count;   /* uint64_t within the option's bounds */
+cv_option_take cv_take_size;    /* uint64_t: bytes, or with K, M or G, within the option's bounds */
+cv_option_take cv_take_seconds; /* uint64_t: microseconds; written in seconds, with an s behind them
+                                   or not; the option's bounds too */
 cv_option_take cv_take_log_level;  /* enum cv_log_level */
 cv_option_take cv_take_log_format; /* enum cv_log_format */
 

@@ -17,6 +17,7 @@
 
 #define HEAD_START 2048 /* bytes of buffer at first: most heads are smaller */
 #define ANSWER_MAX 1024
+#define PAGE_MAX   2048 /* bytes of a page's body */
 
 struct cv_front {
     struct cv_front_config config;
@@ -35,6 +36,7 @@ struct knock {
     size_t len, size;
     size_t head_len;
     char answer[ANSWER_MAX];
+    char *page; /* owned: what is sent in its place; NULL: nothing */
     size_t answer_len, answer_sent;
     bool welcome; /* the answer is 101 */
     bool culvert;
@@ -53,6 +55,7 @@ static void leave(struct knock *knock)
     if (knock->buf)
         cv_secret_clear(knock->buf, knock->size);
     cv_free(&knock->loop->alloc, knock->buf);
+    cv_free(&knock->loop->alloc, knock->page);
     cv_timer_free(knock->timer);
     cv_free(&knock->loop->alloc, knock);
 }
@@ -78,7 +81,8 @@ static void send_answer(struct knock *knock)
     struct cv_loop *loop = knock->loop;
 
     while (knock->answer_sent < knock->answer_len) {
-        ssize_t n = cv_stream_send(knock->stream, knock->answer + knock->answer_sent,
+        const char *answer = knock->page ? knock->page : knock->answer;
+        ssize_t n = cv_stream_send(knock->stream, answer + knock->answer_sent,
                                    knock->answer_len - knock->answer_sent);
 
         if (n == -EAGAIN && cv_stream_watch(knock->stream, CV_WRITABLE) == 0)
@@ -242,14 +246,63 @@ static void connect_tunnel(struct knock *knock, const struct cv_http_head *head)
         send_answer(knock);
 }
 
+/* Answers with a page of @len bytes, in place of the short answer. */
+static void send_page(struct knock *knock, const char *body, size_t len)
+{
+    struct cv_http_text head;
+    char *page = cv_alloc(&knock->loop->alloc, ANSWER_MAX + len);
+    int n;
+
+    if (!page) {
+        refuse(knock, 503, "out of memory");
+        return;
+    }
+    cv_http_text_init(&head, page, ANSWER_MAX, 200);
+    cv_http_text_header(&head, "Content-Type", "text/xml; charset=\"utf-8\"");
+    cv_http_text_header(&head, "X-Content-Type-Options", "nosniff");
+    cv_http_text_number(&head, "Content-Length", len);
+    cv_http_text_header(&head, "Connection", "close");
+    n = cv_http_text_end(&head);
+    if (n < 0) {
+        cv_free(&knock->loop->alloc, page);
+        leave(knock);
+        return;
+    }
+    memcpy(page + n, body, len);
+    knock->page = page;
+    knock->answer_len = (size_t)n + len;
+    send_answer(knock);
+}
+
+/* The description for discovery: false when there is none. */
+static bool describe(struct knock *knock, const struct cv_http_head *head, struct cv_slice path)
+{
+    const struct cv_front_config *config = &knock->front->config;
+    char body[PAGE_MAX], host[CV_FRONT_HOST_MAX + 1];
+    int len;
+
+    if (!config->describe || !cv_slice_is(path, CV_FRONT_DESCRIPTION) ||
+        !cv_slice_is(head->method, "GET") || head->host.len > CV_FRONT_HOST_MAX)
+        return false;
+    memcpy(host, head->host.at, head->host.len);
+    host[head->host.len] = '\0';
+    len = config->describe(config->describe_ctx, head->host.len ? host : NULL, body, sizeof(body));
+    if (len <= 0)
+        return false;
+    send_page(knock, body, (size_t)len);
+    return true;
+}
+
 static void answer(struct knock *knock, const struct cv_http_head *head)
 {
     struct cv_slice path, query;
 
-    if (cv_http_target_split(head->target, &path, &query) < 0 || !cv_slice_is(path, "/connect"))
+    if (cv_http_target_split(head->target, &path, &query) < 0)
         refuse(knock, 404, "nothing here: agents connect at /connect");
-    else
+    else if (cv_slice_is(path, "/connect"))
         connect_tunnel(knock, head);
+    else if (!describe(knock, head, path))
+        refuse(knock, 404, "nothing here: agents connect at /connect");
 }
 
 /* Room for more of the head; false without memory or at the limit. */

@@ -5,6 +5,8 @@
 #include "net/listener.h"
 #include "net/tls.h"
 
+#define CV_FRONT_DESCRIPTION "/ssdp/description.xml" /* its path */
+
 /* The front door: one request on each accepted connection. `GET /connect` with the right credential
  * becomes a tunnel; everything else is answered and closed. */
 struct cv_front;
@@ -32,10 +34,16 @@ struct cv_front_config {
     /* Whether there is room for one more session; else 503. */
     bool (*room)(void *ctx);
     void (*welcome)(void *ctx, const struct cv_front_guest *guest);
-    void *ctx; /* borrowed */
+
+    /* Writes the description for discovery that @host (HOST:PORT; NULL: not said) asks for and
+     * returns its length; 0 when there is none to be had. NULL: never. */
+    int (*describe)(void *ctx, const char *host, char *out, size_t size);
+    void *describe_ctx; /* borrowed */
+    void *ctx;          /* borrowed */
 };
 
 #define CV_FRONT_HEAD_WAIT (10 * CV_SEC) /* until the request's head is there, TLS included */
+#define CV_FRONT_HOST_MAX  255           /* bytes of a Host that a description repeats */
 #define CV_FRONT_PENDING_MAX \
     4096 /* connections whose head is not there yet: one more, and the oldest goes */
 

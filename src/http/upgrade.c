@@ -191,7 +191,7 @@ static void host_header(char *out, size_t size, const struct cv_outbound_options
 
     cv_text_init(&text, out, size);
     cv_text_str(&text, v6 ? "[" : "");
-    cv_text_str(&text, o->host);
+    cv_text_bytes(&text, o->host, strcspn(o->host, "%")); /* a zone means nothing over there */
     cv_text_str(&text, v6 ? "]" : "");
     if (o->port != (o->tls ? 443 : 80)) {
         cv_text_str(&text, ":");

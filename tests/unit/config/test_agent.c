@@ -93,6 +93,9 @@ static const char *const bad[][2] = {
     {WS "--proxy http://h:x", "--proxy: the URL has no valid HOST"},
     {WS "--insecure=maybe", "--insecure: neither true nor false"},
     {WS "--token-file /nowhere/absent", "culvert-agent: /nowhere/absent: No such file"},
+    {WS "--discover-timeout 0", "--discover-timeout: out of range"},
+    {WS "--discover-timeout 30m", "--discover-timeout: not a number of seconds"},
+    {WS "--discover-interface a:b", "--discover-interface: not the name of an interface"},
     {WS "--log-level", "--log-level: needs a value"},
 };
 
@@ -203,4 +206,21 @@ Test(agent, an_allocation_that_fails_is_said_and_leaves_nothing_behind)
         cv_agent_config_deinit(&config);
         cr_assert_eq(memory.live, 0, "call %zu", n);
     }
+}
+
+Test(agent, needs_no_url_when_it_is_to_find_one)
+{
+    cr_assert_eq(load("--id foo --discover"), 0, "%s", error.line);
+    cr_assert(config.discover);
+    cr_assert_not(config.discover_insecure);
+    cr_assert_str_eq(config.discover_type, "urn:culvert-tunnel:device:TunnelServer:1");
+    cr_assert_eq(config.discover_timeout, 30 * CV_SEC);
+    cr_assert_eq(config.discover_interfaces.count, 0);
+    cr_assert_eq(load("--id foo --discover --discover-type u:t --discover-timeout 5s "
+                      "--discover-interface eth0 --discover-insecure"),
+                 0, "%s", error.line);
+    cr_assert(config.discover_insecure);
+    cr_assert_str_eq(config.discover_type, "u:t");
+    cr_assert_eq(config.discover_timeout, 5 * CV_SEC);
+    cr_assert_str_eq(config.discover_interfaces.at[0], "eth0");
 }

@@ -107,6 +107,13 @@ static const char *const bad[][2] = {
     {OPEN "--buffer-budget 1MM", "--buffer-budget: not a number"},
     {OPEN "--drain-timeout 1h", "--drain-timeout: not a number of seconds: '1h'"},
     {OPEN "--drain-timeout 86401", "--drain-timeout: out of range"},
+    {OPEN "--drain-timeout s", "--drain-timeout: not a number of seconds: 's'"},
+    {OPEN "--advertise=", "--advertise: not the name of an interface"},
+    {OPEN "--advertise a/b", "--advertise: not the name of an interface"},
+    {OPEN "--advertise abcdefghijklmnop", "--advertise: not the name of an interface"},
+    {OPEN "--advertise-type=", "--advertise-type: is empty"},
+    {OPEN "--advertise-ttl 0", "--advertise-ttl: out of range"},
+    {OPEN "--advertise-ttl 256", "--advertise-ttl: out of range"},
     {OPEN "--token-file x", "--insecure-no-auth: contradicts --token-file"},
     {OPEN "--token-file=", "--token-file: is empty"},
     {OPEN "--insecure-no-auth=yes", "--insecure-no-auth: neither true nor false: 'yes'"},
@@ -135,8 +142,17 @@ Test(server, takes_every_flag)
              "--forward :23=b=ar/tcp/[::1]:1 --forward unix:f=foo/unix//run/y "
              "--token-file t --tls-cert c --tls-key k --max-sessions 1 --max-conns 1000000 "
              "--max-conns-per-session 3 --buffer-budget 1M --log-level debug "
-             "--log-format json --drain-timeout 0"),
+             "--log-format json --drain-timeout 0s --advertise abcdefghijklmno --advertise eth0 "
+             "--advertise-type u:t --advertise-uuid u --advertise-location http://h/ "
+             "--advertise-ttl 255 --state-dir /s"),
         0, "%s", error.line);
+    cr_assert_eq(config.advertise.count, 2);
+    cr_assert_str_eq(config.advertise.at[1], "eth0");
+    cr_assert_str_eq(config.advertise_type, "u:t");
+    cr_assert_str_eq(config.advertise_uuid, "u");
+    cr_assert_str_eq(config.advertise_location, "http://h/");
+    cr_assert_eq(config.advertise_ttl, 255);
+    cr_assert_str_eq(config.state_dir, "/s");
     cr_assert_eq(config.common.action, CV_CONFIG_RUN);
     cr_assert_eq(config.listens.count, 5);
     cr_assert_str_eq(config.listens.at[1], "[::1]:0");
@@ -171,6 +187,8 @@ Test(server, has_defaults)
     cr_assert_eq(config.limits.max_conns_per_session, 8192);
     cr_assert_eq(config.limits.buffer_budget, UINT64_C(512) << 20);
     cr_assert_eq(config.drain_timeout, 30 * CV_SEC);
+    cr_assert_eq(config.advertise.count, 0, "off by default");
+    cr_assert_eq(config.advertise_ttl, 2);
     cr_assert_eq(config.common.log_level, CV_LOG_INFO);
     cr_assert_eq(config.common.log_format, CV_LOG_TEXT);
 }
