@@ -296,12 +296,11 @@ static bool describe(struct knock *knock, const struct cv_http_head *head, struc
 static void answer(struct knock *knock, const struct cv_http_head *head)
 {
     struct cv_slice path, query;
+    bool found = cv_http_target_split(head->target, &path, &query) == 0;
 
-    if (cv_http_target_split(head->target, &path, &query) < 0)
-        refuse(knock, 404, "nothing here: agents connect at /connect");
-    else if (cv_slice_is(path, "/connect"))
+    if (found && cv_slice_is(path, "/connect"))
         connect_tunnel(knock, head);
-    else if (!describe(knock, head, path))
+    else if (!found || !describe(knock, head, path))
         refuse(knock, 404, "nothing here: agents connect at /connect");
 }
 

@@ -1,8 +1,8 @@
 """The agent that finds its server, and whom it trusts, in network namespaces of the test's own."""
 import base64
 import hashlib
-import socket
 import subprocess
+import threading
 import unittest
 
 from . import traffic
@@ -218,6 +218,15 @@ class Trusts(NetCase):
         wait_until(lambda: site.requests, "the redirecting site")
         self.wait_log(agent, f"trying ws://10.77.0.8:{site.port}/connect")
         self.assertEqual(away.requests, [])
+
+    def test_no_site_that_keeps_it_waiting(self):
+        done = threading.Event()
+        self.addCleanup(done.set)
+        slow = self.site(self.a, "10.77.0.1", lambda handler: done.wait(traffic.DEADLINE))
+        agent = self.agent("--discover-insecure")
+        place = f"http://10.77.0.1:{slow.port}/d.xml"
+        self.claim(place)
+        self.wait_log(agent, f"{place}: connection timed out")
 
     def test_no_flood_of_claims(self):
         agent = self.agent()
