@@ -189,7 +189,7 @@ static int start_uplinks(struct agent *agent)
     return agent->config->discover ? discover_new(&agent->discover, agent) : 0;
 }
 
-/* libcurl reads these files at each handshake; what is wrong with their names is said at once. */
+/* These files are read at each handshake; what is wrong with their names is said at once. */
 static const char *unreadable_file(const struct cv_agent_config *config)
 {
     const char *files[] = {config->ca, config->cert, config->key};

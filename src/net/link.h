@@ -16,11 +16,14 @@ struct cv_link;
  * them costs more than half of the throughput. One segment, so that what is urgent waits for
  * little; up to four while the socket takes them at once, for then nothing waits, and a system
  * call, an acknowledgement and a wake of the other end serve four times the bytes. */
-#define CV_LINK_SEND_MIN ((size_t)65483)
+#define CV_LINK_SEGMENT ((size_t)65483)
+
+/* Four records of TLS 1.3, 22 bytes longer each, make a segment. */
+#define CV_LINK_SEND_MIN (CV_LINK_SEGMENT - 4 * 22)
 #define CV_LINK_SEND_MAX (4 * CV_LINK_SEND_MIN)
 
-/* The most that an output buffer takes, but for a list that needs more. */
-#define CV_LINK_BUFFER (CV_LINK_SEND_MAX + CV_WS_HEAD_MAX + CV_WS_CONTROL_MAX)
+/* The most that an output buffer takes, but for a list that needs more; or one of records. */
+#define CV_LINK_BUFFER (4 * CV_LINK_SEGMENT + CV_WS_HEAD_MAX + CV_WS_CONTROL_MAX)
 
 /* One tunnel message may be that long; a reference server sends whatever its application wrote at
  * once. Nothing of it is collected, so this bounds no memory. */

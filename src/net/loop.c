@@ -9,7 +9,7 @@
 
 #include "net/link.h"
 
-_Static_assert(CV_READ_SIZE == CV_LINK_SEND_MAX, "one read takes what one send carries");
+_Static_assert(CV_READ_SIZE == 4 * CV_LINK_SEGMENT, "one read takes what one send carries");
 
 static void *heap_alloc(void *ctx, size_t size)
 {

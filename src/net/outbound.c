@@ -4,563 +4,262 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
+#include <unistd.h>
 
 #include "base/error.h"
 #include "base/list.h"
-#include "base/text.h"
-#include "net/address.h"
+#include "net/connect.h"
 #include "net/log.h"
-#include "net/outbound_stream.h"
+#include "net/proxied.h"
 #include "net/proxy.h"
-#include "net/tls_tune.h"
+#include "net/tls_client.h"
+#include "net/tls_stream.h"
 
-/* Addresses of one name that libcurl is told of. */
-#define ADDRESSES_MAX 16
-
-#define HOST_SIZE 256
-#define URL_SIZE  (HOST_SIZE + 32)
-#define TEXT_SIZE (HOST_SIZE + CURL_ERROR_SIZE + 64)
+#define TARGET_SIZE (CV_OUTBOUND_HOST_SIZE + 16)
+#define WHY_SIZE    768
 
 struct cv_outbound {
     struct cv_loop *loop; /* borrowed */
     struct cv_list dials; /* of cv_dialling.link */
+    struct cv_tls_sessions sessions;
+    struct cv_curl_lib curl; /* once it is loaded */
+    bool has_curl;
 };
 
-/* A name to look up before libcurl starts: the server's, the proxy's. */
-struct lookup {
-    char host[HOST_SIZE];
-    uint16_t port;
-};
-
+/* One of @connecting, @proxied and @stream at a time: first a socket, then TLS over it. */
 struct cv_dialling {
     struct cv_list link;
     struct cv_loop *loop; /* borrowed */
     cv_outbound_done *done;
     void *ctx;
-    struct cv_curl curl;
-    struct curl_slist *addresses, *connect_to;
-    struct lookup lookups[2];
-    size_t lookup_count, looked_up;
-    uv_getaddrinfo_t request;
-    uv_timer_t deadline, tick; /* overall; libcurl's */
-    struct cv_list watches;    /* of watch.link: the sockets that libcurl waits for */
-    uint64_t due;              /* when the deadline is, on cv_loop_now()'s clock */
-    int pins;                  /* handles to close and a lookup to end before the memory may go */
-    CURLcode refused;          /* the first option that libcurl did not take */
-    bool tls;
-    bool resolving;
-    bool finished;
-    char target[URL_SIZE]; /* HOST:PORT, for texts */
-    char error[CURL_ERROR_SIZE];
+    uv_timer_t deadline, begin;
+    struct cv_connecting *connecting;
+    struct cv_proxied *proxied;
+    SSL *ssl;                 /* owned until it has a stream; NULL: plain */
+    struct cv_stream *stream; /* owned; whose handshake is under way */
+    int pins;                 /* handles to close before the memory may go */
+    int error;                /* what stood in the way of beginning, with `why` */
+    char target[TARGET_SIZE]; /* HOST:PORT, for texts */
+    char why[WHY_SIZE];
 };
 
-struct watch {
-    struct cv_list link;
-    struct cv_dialling *dialling;
-    uv_poll_t poll;
-    int fd;
-    int events;
-    bool closed;
-};
-
-static void unpin(struct cv_dialling *d)
+static void on_closed(uv_handle_t *handle)
 {
-    if (--d->pins > 0)
-        return;
-    curl_slist_free_all(d->addresses);
-    curl_slist_free_all(d->connect_to);
-    cv_free(&d->loop->alloc, d);
+    struct cv_dialling *d = handle->data;
+
+    if (--d->pins == 0)
+        cv_free(&d->loop->alloc, d);
 }
 
-static void on_timer_closed(uv_handle_t *handle)
-{
-    unpin(handle->data);
-}
-
-static void on_watch_closed(uv_handle_t *handle)
-{
-    struct watch *watch = handle->data;
-    struct cv_dialling *d = watch->dialling;
-
-    cv_free(&d->loop->alloc, watch);
-    unpin(d);
-}
-
-static void watch_close(struct watch *watch)
-{
-    watch->closed = true;
-    cv_list_remove(&watch->link);
-    uv_close((uv_handle_t *)&watch->poll, on_watch_closed);
-}
-
-/* Ends whatever is under way but for the connection itself: the loop forgets its socket. */
+/* Ends whatever is under way. */
 static void stop(struct cv_dialling *d)
 {
-    d->finished = true;
     cv_list_remove(&d->link);
-    curl_multi_setopt(d->curl.multi, CURLMOPT_SOCKETFUNCTION, NULL);
-    curl_multi_setopt(d->curl.multi, CURLMOPT_TIMERFUNCTION, NULL);
-    cv_list_each_safe (entry, &d->watches)
-        watch_close(cv_container_of(entry, struct watch, link));
-    if (d->resolving)
-        uv_cancel((uv_req_t *)&d->request);
-    uv_close((uv_handle_t *)&d->deadline, on_timer_closed);
-    uv_close((uv_handle_t *)&d->tick, on_timer_closed);
+    if (d->connecting)
+        cv_connect_cancel(d->connecting);
+    if (d->proxied)
+        cv_proxied_cancel(d->proxied);
+    if (d->stream)
+        cv_stream_reset(d->stream);
+    cv_stream_close(d->stream);
+    SSL_free(d->ssl);
+    d->connecting = NULL;
+    d->proxied = NULL;
+    d->stream = NULL;
+    d->ssl = NULL;
+    uv_close((uv_handle_t *)&d->deadline, on_closed);
+    uv_close((uv_handle_t *)&d->begin, on_closed);
 }
 
 static void fail(struct cv_dialling *d, int error, const char *why)
 {
-    char text[TEXT_SIZE];
+    char text[TARGET_SIZE + WHY_SIZE + 32];
 
-    stop(d);
-    cv_curl_close(&d->curl);
     snprintf(text, sizeof(text), "cannot connect to %s: %s", d->target, why);
+    stop(d);
     d->done(d->ctx, NULL, error, text);
 }
 
-static void succeed(struct cv_dialling *d)
+static void succeed(struct cv_dialling *d, struct cv_stream *stream)
+{
+    d->stream = NULL;
+    stop(d);
+    d->done(d->ctx, stream, 0, "");
+}
+
+static void shake(struct cv_dialling *d)
+{
+    struct cv_stream *stream = d->stream;
+    int rc = cv_tls_stream_shake(stream);
+
+    if (rc == 0) {
+        cv_stream_owner(stream, NULL, NULL);
+        succeed(d, stream);
+        return;
+    }
+    if (rc == -EAGAIN) {
+        rc = cv_stream_watch(stream, CV_READABLE);
+        if (rc < 0)
+            fail(d, rc, cv_strerror(rc));
+        return;
+    }
+    rc = cv_tls_client_explain(cv_tls_stream_ssl(stream), rc, d->why, sizeof(d->why));
+    fail(d, rc, d->why);
+}
+
+static void on_shake(void *ctx, int events)
+{
+    (void)events;
+    shake(ctx);
+}
+
+/* The socket stands, whichever way it was made; it is ours. */
+static void on_socket(struct cv_dialling *d, int fd)
 {
     struct cv_stream *stream;
-    int rc;
+    int rc = d->ssl ? cv_tls_stream_new(&stream, d->loop, fd, d->ssl)
+                    : cv_stream_new(&stream, d->loop, fd);
 
-    stop(d);
-    rc = cv_stream_new_curl(&stream, d->loop, &d->curl, d->tls);
-    if (rc == 0) {
-        d->done(d->ctx, stream, 0, "");
+    if (rc < 0) {
+        close(fd);
+        fail(d, rc, cv_strerror(rc));
         return;
     }
-    cv_curl_close(&d->curl);
-    d->done(d->ctx, NULL, rc, cv_strerror(rc));
-}
-
-static int refused_code(CURL *easy)
-{
-    long code = 0;
-
-    curl_easy_getinfo(easy, CURLINFO_OS_ERRNO, &code);
-    return code > 0 && code != EINPROGRESS ? -(int)code : -ECONNREFUSED;
-}
-
-/* What libcurl's result is among our codes. A proxy that says no shows as a CONNECT status. */
-static int error_code(CURL *easy, CURLcode result)
-{
-    long status = 0;
-
-    curl_easy_getinfo(easy, CURLINFO_HTTP_CONNECTCODE, &status);
-    switch ((int)result) {
-    case CURLE_COULDNT_CONNECT:
-        return refused_code(easy);
-    case CURLE_PROXY:
-        return -ECONNREFUSED;
-    case CURLE_OPERATION_TIMEDOUT:
-        return -ETIMEDOUT;
-    case CURLE_PEER_FAILED_VERIFICATION:
-        return CV_EDENIED;
-    case CURLE_COULDNT_RESOLVE_HOST:
-    case CURLE_COULDNT_RESOLVE_PROXY:
-        return UV_EAI_NONAME;
-    case CURLE_OUT_OF_MEMORY:
-        return -ENOMEM;
-    case CURLE_SSL_CACERT_BADFILE:
-    case CURLE_SSL_CERTPROBLEM:
-    case CURLE_URL_MALFORMAT:
-        return CV_ESYNTAX;
-    case CURLE_SEND_ERROR:
-    case CURLE_RECV_ERROR:
-    case CURLE_GOT_NOTHING:
-        return status >= 300 ? -ECONNREFUSED : -ECONNRESET;
-    default:
-        return -EPROTO;
-    }
-}
-
-static void conclude(struct cv_dialling *d, CURLcode result)
-{
-    if (result == CURLE_OK)
-        succeed(d);
-    else
-        fail(d, error_code(d->curl.easy, result),
-             d->error[0] ? d->error : curl_easy_strerror(result));
-}
-
-static void drive(struct cv_dialling *d, curl_socket_t fd, int flags)
-{
-    int running, left;
-    CURLMcode rc = curl_multi_socket_action(d->curl.multi, fd, flags, &running);
-    CURLMsg *message;
-
-    if (rc != CURLM_OK) {
-        fail(d, -ENOMEM, curl_multi_strerror(rc)); /* a callback could not watch a socket */
+    if (!d->ssl) {
+        succeed(d, stream);
         return;
     }
-    message = curl_multi_info_read(d->curl.multi, &left);
-    if (message && message->msg == CURLMSG_DONE)
-        conclude(d, message->data.result);
+    d->ssl = NULL;
+    d->stream = stream;
+    cv_stream_owner(stream, on_shake, d);
+    shake(d);
 }
 
-static void on_watch(uv_poll_t *poll, int status, int events)
-{
-    struct watch *watch = poll->data;
-    int flags = 0;
-
-    if (status < 0)
-        flags = CURL_CSELECT_ERR | CURL_CSELECT_IN | CURL_CSELECT_OUT;
-    if (events & UV_READABLE)
-        flags |= CURL_CSELECT_IN;
-    if (events & UV_WRITABLE)
-        flags |= CURL_CSELECT_OUT;
-    drive(watch->dialling, watch->fd, flags);
-    /* libuv has stopped it for the error, and libcurl may still count on it. */
-    if (status < 0 && !watch->closed)
-        uv_poll_start(poll, watch->events, on_watch);
-}
-
-static struct watch *watch_new(struct cv_dialling *d, int fd)
-{
-    struct watch *watch = cv_alloc_zero(&d->loop->alloc, sizeof(*watch));
-
-    if (!watch)
-        return NULL;
-    if (uv_poll_init(&d->loop->uv, &watch->poll, fd) < 0) {
-        cv_free(&d->loop->alloc, watch);
-        return NULL;
-    }
-    watch->poll.data = watch;
-    watch->dialling = d;
-    watch->fd = fd;
-    cv_list_push_back(&d->watches, &watch->link);
-    d->pins++;
-    curl_multi_assign(d->curl.multi, fd, watch);
-    return watch;
-}
-
-/* CURLMOPT_SOCKETFUNCTION: libcurl waits for other events of a socket. -1 makes the whole multi
- * fail. */
-static int on_curl_socket(CURL *easy, curl_socket_t fd, int what, void *ctx, void *socket_ctx)
-{
-    struct cv_dialling *d = ctx;
-    struct watch *watch = socket_ctx;
-
-    (void)easy;
-    if (what == CURL_POLL_REMOVE) {
-        curl_multi_assign(d->curl.multi, fd, NULL);
-        if (watch)
-            watch_close(watch);
-        return 0;
-    }
-    if (!watch)
-        watch = watch_new(d, fd);
-    if (!watch)
-        return -1;
-    watch->events =
-        (what & CURL_POLL_IN ? UV_READABLE : 0) | (what & CURL_POLL_OUT ? UV_WRITABLE : 0);
-    return uv_poll_start(&watch->poll, watch->events, on_watch) < 0 ? -1 : 0;
-}
-
-static void on_tick(uv_timer_t *timer)
-{
-    drive(timer->data, CURL_SOCKET_TIMEOUT, 0);
-}
-
-/* CURLMOPT_TIMERFUNCTION: libcurl wants to be called in @ms milliseconds, or not at all. */
-static int on_curl_timer(CURLM *multi, long ms, void *ctx)
+static void on_connected(void *ctx, int fd, int error)
 {
     struct cv_dialling *d = ctx;
 
-    (void)multi;
-    if (ms < 0)
-        uv_timer_stop(&d->tick);
+    d->connecting = NULL;
+    if (error)
+        fail(d, error, cv_strerror(error));
     else
-        uv_timer_start(&d->tick, on_tick, (uint64_t)ms, 0);
-    return 0;
+        on_socket(d, fd);
 }
 
-/* CURLOPT_SSL_CTX_FUNCTION */
-static CURLcode on_curl_ssl(CURL *easy, void *ssl_ctx, void *ctx)
+static void on_proxied(void *ctx, struct cv_stream *stream, int fd, int error, const char *why)
 {
     struct cv_dialling *d = ctx;
 
-    (void)easy;
-    cv_tls_tune(ssl_ctx);
-    d->curl.tls_layers++;
-    return CURLE_OK;
+    d->proxied = NULL;
+    if (error)
+        fail(d, error, why);
+    else if (stream)
+        succeed(d, stream);
+    else
+        on_socket(d, fd);
 }
 
 static void on_deadline(uv_timer_t *timer)
 {
+    fail(timer->data, -ETIMEDOUT, "no answer in time");
+}
+
+/* Only for what failed before it began: `done` never comes before cv_outbound_dial() has returned.
+ */
+static void on_begin(uv_timer_t *timer)
+{
     struct cv_dialling *d = timer->data;
 
-    fail(d, -ETIMEDOUT, d->resolving ? "the name was not resolved in time" : "no answer in time");
+    fail(d, d->error, d->why);
 }
 
-/* An option that takes a pointer: a text, a list, a callback's context; NULL leaves it as it is. */
-static void set(struct cv_dialling *d, CURLoption option, const void *value)
+static int make_ssl(struct cv_dialling *d, struct cv_outbound *outbound,
+                    const struct cv_outbound_options *options)
 {
-    if (d->refused == CURLE_OK && value)
-        d->refused = (curl_easy_setopt)(d->curl.easy, option, value);
+    struct cv_tls_client_options tls = {
+        .name = options->server_name ? options->server_name : options->host,
+        .port = options->port,
+        .insecure = options->insecure,
+        .ca_file = options->ca_file,
+        .cert_file = options->cert_file,
+        .key_file = options->key_file,
+    };
+
+    return cv_tls_client_new(&d->ssl, &outbound->sessions, &tls, d->why, sizeof(d->why));
 }
 
-static void set_long(struct cv_dialling *d, CURLoption option, long value)
+static int load_curl(struct cv_dialling *d, struct cv_outbound *outbound)
 {
-    if (d->refused == CURLE_OK)
-        d->refused = (curl_easy_setopt)(d->curl.easy, option, value);
-}
-
-/* Lets libcurl go, now that every name is known. */
-static void connect_now(struct cv_dialling *d)
-{
-    uint64_t left = cv_loop_delay(cv_loop_now(d->loop), d->due);
-
-    /* Our own deadline ends it; libcurl needs one to share among the addresses. */
-    set_long(d, CURLOPT_CONNECTTIMEOUT_MS, (long)left + 1000);
-    set(d, CURLOPT_RESOLVE, d->addresses);
-    if (d->refused != CURLE_OK)
-        fail(d, error_code(d->curl.easy, d->refused), curl_easy_strerror(d->refused));
-    else if (curl_multi_add_handle(d->curl.multi, d->curl.easy) != CURLM_OK)
-        fail(d, -ENOMEM, cv_strerror(-ENOMEM));
-}
-
-/* Adds "HOST:PORT:ADDRESS,ADDRESS" to what libcurl is told. */
-static int add_addresses(struct cv_dialling *d, const struct lookup *lookup,
-                         const struct addrinfo *list)
-{
-    char line[HOST_SIZE + 16 + ADDRESSES_MAX * (CV_ADDRESS_SIZE + 3)];
-    struct curl_slist *longer;
-    struct cv_text text;
-    int count = 0;
-
-    cv_text_init(&text, line, sizeof(line));
-    cv_text_str(&text, lookup->host);
-    cv_text_str(&text, ":");
-    cv_text_u64(&text, lookup->port);
-    for (const struct addrinfo *info = list; info && count < ADDRESSES_MAX; info = info->ai_next) {
-        char address[CV_ADDRESS_SIZE];
-
-        cv_address_host(address, info->ai_addr);
-        cv_text_str(&text, count++ ? ",[" : ":[");
-        cv_text_str(&text, address);
-        cv_text_str(&text, "]");
-    }
-    longer = curl_slist_append(d->addresses, line);
-    if (!longer)
-        return -ENOMEM;
-    d->addresses = longer;
-    return count ? 0 : UV_EAI_NONAME;
-}
-
-static int look_up_next(struct cv_dialling *d);
-
-static void on_resolved(uv_getaddrinfo_t *request, int status, struct addrinfo *list)
-{
-    struct cv_dialling *d = cv_container_of(request, struct cv_dialling, request);
-    const struct lookup *lookup = &d->lookups[d->looked_up];
-    int rc = status;
-
-    d->resolving = false;
-    if (!d->finished && rc == 0)
-        rc = add_addresses(d, lookup, list);
-    uv_freeaddrinfo(list);
-    if (!d->finished && rc == 0) {
-        d->looked_up++;
-        rc = look_up_next(d);
-    }
-    if (!d->finished && rc < 0) {
-        char why[TEXT_SIZE];
-
-        snprintf(why, sizeof(why), "%s: %s", lookup->host, cv_strerror(rc));
-        fail(d, rc, why);
-    }
-    unpin(d);
-}
-
-/* Looks up the next name that has to be, or goes on to connect. */
-static int look_up_next(struct cv_dialling *d)
-{
-    const struct addrinfo hints = {.ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM};
+    const char *why = "out of memory";
     int rc;
 
-    if (d->looked_up == d->lookup_count) {
-        connect_now(d);
+    if (outbound->has_curl)
         return 0;
-    }
-    rc = uv_getaddrinfo(&d->loop->uv, &d->request, on_resolved, d->lookups[d->looked_up].host, NULL,
-                        &hints);
+    rc = cv_curl_lib_load(&outbound->curl, &why);
+    if (rc < 0)
+        snprintf(d->why, sizeof(d->why), "a proxy needs libcurl: %s", why);
+    outbound->has_curl = rc == 0;
+    return rc;
+}
+
+static int begin(struct cv_dialling *d, struct cv_outbound *outbound,
+                 const struct cv_outbound_options *options)
+{
+    const char *proxy = options->proxy;
+    int rc = 0;
+
+    if (!proxy)
+        proxy = cv_proxy_find(options->host, options->tls, getenv);
+    if (options->tls && !(proxy && cv_proxied_is_hidden(proxy)))
+        rc = make_ssl(d, outbound, options);
+    if (rc == 0 && proxy)
+        rc = load_curl(d, outbound);
     if (rc < 0)
         return rc;
-    d->resolving = true;
-    d->pins++;
-    return 0;
-}
-
-/* Notes a name for looking up, unless it is an address. */
-static int add_lookup(struct cv_dialling *d, const char *host, uint16_t port)
-{
-    struct lookup *lookup = &d->lookups[d->lookup_count];
-    struct sockaddr_storage address;
-
-    if (strlen(host) >= sizeof(lookup->host))
-        return -ENAMETOOLONG;
-    if (cv_address_parse(&address, host, port) == 0)
-        return 0;
-    memcpy(lookup->host, host, strlen(host) + 1);
-    lookup->port = port;
-    d->lookup_count++;
-    return 0;
-}
-
-/* Notes the proxy's name; and the target's, when there is no proxy or one that takes addresses
- * only. */
-static int plan_lookups(struct cv_dialling *d, const char *host, uint16_t port, const char *proxy)
-{
-    char *proxy_host = NULL, *proxy_port = NULL, *scheme = NULL;
-    CURLU *url = curl_url();
-    bool local;
-    int rc;
-
-    if (!proxy) {
-        curl_url_cleanup(url);
-        return add_lookup(d, host, port);
-    }
-    if (!url)
-        return -ENOMEM;
-    rc = CV_ESYNTAX;
-    if (curl_url_set(url, CURLUPART_URL, proxy, CURLU_GUESS_SCHEME | CURLU_NON_SUPPORT_SCHEME) ==
-            CURLUE_OK &&
-        curl_url_get(url, CURLUPART_SCHEME, &scheme, 0) == CURLUE_OK &&
-        curl_url_get(url, CURLUPART_HOST, &proxy_host, 0) == CURLUE_OK) {
-        const char *usual = strcmp(scheme, "https") == 0 ? "443" : "1080"; /* CURLOPT_PROXY(3) */
-
-        curl_url_get(url, CURLUPART_PORT, &proxy_port, 0);
-        local = strcmp(scheme, "socks4") == 0 || strcmp(scheme, "socks5") == 0;
-        rc = local ? add_lookup(d, host, port) : 0;
-        if (rc == 0 && proxy_host[0] != '[')
-            rc = add_lookup(d, proxy_host, (uint16_t)atoi(proxy_port ? proxy_port : usual));
-    }
-    curl_free(proxy_host);
-    curl_free(proxy_port);
-    curl_free(scheme);
-    curl_url_cleanup(url);
+    if (proxy)
+        rc = cv_proxied_dial(&d->proxied, d->loop, &outbound->curl, options, proxy, on_proxied, d);
+    else
+        rc = cv_connect_start(&d->connecting, d->loop,
+                              &(struct cv_connect_options){.host = options->host,
+                                                           .port = options->port,
+                                                           .timeout = options->timeout,
+                                                           .done = on_connected,
+                                                           .ctx = d});
+    if (rc < 0)
+        snprintf(d->why, sizeof(d->why), "%s", cv_strerror(rc));
     return rc;
 }
 
 /* "HOST:PORT", an IPv6 address in brackets. */
-static void join(char out[URL_SIZE], const char *host, uint16_t port)
+static void name_target(struct cv_dialling *d, const struct cv_outbound_options *options)
 {
-    snprintf(out, URL_SIZE, strchr(host, ':') ? "[%.*s]:%u" : "%.*s:%u", HOST_SIZE, host,
-             (unsigned)port);
-}
-
-static void set_tls_options(struct cv_dialling *d, const struct cv_outbound_options *options)
-{
-    set_long(d, CURLOPT_SSLVERSION, CURL_SSLVERSION_TLSv1_2);
-    set_long(d, CURLOPT_SSL_VERIFYPEER, !options->insecure);
-    set_long(d, CURLOPT_SSL_VERIFYHOST, options->insecure ? 0 : 2);
-    set(d, CURLOPT_CAINFO, options->ca_file);
-    if (options->ca_file) /* that file alone: libcurl would trust the system's folder besides */
-        set(d, CURLOPT_CAPATH, NULL);
-    set(d, CURLOPT_SSLCERT, options->cert_file);
-    set(d, CURLOPT_SSLKEY, options->key_file);
-    curl_easy_setopt(d->curl.easy, CURLOPT_SSL_CTX_FUNCTION, on_curl_ssl);
-    set(d, CURLOPT_SSL_CTX_DATA, d);
-}
-
-static int set_target(struct cv_dialling *d, const struct cv_outbound_options *options)
-{
-    char url[URL_SIZE + 16], authority[URL_SIZE];
-    char connect_to[URL_SIZE + 2];
-
-    join(d->target, options->host, options->port);
-    join(authority, options->server_name ? options->server_name : options->host, options->port);
-    snprintf(url, sizeof(url), "%s://%s/", options->tls ? "https" : "http", authority);
-    set(d, CURLOPT_URL, url);
-    if (!options->server_name)
-        return 0;
-    snprintf(connect_to, sizeof(connect_to), "::%s", d->target);
-    d->connect_to = curl_slist_append(NULL, connect_to);
-    if (!d->connect_to)
-        return -ENOMEM;
-    set(d, CURLOPT_CONNECT_TO, d->connect_to);
-    return 0;
-}
-
-static int set_options(struct cv_dialling *d, const struct cv_outbound_options *options)
-{
-    const char *proxy = options->proxy;
-    int rc = set_target(d, options);
-
-    if (!proxy)
-        proxy = cv_proxy_find(options->host, options->tls, getenv);
-    set(d, CURLOPT_PROXY, proxy ? proxy : ""); /* "": libcurl is not to look into the environment */
-    set(d, CURLOPT_NOPROXY, "");
-    set_long(d, CURLOPT_HTTPPROXYTUNNEL, 1);
-    set_long(d, CURLOPT_CONNECT_ONLY, 1);
-    set_long(d, CURLOPT_HTTP_VERSION, CURL_HTTP_VERSION_1_1); /* all that ALPN shall offer */
-    set_long(d, CURLOPT_NOSIGNAL, 1);
-    set_long(d, CURLOPT_TCP_NODELAY, 1);
-    set_long(d, CURLOPT_TCP_KEEPALIVE, 1);
-    set(d, CURLOPT_PROTOCOLS_STR, "http,https");
-    set(d, CURLOPT_ERRORBUFFER, d->error);
-    set_tls_options(d, options);
-    if (rc == 0 && d->refused != CURLE_OK)
-        rc = d->refused == CURLE_OUT_OF_MEMORY ? -ENOMEM : CV_ESYNTAX;
-    return rc < 0 ? rc : plan_lookups(d, options->host, options->port, proxy);
-}
-
-static int set_up(struct cv_dialling *d, const struct cv_outbound_options *options)
-{
-    if (strlen(options->host) >= HOST_SIZE ||
-        (options->server_name && strlen(options->server_name) >= HOST_SIZE))
-        return -ENAMETOOLONG;
-    d->curl.multi = curl_multi_init();
-    d->curl.easy = curl_easy_init();
-    if (!d->curl.multi || !d->curl.easy)
-        return -ENOMEM;
-    curl_multi_setopt(d->curl.multi, CURLMOPT_SOCKETFUNCTION, on_curl_socket);
-    curl_multi_setopt(d->curl.multi, CURLMOPT_SOCKETDATA, d);
-    curl_multi_setopt(d->curl.multi, CURLMOPT_TIMERFUNCTION, on_curl_timer);
-    curl_multi_setopt(d->curl.multi, CURLMOPT_TIMERDATA, d);
-    return set_options(d, options);
-}
-
-/* The first step is done from the loop, so that `done` never comes before cv_outbound_dial() has
- * returned. */
-static void on_begin(uv_timer_t *timer)
-{
-    struct cv_dialling *d = timer->data;
-    int rc = look_up_next(d);
-
-    if (rc < 0)
-        fail(d, rc, cv_strerror(rc));
+    snprintf(d->target, sizeof(d->target), strchr(options->host, ':') ? "[%s]:%u" : "%s:%u",
+             options->host, (unsigned)options->port);
 }
 
 int cv_outbound_dial(struct cv_dialling **out, struct cv_outbound *outbound,
                      const struct cv_outbound_options *options, cv_outbound_done *done, void *ctx)
 {
     struct cv_loop *loop = outbound->loop;
-    struct cv_dialling *d = cv_alloc_zero(&loop->alloc, sizeof(*d));
-    int rc;
+    struct cv_dialling *d;
 
+    if (strlen(options->host) >= CV_OUTBOUND_HOST_SIZE ||
+        (options->server_name && strlen(options->server_name) >= CV_OUTBOUND_HOST_SIZE))
+        return -ENAMETOOLONG;
+    d = cv_alloc_zero(&loop->alloc, sizeof(*d));
     if (!d)
         return -ENOMEM;
-    *d = (struct cv_dialling){.loop = loop, .done = done, .ctx = ctx, .tls = options->tls};
-    cv_list_init(&d->watches);
-    rc = set_up(d, options);
-    if (rc < 0) {
-        cv_curl_close(&d->curl);
-        d->pins = 1;
-        unpin(d);
-        return rc;
-    }
+    *d = (struct cv_dialling){.loop = loop, .done = done, .ctx = ctx, .pins = 2};
+    name_target(d, options);
     cv_list_push_back(&outbound->dials, &d->link);
     uv_timer_init(&loop->uv, &d->deadline);
-    uv_timer_init(&loop->uv, &d->tick);
-    d->deadline.data = d->tick.data = d;
-    d->pins = 2;
-    d->due = cv_loop_now(loop) + options->timeout;
+    uv_timer_init(&loop->uv, &d->begin);
+    d->deadline.data = d->begin.data = d;
     uv_update_time(&loop->uv); /* timers count from the loop's last wake, which may be long ago */
     uv_timer_start(&d->deadline, on_deadline, cv_loop_delay(0, options->timeout), 0);
-    uv_timer_start(&d->tick, on_begin, 0, 0);
+    d->error = begin(d, outbound, options);
+    if (d->error)
+        uv_timer_start(&d->begin, on_begin, 0, 0);
     *out = d;
     return 0;
 }
@@ -568,7 +267,6 @@ int cv_outbound_dial(struct cv_dialling **out, struct cv_outbound *outbound,
 void cv_outbound_cancel(struct cv_dialling *dialling)
 {
     stop(dialling);
-    cv_curl_close(&dialling->curl);
 }
 
 int cv_outbound_new(struct cv_outbound **out, struct cv_loop *loop)
@@ -577,12 +275,9 @@ int cv_outbound_new(struct cv_outbound **out, struct cv_loop *loop)
 
     if (!outbound)
         return -ENOMEM;
-    if (curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK) { /* counted: each has its cleanup */
-        cv_free(&loop->alloc, outbound);
-        return -ENOMEM;
-    }
     outbound->loop = loop;
     cv_list_init(&outbound->dials);
+    cv_tls_sessions_init(&outbound->sessions, &loop->alloc);
     *out = outbound;
     return 0;
 }
@@ -593,6 +288,8 @@ void cv_outbound_free(struct cv_outbound *outbound)
         return;
     cv_list_each_safe (entry, &outbound->dials)
         cv_outbound_cancel(cv_container_of(entry, struct cv_dialling, link));
-    curl_global_cleanup();
+    cv_tls_sessions_deinit(&outbound->sessions);
+    if (outbound->has_curl)
+        cv_curl_lib_unload(&outbound->curl);
     cv_free(&outbound->loop->alloc, outbound);
 }

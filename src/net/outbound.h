@@ -3,9 +3,9 @@
 
 #include "net/stream.h"
 
-/* Connections that an agent or a dialling peer makes to a server, by libcurl (CURLOPT_CONNECT_ONLY
- * on the loop): happy eyeballs, TLS with CAs and client certificates, proxies from options or
- * environment. Names are resolved by libuv's pool beforehand, so that libcurl starts no thread. */
+/* Connections that an agent or a dialling peer makes to a server: happy eyeballs, TLS with CAs and
+ * client certificates by our own means; and through a proxy, from options or environment, by
+ * libcurl, which is loaded when the first one is met. */
 struct cv_outbound; /* one a loop */
 
 int cv_outbound_new(struct cv_outbound **out, struct cv_loop *loop) CV_MUST_USE;
@@ -20,7 +20,7 @@ struct cv_outbound_options { /* strings are copied */
     bool tls;
     bool insecure;                    /* do not verify the certificate */
     const char *ca_file;              /* NULL: the system's */
-    const char *cert_file, *key_file; /* client certificate, or NULL */
+    const char *cert_file, *key_file; /* client certificate, or NULL for both */
     const char *server_name;          /* name to verify and to send as SNI, NULL: host */
     const char *proxy;                /* URL, NULL: from https_proxy, http_proxy, no_proxy */
     uint64_t timeout;                 /* microseconds, until TLS stands */
@@ -28,8 +28,8 @@ struct cv_outbound_options { /* strings are copied */
 
 /* The end, exactly once unless cancelled, never before cv_outbound_dial() returned. @stream is the
  * callee's, or NULL with @error (-errno or one of ours; -ECONNREFUSED, -ETIMEDOUT, CV_EDENIED for a
- * certificate that does not verify) and @text, one line that says what failed and why, borrowed for
- * the call. */
+ * certificate that does not verify, CV_ESYNTAX for a file or proxy that cannot be used, -ELIBACC
+ * without libcurl) and @text, one line that says what failed and why, borrowed for the call. */
 typedef void cv_outbound_done(void *ctx, struct cv_stream *stream, int error, const char *text);
 
 struct cv_dialling;

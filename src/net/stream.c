@@ -140,24 +140,34 @@ void cv_stream_waits(struct cv_stream *stream, int recv_direction, int send_dire
     (void)!update_poll(stream); /* only fails when the socket is gone, as the next call will say */
 }
 
-static ssize_t plain_recv(struct cv_stream *stream, void *buf, size_t len)
+ssize_t cv_socket_recv(int fd, void *buf, size_t len)
 {
     ssize_t n;
 
     do
-        n = recv(stream->fd, buf, len, MSG_DONTWAIT);
+        n = recv(fd, buf, len, MSG_DONTWAIT);
     while (n < 0 && errno == EINTR);
     return n < 0 ? -errno : n;
 }
 
-static ssize_t plain_send(struct cv_stream *stream, const void *buf, size_t len)
+ssize_t cv_socket_send(int fd, const void *buf, size_t len)
 {
     ssize_t n;
 
     do
-        n = send(stream->fd, buf, len, MSG_DONTWAIT | MSG_NOSIGNAL);
+        n = send(fd, buf, len, MSG_DONTWAIT | MSG_NOSIGNAL);
     while (n < 0 && errno == EINTR);
     return n < 0 ? -errno : n;
+}
+
+static ssize_t plain_recv(struct cv_stream *stream, void *buf, size_t len)
+{
+    return cv_socket_recv(stream->fd, buf, len);
+}
+
+static ssize_t plain_send(struct cv_stream *stream, const void *buf, size_t len)
+{
+    return cv_socket_send(stream->fd, buf, len);
 }
 
 static void plain_close(struct cv_stream *stream)

@@ -6,8 +6,8 @@
 
 #include "net/loop.h"
 
-/* A non-blocking stream of bytes on the loop: a plain socket, TLS over an accepted socket
- * (OpenSSL), or a connection that libcurl made (net/outbound.h), plain or TLS. Whoever holds it
+/* A non-blocking stream of bytes on the loop: a plain socket, TLS over a socket (OpenSSL), or a
+ * connection through a proxy that is spoken to by TLS (libcurl, net/outbound.h). Whoever holds it
  * reads and writes by itself and asks to be woken. */
 struct cv_stream;
 
@@ -45,14 +45,14 @@ int cv_stream_watch(struct cv_stream *stream, int events) CV_MUST_USE;
  */
 ssize_t cv_stream_recv(struct cv_stream *stream, void *buf, size_t len) CV_MUST_USE;
 
-/* Sends some of @len bytes; returns how many, with TLS at most one record (16 KiB). After -EAGAIN
- * the next call must offer the same bytes first (they may have moved). -EPIPE and the like as
- * -errno; SIGPIPE is never raised. */
+/* Sends some of @len bytes; returns how many. After less than all, and after -EAGAIN, the next call
+ * must go on with the bytes that were not taken (they may have moved, and more may follow): TLS may
+ * hold them already. -EPIPE and the like as -errno; SIGPIPE is never raised. */
 ssize_t cv_stream_send(struct cv_stream *stream, const void *buf, size_t len) CV_MUST_USE;
 
 /* Sends TLS's close_notify if possible and FIN, waiting for room by itself; reading goes on,
- * writing does not. With TLS, bytes refused with -EAGAIN and not offered again before make the end
- * a cut. */
+ * writing does not. Bytes that were not taken are lost, or, with TLS, the first of them may still
+ * arrive. */
 void cv_stream_shutdown(struct cv_stream *stream);
 
 /* Makes the coming close send RST in place of FIN, so that the other end sees an error. */

@@ -48,4 +48,8 @@ void cv_stream_start(struct cv_stream *stream, const struct cv_stream_kind *kind
  * for. */
 void cv_stream_waits(struct cv_stream *stream, int recv_direction, int send_direction);
 
+/* recv() and send() on a socket, never waiting and never raising SIGPIPE: a count or -errno. */
+ssize_t cv_socket_recv(int fd, void *buf, size_t len) CV_MUST_USE;
+ssize_t cv_socket_send(int fd, const void *buf, size_t len) CV_MUST_USE;
+
 #endif

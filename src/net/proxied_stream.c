@@ -1,4 +1,4 @@
-#include "net/outbound_stream.h"
+#include "net/proxied_stream.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -25,10 +25,12 @@ static struct curl_stream *curl_of(struct cv_stream *stream)
 
 void cv_curl_close(struct cv_curl *curl)
 {
+    if (!curl->lib)
+        return; /* handed on */
     if (curl->multi && curl->easy)
-        curl_multi_remove_handle(curl->multi, curl->easy);
-    curl_easy_cleanup(curl->easy);
-    curl_multi_cleanup(curl->multi);
+        curl->lib->multi_remove_handle(curl->multi, curl->easy);
+    curl->lib->easy_cleanup(curl->easy);
+    curl->lib->multi_cleanup(curl->multi);
     *curl = (struct cv_curl){0};
 }
 
@@ -37,7 +39,9 @@ static SSL *ssl_of(const struct curl_stream *stream)
 {
     struct curl_tlssessioninfo *info = NULL;
 
-    if (curl_easy_getinfo(stream->curl.easy, CURLINFO_TLS_SSL_PTR, &info) != CURLE_OK || !info)
+    if (stream->curl.lib->easy_getinfo(stream->curl.easy, CURLINFO_TLS_SSL_PTR, &info) !=
+            CURLE_OK ||
+        !info)
         return NULL;
     return info->internals;
 }
@@ -93,7 +97,7 @@ static ssize_t curl_recv(struct cv_stream *base, void *buf, size_t len)
         size_t n = 0;
 
         errno = 0;
-        code = curl_easy_recv(stream->curl.easy, (uint8_t *)buf + got, len - got, &n);
+        code = stream->curl.lib->easy_recv(stream->curl.easy, (uint8_t *)buf + got, len - got, &n);
         stream->more = code == CURLE_OK && n > 0;
         if (!stream->more)
             break;
@@ -123,7 +127,7 @@ static ssize_t curl_send(struct cv_stream *base, const void *buf, size_t len)
     if (len == 0)
         return 0;
     errno = 0;
-    code = curl_easy_send(stream->curl.easy, buf, len, &n);
+    code = stream->curl.lib->easy_send(stream->curl.easy, buf, len, &n);
     if (code != CURLE_OK && code != CURLE_AGAIN)
         return fatal_code(stream, errno, -EPIPE);
     if (code == CURLE_AGAIN)
@@ -189,8 +193,8 @@ static const struct cv_stream_kind tls_kind = {
     .buffered = curl_buffered,
 };
 
-/* Plain to the server, through TLS to a proxy. */
-static const struct cv_stream_kind proxied_kind = {
+/* Plain to the server, by TLS to the proxy. */
+static const struct cv_stream_kind hidden_kind = {
     .tls = false,
     .recv = curl_recv,
     .send = curl_send,
@@ -199,41 +203,38 @@ static const struct cv_stream_kind proxied_kind = {
     .buffered = curl_buffered,
 };
 
-/* A plain connection needs nothing of libcurl any more: a second descriptor of it outlives
- * libcurl's. */
-static int new_plain(struct cv_stream **out, struct cv_loop *loop, struct cv_curl *curl, int fd)
+static curl_socket_t socket_of(const struct cv_curl *curl)
 {
-    int own = fcntl(fd, F_DUPFD_CLOEXEC, 0);
-    int rc;
+    curl_socket_t fd = CURL_SOCKET_BAD;
 
-    if (own < 0)
-        return -errno;
-    rc = cv_stream_new(out, loop, own);
-    if (rc < 0) {
-        close(own);
-        return rc;
-    }
-    cv_curl_close(curl);
-    return 0;
+    if (curl->lib->easy_getinfo(curl->easy, CURLINFO_ACTIVESOCKET, &fd) != CURLE_OK || fd < 0)
+        return -ENOTCONN;
+    return fd;
+}
+
+int cv_curl_take_socket(const struct cv_curl *curl)
+{
+    int fd = socket_of(curl);
+    int own = fd < 0 ? fd : fcntl(fd, F_DUPFD_CLOEXEC, 0);
+
+    return own < 0 && fd >= 0 ? -errno : own;
 }
 
 int cv_stream_new_curl(struct cv_stream **out, struct cv_loop *loop, struct cv_curl *curl, bool tls)
 {
-    curl_socket_t fd = CURL_SOCKET_BAD;
+    int fd = socket_of(curl);
     struct curl_stream *stream;
 
-    if (curl_easy_getinfo(curl->easy, CURLINFO_ACTIVESOCKET, &fd) != CURLE_OK || fd < 0)
-        return -ENOTCONN;
-    if (curl->tls_layers == 0)
-        return new_plain(out, loop, curl, fd);
+    if (fd < 0)
+        return fd;
     stream = cv_alloc_zero(&loop->alloc, sizeof(*stream));
     if (!stream)
         return -ENOMEM;
     fcntl(fd, F_SETFD, FD_CLOEXEC);
-    cv_stream_start(&stream->base, tls ? &tls_kind : &proxied_kind, loop, fd);
+    cv_stream_start(&stream->base, tls ? &tls_kind : &hidden_kind, loop, fd);
     stream->curl = *curl;
     *curl = (struct cv_curl){0};
-    curl_easy_setopt(stream->curl.easy, CURLOPT_ERRORBUFFER, stream->error);
+    stream->curl.lib->easy_setopt(stream->curl.easy, CURLOPT_ERRORBUFFER, stream->error);
     *out = &stream->base;
     return 0;
 }
