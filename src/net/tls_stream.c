@@ -134,7 +134,7 @@ static int owe(struct tls_stream *tls, const uint8_t *data, size_t len)
 
     if (!block)
         return -ENOMEM;
-    if (before)
+    if (tls->owed && before)
         memcpy(block, tls->owed + tls->owed_start, before);
     memcpy(block + before, data, len);
     cv_free(&tls->base.loop->alloc, tls->owed);
