@@ -96,6 +96,11 @@ class Player:
             )
         return frame
 
+    def drop_errors(self, conn):
+        """Forgets the Errors on @conn that are here."""
+        while self.frames and (self.frames[0].kind, self.frames[0].conn) == (wire.ERROR, conn):
+            self.frames.popleft()
+
     def expect_data(self, conn, body):
         """The stream of @conn goes on with @body."""
         self.wait(
