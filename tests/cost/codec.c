@@ -23,7 +23,7 @@ static uint64_t head(const struct cv_frame *frame)
 
     if (cost_check(cv_frame_decode(&back, bytes, len), "a head is refused") != (int)len)
         cost_fail("a head is cut");
-    return (uint64_t)(back.id + back.conn_id + back.type) + len;
+    return (uint64_t)back.id + (uint64_t)back.conn_id + (uint64_t)back.type + len;
 }
 
 /* As on a young session. */
