@@ -35,10 +35,9 @@ struct advertise {
     struct cv_advertiser *advertiser;
     struct cv_timer *timer;
     struct state state;
-    struct cv_ssdp_identity identity;
+    struct advertise_page *page; /* borrowed */
     struct door doors[DOORS_MAX];
     size_t door_count;
-    char name[300]; /* friendlyName */
     bool closing;
 };
 
@@ -219,22 +218,22 @@ static void on_changed(void *ctx)
 
 /* Starting */
 
-static void describe(const struct advertise *advertise, struct cv_description *out)
+static void describe(const struct advertise_page *page, struct cv_description *out)
 {
-    *out = (struct cv_description){.identity = &advertise->identity,
-                                   .name = advertise->name,
+    *out = (struct cv_description){.identity = &page->identity,
+                                   .name = page->name,
                                    .version = CULVERT_VERSION,
-                                   .tls = advertise->config->tls_cert != NULL};
+                                   .tls = page->tls};
 }
 
 int advertise_describe(void *ctx, const char *host, char *out, size_t size)
 {
-    const struct advertise *advertise = *(struct advertise **)ctx;
+    const struct advertise_page *page = ctx;
     struct cv_description description;
 
-    if (!advertise)
+    if (!page->shown)
         return 0;
-    describe(advertise, &description);
+    describe(page, &description);
     description.authority = host;
     return cv_description_write(out, size, &description);
 }
@@ -267,7 +266,8 @@ static void name_device(struct advertise *advertise)
 {
     const struct cv_server_config *config = advertise->config;
     char host[256] = "";
-    struct cv_ssdp_identity *identity = &advertise->identity;
+    struct advertise_page *page = advertise->page;
+    struct cv_ssdp_identity *identity = &page->identity;
 
     snprintf(identity->uuid, sizeof(identity->uuid), "%s",
              config->advertise_uuid ? config->advertise_uuid : advertise->state.uuid);
@@ -276,7 +276,8 @@ static void name_device(struct advertise *advertise)
     if (!config->advertise_type)
         snprintf(identity->service, sizeof(identity->service), "%s", CV_SSDP_SERVICE);
     gethostname(host, sizeof(host) - 1);
-    snprintf(advertise->name, sizeof(advertise->name), "Culvert on %s", host);
+    snprintf(page->name, sizeof(page->name), "Culvert on %s", host);
+    page->tls = config->tls_cert != NULL;
 }
 
 static int open_advertiser(struct advertise *advertise)
@@ -288,8 +289,8 @@ static int open_advertiser(struct advertise *advertise)
     int rc;
 
     ssdp_server(server);
-    describe(advertise, &description);
-    machine.identity = advertise->identity;
+    describe(advertise->page, &description);
+    machine.identity = advertise->page->identity;
     machine.server = server;
     machine.config = cv_description_config(&description);
     rc = cv_advertiser_new(&advertise->advertiser, &machine, &loop->alloc, &loop->random);
@@ -316,7 +317,7 @@ static int open_sockets(struct advertise *advertise, struct cv_config_error *err
     return rc < 0 ? fail(error, EXIT_OPEN, "port 1900 of --advertise", rc) : EXIT_OK;
 }
 
-int advertise_open(struct advertise **out, struct cv_loop *loop,
+int advertise_open(struct advertise **out, struct advertise_page *page, struct cv_loop *loop,
                    const struct cv_server_config *config, struct cv_listener *const *doors,
                    struct cv_config_error *error)
 {
@@ -329,6 +330,7 @@ int advertise_open(struct advertise **out, struct cv_loop *loop,
     if (!advertise)
         return fail(error, EXIT_RUNTIME, "advertise", -ENOMEM);
     advertise->loop = loop;
+    advertise->page = page;
     advertise->config = config;
     for (size_t i = 0; i < config->listens.count && advertise->door_count < DOORS_MAX; i++)
         advertise->door_count += read_door(&advertise->doors[advertise->door_count],
@@ -344,6 +346,7 @@ int advertise_open(struct advertise **out, struct cv_loop *loop,
         return code;
     }
     take_links(advertise);
+    page->shown = true;
     *out = advertise;
     return EXIT_OK;
 }

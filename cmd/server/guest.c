@@ -10,7 +10,7 @@
 /* An agent with a session here. It is what routes lead to. */
 struct guest {
     struct cv_list link;
-    struct server *server;    /* borrowed */
+    struct worker *worker;    /* borrowed */
     struct cv_tunnel *tunnel; /* first told of its end by on_closed() */
     uint64_t id;              /* in the manager */
     char key[CV_KEY_MAX + 1];
@@ -21,7 +21,7 @@ struct guest {
 
 static const struct cv_log *log_of(const struct guest *guest)
 {
-    return &guest->server->loop.log;
+    return &guest->worker->loop.log;
 }
 
 static const char *notice_text(enum cv_notice notice)
@@ -46,7 +46,7 @@ static void complain(struct guest *guest, int64_t conn_id, const char *what)
 {
     uint64_t dropped;
 
-    if (!cv_log_allow(&guest->complaints, cv_loop_now(&guest->server->loop), &dropped))
+    if (!cv_log_allow(&guest->complaints, cv_loop_now(&guest->worker->loop), &dropped))
         return;
     if (dropped)
         cv_log(log_of(guest), CV_LOG_WARN, "client %s: %llu more such lines left out", guest->key,
@@ -70,7 +70,7 @@ static void on_event(void *ctx, struct cv_tunnel *tunnel, const struct cv_sessio
         break;
     case CV_EVENT_ADD_CLIENT:
     case CV_EVENT_REMOVE_CLIENT:
-        rc = cv_manager_announced(guest->server->manager, guest->id,
+        rc = cv_manager_announced(guest->worker->manager, guest->id,
                                   event->kind == CV_EVENT_ADD_CLIENT, event->text, event->text_len,
                                   event->session_key);
         if (rc == -ENOMEM) /* a route would be missing as long as the session lasts */
@@ -91,11 +91,11 @@ static void on_event(void *ctx, struct cv_tunnel *tunnel, const struct cv_sessio
 }
 
 /* Sends what joining or leaving queued on other sessions. */
-static void wake_others(struct server *server)
+static void wake_others(struct worker *worker)
 {
     struct cv_wake wake;
 
-    while (cv_manager_poll(server->manager, &wake)) {
+    while (cv_manager_poll(worker->manager, &wake)) {
         struct guest *other = wake.owner;
 
         if (wake.error < 0)
@@ -105,61 +105,89 @@ static void wake_others(struct server *server)
     }
 }
 
+/* Tells the other workers. */
+static void leave(struct guest *guest)
+{
+    atomic_fetch_sub(&guest->worker->server->sessions, 1);
+    if (server_found(guest->worker, guest->key, false) < 0)
+        cv_log(log_of(guest), CV_LOG_ERROR, "client %s: out of memory", guest->key);
+}
+
 static void on_closed(void *ctx, struct cv_tunnel *tunnel, int error, const char *text)
 {
     struct guest *guest = ctx;
-    struct server *server = guest->server;
+    struct worker *worker = guest->worker;
 
     (void)tunnel;
-    cv_log(&server->loop.log, error == CV_ECLOSED ? CV_LOG_INFO : CV_LOG_WARN,
+    cv_log(&worker->loop.log, error == CV_ECLOSED ? CV_LOG_INFO : CV_LOG_WARN,
            "client %s: session %llu ended: %s", guest->key, (unsigned long long)guest->id, text);
-    if (cv_manager_leave(server->manager, guest->id) == 0)
-        wake_others(server);
+    if (cv_manager_leave(worker->manager, guest->id) == 0) {
+        leave(guest);
+        wake_others(worker);
+    }
     cv_list_remove(&guest->link);
-    cv_free(&server->loop.alloc, guest);
-    server_check_drained(server);
+    cv_free(&worker->loop.alloc, guest);
+    server_check_drained(worker);
 }
 
-static int64_t make_session_key(struct server *server)
+static int64_t make_session_key(struct worker *worker)
 {
-    return (int64_t)(cv_random_u64(&server->loop.random) >> 1);
+    return (int64_t)(cv_random_u64(&worker->loop.random) >> 1);
 }
 
-static int open_session(struct server *server, const struct cv_front_guest *from,
+static int open_session(struct worker *worker, const struct cv_front_guest *from,
                         struct cv_session **session)
 {
     struct cv_session_config config = cv_session_defaults(CV_SESSION_ACCEPTOR);
+    struct server *server = worker->server;
 
     config.culvert = from->culvert;
     config.features = from->features;
-    config.key = make_session_key(server);
+    config.key = make_session_key(worker);
     config.max_conns = (uint32_t)server->config->limits.max_conns_per_session;
     config.parent = &server->budget;
     snprintf(config.name, sizeof(config.name), "%s", from->key);
-    return cv_session_new(session, &config, &server->loop.alloc, &server->loop.random,
-                          cv_loop_now(&server->loop));
+    return cv_session_new(session, &config, &worker->loop.alloc, &worker->loop.random,
+                          cv_loop_now(&worker->loop));
+}
+
+/* Becomes one that routes lead to; the limit is looked at once more, as several workers may have
+ * seen the last place free. */
+static int enlist(struct guest *guest, struct cv_session *session)
+{
+    struct worker *worker = guest->worker;
+    struct server *server = worker->server;
+    int rc = CV_EFULL;
+
+    if (atomic_fetch_add(&server->sessions, 1) < server->config->limits.max_sessions)
+        rc = cv_manager_join(worker->manager, CV_MEMBER_AGENT, guest->key, session, guest,
+                             cv_loop_now(&worker->loop), &guest->id);
+    if (rc < 0) {
+        atomic_fetch_sub(&server->sessions, 1);
+        return rc;
+    }
+    return server_found(worker, guest->key, true);
 }
 
 /* Makes the tunnel and joins; on failure everything is undone. */
 static int join(struct guest *guest, const struct cv_front_guest *from)
 {
-    struct server *server = guest->server;
+    struct worker *worker = guest->worker;
     struct cv_tunnel_owner owner = {.event = on_event, .closed = on_closed, .ctx = guest};
     struct cv_session *session;
-    int rc = open_session(server, from, &session);
+    int rc = open_session(worker, from, &session);
 
     if (rc < 0) {
         cv_stream_close(from->stream);
         return rc;
     }
-    rc = cv_tunnel_new(&guest->tunnel, &server->loop, from->stream, session, from->early,
+    rc = cv_tunnel_new(&guest->tunnel, &worker->loop, from->stream, session, from->early,
                        from->early_len, &owner);
     if (rc < 0)
         return rc;
     cv_tunnel_may_rest(guest->tunnel);
-    cv_list_push_back(&server->guests, &guest->link);
-    rc = cv_manager_join(server->manager, CV_MEMBER_AGENT, guest->key, session, guest,
-                         cv_loop_now(&server->loop), &guest->id);
+    cv_list_push_back(&worker->guests, &guest->link);
+    rc = enlist(guest, session);
     if (rc < 0) /* on_closed() frees the guest */
         cv_tunnel_close(guest->tunnel, CV_WS_POLICY, cv_strerror(rc));
     return 0;
@@ -167,15 +195,15 @@ static int join(struct guest *guest, const struct cv_front_guest *from)
 
 void guest_welcome(void *ctx, const struct cv_front_guest *from)
 {
-    struct server *server = ctx;
-    struct guest *guest = cv_alloc_zero(&server->loop.alloc, sizeof(*guest));
+    struct worker *worker = ctx;
+    struct guest *guest = cv_alloc_zero(&worker->loop.alloc, sizeof(*guest));
     char peer[64];
     int rc = -ENOMEM;
 
     snprintf(peer, sizeof(peer), "%s", cv_stream_peer(from->stream));
     if (guest) {
         cv_list_init(&guest->link);
-        guest->server = server;
+        guest->worker = worker;
         snprintf(guest->key, sizeof(guest->key), "%s", from->key);
         guest->has_digest = from->digest != NULL;
         if (from->digest)
@@ -185,20 +213,26 @@ void guest_welcome(void *ctx, const struct cv_front_guest *from)
         cv_stream_close(from->stream);
     }
     if (rc < 0) {
-        cv_log(&server->loop.log, CV_LOG_ERROR, "client %s from %s: %s", from->key, peer,
+        cv_log(&worker->loop.log, CV_LOG_ERROR, "client %s from %s: %s", from->key, peer,
                cv_strerror(rc));
-        cv_free(&server->loop.alloc, guest);
+        cv_free(&worker->loop.alloc, guest);
         return;
     }
-    cv_log(&server->loop.log, CV_LOG_INFO, "client %s: session %llu up from %s%s", guest->key,
+    cv_log(&worker->loop.log, CV_LOG_INFO, "client %s: session %llu up from %s%s", guest->key,
            (unsigned long long)guest->id, peer, from->culvert ? "" : " (no Culvert)");
-    wake_others(server);
+    wake_others(worker);
 }
 
-void guests_dismiss(struct server *server, uint16_t code, const char *reason)
+void guests_dismiss(struct worker *worker, uint16_t code, const char *reason)
 {
-    cv_list_each_safe (link, &server->guests)
+    cv_list_each_safe (link, &worker->guests)
         cv_tunnel_close(cv_container_of(link, struct guest, link)->tunnel, code, reason);
+}
+
+void guests_probe(struct worker *worker, const char *key)
+{
+    cv_manager_probe(worker->manager, key, cv_loop_now(&worker->loop));
+    wake_others(worker);
 }
 
 struct cv_tunnel *guest_tunnel(void *owner)
@@ -212,15 +246,15 @@ static struct cv_access_answer credential_of(const struct guest *guest)
 {
     struct cv_access_answer answer = {.why = CV_ACCESS_OK};
 
-    if (guest->has_digest && cv_access_agent(&answer, guest->server->credentials, guest->digest,
+    if (guest->has_digest && cv_access_agent(&answer, guest->worker->credentials, guest->digest,
                                              guest->key, strlen(guest->key), cv_wall_clock()) < 0)
         answer.credential = NULL;
     return answer;
 }
 
-void guests_recheck(struct server *server)
+void guests_recheck(struct worker *worker)
 {
-    cv_list_each_safe (link, &server->guests) {
+    cv_list_each_safe (link, &worker->guests) {
         struct guest *guest = cv_container_of(link, struct guest, link);
         struct cv_access_answer answer = credential_of(guest);
 

@@ -4,49 +4,104 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/error.h"
 #include "config/file.h"
 #include "net/linger.h"
 #include "net/log.h"
-#include "ws/ws.h"
 
 #define PROGRAM "culvert-server"
 
 #define LAST_MOMENT (1 * CV_SEC) /* for close frames, and for what sinks take at once */
 
-static const struct cv_credentials *credentials_now(void *ctx)
+static const struct cv_log *log_of(const struct server *server)
 {
-    return ((struct server *)ctx)->credentials;
+    return &server->workers[0].loop.log;
 }
 
-static bool has_room(void *ctx)
+static void order_all(struct server *server, enum worker_order order)
 {
-    const struct server *server = ctx;
+    for (unsigned i = 0; i < server->worker_count; i++)
+        worker_order(&server->workers[i], order);
+}
 
-    return cv_manager_stats(server->manager)->sessions < server->config->limits.max_sessions;
+/* What workers ask of the server. */
+
+bool server_enter(struct server *server)
+{
+    if (atomic_fetch_add(&server->conns, 1) < server->config->limits.max_conns)
+        return true;
+    atomic_fetch_sub(&server->conns, 1);
+    return false;
+}
+
+void server_leave(struct server *server)
+{
+    atomic_fetch_sub(&server->conns, 1);
+}
+
+int server_find(struct server *server, const char *key, uint64_t but)
+{
+    int worker;
+
+    if (server->worker_count == 1)
+        return but & 1 ? CV_ENOSESSION : 0;
+    uv_mutex_lock(&server->lock);
+    worker = cv_homes_find(server->homes, key, but);
+    uv_mutex_unlock(&server->lock);
+    return worker;
+}
+
+/* A client came back at another worker. */
+struct return_notice {
+    struct cv_mail mail;
+    char key[CV_KEY_MAX + 1];
+};
+
+static void on_return(struct cv_mail *mail, void *ctx, bool lost)
+{
+    struct return_notice *notice = cv_container_of(mail, struct return_notice, mail);
+
+    if (!lost)
+        guests_probe(ctx, notice->key);
+    free(notice);
+}
+
+/* One that is not told finds out by its own keep-alive. */
+static void tell_of_return(struct worker *worker, const char *key)
+{
+    struct return_notice *notice = calloc(1, sizeof(*notice));
+
+    if (!notice)
+        return;
+    notice->mail.deliver = on_return;
+    snprintf(notice->key, sizeof(notice->key), "%s", key);
+    cv_mailbox_post(&worker->mailbox, &notice->mail);
+}
+
+int server_found(struct worker *worker, const char *key, bool joined)
+{
+    struct server *server = worker->server;
+    uint64_t others = 0;
+    int rc;
+
+    if (server->worker_count == 1)
+        return 0;
+    uv_mutex_lock(&server->lock);
+    rc = cv_homes_put(server->homes, key, worker->index, cv_manager_newest(worker->manager, key),
+                      &others);
+    uv_mutex_unlock(&server->lock);
+    for (unsigned i = 0; joined && i < server->worker_count; i++)
+        if (others & (UINT64_C(1) << i))
+            tell_of_return(&server->workers[i], key);
+    return rc;
 }
 
 /* Stopping. */
 
-static void close_listeners(struct server *server)
-{
-    advertise_close(server->advertise);
-    server->advertise = NULL;
-    for (size_t i = 0; i < server->listener_count; i++)
-        cv_listener_close(server->listeners[i]);
-    for (size_t i = 0; i < server->forward_count; i++)
-        cv_listener_close(server->forwards[i].listener);
-    server->listener_count = server->forward_count = 0;
-    cv_front_free(server->front);
-    server->front = NULL;
-}
-
 /* Nobody is waited for any longer. */
 static void on_last_moment(uv_timer_t *timer)
 {
-    struct server *server = timer->data;
-
-    cv_tunnel_end_all(&server->loop, CV_REASON_KILLED);
-    cv_linger_end(&server->loop);
+    order_all(timer->data, WORKER_END);
 }
 
 /* Tells the agents to go; what is still open has a last moment. */
@@ -55,58 +110,104 @@ static void dismiss(struct server *server)
     if (server->gone)
         return;
     server->gone = true;
-    guests_dismiss(server, CV_WS_RESTART, "the server stops");
+    order_all(server, WORKER_DISMISS);
     uv_timer_start(&server->drain_timer, on_last_moment, LAST_MOMENT / CV_MSEC, 0);
     uv_unref((uv_handle_t *)&server->drain_timer); /* when everybody is gone sooner, so are we */
 }
 
-void server_check_drained(struct server *server)
+static void check_drained(struct server *server)
 {
-    if (server->draining && server->conns == 0)
+    if (atomic_load(&server->draining) && atomic_load(&server->conns) == 0)
         dismiss(server);
+}
+
+static void on_idle(struct cv_mail *mail, void *ctx, bool lost)
+{
+    const struct worker *first = ctx;
+
+    (void)mail;
+    if (!lost)
+        check_drained(first->server);
+}
+
+void server_check_drained(struct worker *worker)
+{
+    struct server *server = worker->server;
+
+    if (worker->index == 0) {
+        check_drained(server);
+    } else if (!worker->told_idle && atomic_load(&server->draining) &&
+               atomic_load(&server->conns) == 0) {
+        worker->told_idle = true;
+        worker->idle.deliver = on_idle;
+        cv_mailbox_post(&server->workers[0].mailbox, &worker->idle);
+    }
+}
+
+void server_worker_ended(struct server *server)
+{
+    if (--server->running == 0)
+        cv_mailbox_unref(&server->workers[0].mailbox);
 }
 
 static void on_drain_timeout(uv_timer_t *timer)
 {
     struct server *server = timer->data;
 
-    cv_log(&server->loop.log, CV_LOG_WARN, "drain: %llu connections did not end in time",
-           (unsigned long long)server->conns);
+    cv_log(log_of(server), CV_LOG_WARN, "drain: %llu connections did not end in time",
+           (unsigned long long)atomic_load(&server->conns));
     dismiss(server);
 }
 
 static void drain(struct server *server)
 {
-    server->draining = true;
-    cv_log(&server->loop.log, CV_LOG_INFO, "draining: %llu connections are open",
-           (unsigned long long)server->conns);
-    close_listeners(server);
+    atomic_store(&server->draining, true);
+    cv_log(log_of(server), CV_LOG_INFO, "draining: %llu connections are open",
+           (unsigned long long)atomic_load(&server->conns));
+    advertise_close(server->advertise);
+    server->advertise = NULL;
+    order_all(server, WORKER_CLOSE);
     uv_timer_start(&server->drain_timer, on_drain_timeout, server->config->drain_timeout / CV_MSEC,
                    0);
-    server_check_drained(server);
+    check_drained(server);
+}
+
+/* Reads the credentials for one worker. */
+static int load_credentials(struct worker *worker, struct cv_credentials **out,
+                            struct cv_config_error *error)
+{
+    return cv_credentials_load(out, &worker->loop.alloc, PROGRAM,
+                               worker->server->config->token_file, error);
+}
+
+static void reload_credentials(struct server *server)
+{
+    for (unsigned i = 0; i < server->worker_count; i++) {
+        struct worker *worker = &server->workers[i];
+        struct cv_credentials *fresh;
+        struct cv_config_error error;
+
+        if (load_credentials(worker, &fresh, &error) < 0) {
+            cv_log(log_of(server), CV_LOG_ERROR, "reload: %s", error.line);
+            return;
+        }
+        if (worker_replace_credentials(worker, fresh) < 0) {
+            cv_credentials_free(fresh);
+            cv_log(log_of(server), CV_LOG_ERROR, "reload: out of memory");
+        }
+    }
 }
 
 /* Reads credentials and certificates anew; what cannot be read leaves the old ones in force. */
 static void reload(struct server *server)
 {
-    const struct cv_server_config *config = server->config;
-    struct cv_credentials *fresh;
-    struct cv_config_error error;
     char tls_error[300];
 
-    if (config->token_file) {
-        if (cv_credentials_load(&fresh, &server->loop.alloc, PROGRAM, config->token_file, &error) <
-            0) {
-            cv_log(&server->loop.log, CV_LOG_ERROR, "reload: %s", error.line);
-        } else {
-            cv_credentials_free(server->credentials);
-            server->credentials = fresh;
-            guests_recheck(server);
-        }
-    }
+    if (server->config->token_file)
+        reload_credentials(server);
     if (server->tls && cv_tls_reload(server->tls, tls_error, sizeof(tls_error)) < 0)
-        cv_log(&server->loop.log, CV_LOG_ERROR, "reload: %s", tls_error);
-    cv_log(&server->loop.log, CV_LOG_INFO, "reloaded");
+        cv_log(log_of(server), CV_LOG_ERROR, "reload: %s", tls_error);
+    cv_log(log_of(server), CV_LOG_INFO, "reloaded");
 }
 
 static void on_signal(uv_signal_t *handle, int number)
@@ -117,7 +218,7 @@ static void on_signal(uv_signal_t *handle, int number)
         reload(server);
     else if (server->gone)
         on_last_moment(&server->drain_timer);
-    else if (server->draining)
+    else if (atomic_load(&server->draining))
         dismiss(server); /* the second one does not wait */
     else
         drain(server);
@@ -125,7 +226,7 @@ static void on_signal(uv_signal_t *handle, int number)
 
 /* Starting. */
 
-static int fail(struct cv_config_error *error, int code, const char *what, int rc)
+int server_fail(struct cv_config_error *error, int code, const char *what, int rc)
 {
     snprintf(error->line, sizeof(error->line), PROGRAM ": %s: %s", what, cv_strerror(rc));
     return code;
@@ -144,73 +245,69 @@ static int open_tls(struct server *server, struct cv_config_error *error)
     return EXIT_USAGE;
 }
 
-static int open_front(struct server *server, struct cv_config_error *error)
-{
-    const struct cv_strings *listens = &server->config->listens;
-    struct cv_front_config front = {.loop = &server->loop,
-                                    .tls = server->tls,
-                                    .credentials = credentials_now,
-                                    .room = has_room,
-                                    .welcome = guest_welcome,
-                                    .describe = advertise_describe,
-                                    .describe_ctx = &server->advertise,
-                                    .ctx = server};
-    int rc = cv_front_new(&server->front, &front);
-
-    server->listeners = calloc(listens->count, sizeof(struct cv_listener *));
-    if (rc < 0 || !server->listeners)
-        return fail(error, EXIT_RUNTIME, "front door", UV_ENOMEM);
-    for (size_t i = 0; i < listens->count; i++) {
-        rc = cv_listener_new(&server->listeners[i], &server->loop, listens->at[i],
-                             cv_front_accepted, server->front);
-        if (rc < 0)
-            return fail(error, EXIT_OPEN, listens->at[i], rc);
-        server->listener_count++;
-        cv_log(&server->loop.log, CV_LOG_INFO, "front door at %s%s",
-               cv_listener_address(server->listeners[i]), server->tls ? ", TLS" : "");
-    }
-    return EXIT_OK;
-}
-
-static int open_forwards(struct server *server, struct cv_config_error *error)
-{
-    const struct cv_forwards *rules = &server->config->forwards;
-
-    server->forwards = calloc(rules->count + 1, sizeof(struct forward));
-    if (!server->forwards)
-        return fail(error, EXIT_RUNTIME, "forwards", UV_ENOMEM);
-    for (size_t i = 0; i < rules->count; i++) {
-        int rc = forward_open(&server->forwards[i], server, &rules->at[i]);
-
-        if (rc < 0)
-            return fail(error, EXIT_OPEN, rules->at[i].listen, rc);
-        server->forward_count++;
-        cv_log(&server->loop.log, CV_LOG_INFO, "forward %s to %s/%s/%s",
-               cv_listener_address(server->forwards[i].listener), rules->at[i].client,
-               cv_proto_name(rules->at[i].proto), rules->at[i].address);
-    }
-    return EXIT_OK;
-}
-
-static int open_loop(struct server *server, struct cv_config_error *error)
+/* The workers' loops, and what belongs to the main one. */
+static int init_workers(struct server *server, struct cv_config_error *error)
 {
     const struct cv_server_config *config = server->config;
-    struct cv_manager_limits limits = {.max_sessions = (uint32_t)config->limits.max_sessions,
-                                       .max_announced = CV_MAX_ANNOUNCED};
+    struct worker *first;
     struct cv_log log;
-    int rc;
+    int code = EXIT_OK, rc;
 
     cv_log_stderr(&log, config->common.log_level, config->common.log_format == CV_LOG_JSON);
-    rc = cv_loop_init(&server->loop, &log);
-    if (rc < 0)
-        return fail(error, EXIT_RUNTIME, "event loop", rc);
-    rc = process_watch_signals(&server->signals, &server->loop, on_signal, server);
+    server->worker_count = (unsigned)config->threads;
+    server->workers = calloc(server->worker_count, sizeof(struct worker));
+    if (!server->workers)
+        return server_fail(error, EXIT_RUNTIME, "start", UV_ENOMEM);
+    for (unsigned i = 0; i < server->worker_count && code == EXIT_OK; i++)
+        code = worker_init(&server->workers[i], server, i, &log, error);
+    if (code != EXIT_OK)
+        return code;
+    first = &server->workers[0];
+    rc = process_watch_signals(&server->signals, &first->loop, on_signal, server);
     if (rc == 0)
-        rc = cv_manager_new(&server->manager, &server->loop.alloc, &limits);
+        rc = uv_mutex_init(&server->lock);
+    if (rc == 0)
+        rc = cv_homes_new(&server->homes, &first->loop.alloc, server->worker_count);
     if (rc < 0)
-        return fail(error, EXIT_RUNTIME, "start", rc);
-    uv_timer_init(&server->loop.uv, &server->drain_timer);
+        return server_fail(error, EXIT_RUNTIME, "start", rc);
+    uv_timer_init(&first->loop.uv, &server->drain_timer);
     server->drain_timer.data = server;
+    return EXIT_OK;
+}
+
+static int read_credentials(struct server *server, struct cv_config_error *error)
+{
+    if (!server->config->token_file)
+        return EXIT_OK;
+    for (unsigned i = 0; i < server->worker_count; i++)
+        if (load_credentials(&server->workers[i], &server->workers[i].credentials, error) < 0)
+            return EXIT_USAGE;
+    return EXIT_OK;
+}
+
+static int open_workers(struct server *server, struct cv_config_error *error)
+{
+    int code = EXIT_OK;
+
+    for (unsigned i = 0; i < server->worker_count && code == EXIT_OK; i++)
+        code = worker_open(&server->workers[i], error);
+    if (code == EXIT_OK)
+        code = advertise_open(&server->advertise, &server->page, &server->workers[0].loop,
+                              server->config, server->workers[0].listeners, error);
+    return code;
+}
+
+static int start_threads(struct server *server, struct cv_config_error *error)
+{
+    for (unsigned i = 1; i < server->worker_count; i++) {
+        int rc = worker_start(&server->workers[i]);
+
+        if (rc < 0)
+            return server_fail(error, EXIT_RUNTIME, "threads", rc);
+        server->running++;
+    }
+    if (server->running == 0)
+        cv_mailbox_unref(&server->workers[0].mailbox);
     return EXIT_OK;
 }
 
@@ -221,46 +318,42 @@ int server_start(struct server *server, const struct cv_server_config *config,
 
     server->config = config;
     server->budget.limit = (size_t)config->limits.buffer_budget;
-    cv_list_init(&server->guests);
-    code = open_loop(server, error);
-    if (code == EXIT_OK && config->token_file &&
-        cv_credentials_load(&server->credentials, &server->loop.alloc, PROGRAM, config->token_file,
-                            error) < 0)
-        code = EXIT_USAGE;
+    code = init_workers(server, error);
+    if (code == EXIT_OK)
+        code = read_credentials(server, error);
     if (code == EXIT_OK)
         code = open_tls(server, error);
     if (code == EXIT_OK)
-        code = open_front(server, error);
+        code = open_workers(server, error);
     if (code == EXIT_OK)
-        code = open_forwards(server, error);
-    if (code == EXIT_OK)
-        code = advertise_open(&server->advertise, &server->loop, config, server->listeners, error);
+        code = start_threads(server, error);
     if (code == EXIT_OK && config->insecure_no_auth)
-        cv_log(&server->loop.log, CV_LOG_WARN,
-               "--insecure-no-auth: anyone may come in as any client");
+        cv_log(log_of(server), CV_LOG_WARN, "--insecure-no-auth: anyone may come in as any client");
     return code;
 }
 
+/* Ends what is left; no thread but this one runs any more. */
 static void clear(struct server *server)
 {
     process_unwatch_signals(&server->signals);
     uv_close((uv_handle_t *)&server->drain_timer, NULL);
-    cv_manager_free(server->manager);
-    cv_credentials_free(server->credentials);
+    for (unsigned i = 0; i < server->worker_count; i++) {
+        int rc = worker_deinit(&server->workers[i]);
+
+        if (rc < 0)
+            fprintf(stderr, PROGRAM ": at the end: %s\n", cv_strerror(rc));
+    }
+    cv_homes_free(server->homes);
+    uv_mutex_destroy(&server->lock);
     cv_tls_free(server->tls);
-    free(server->listeners);
-    free(server->forwards);
+    free(server->workers);
 }
 
 int server_run(struct server *server)
 {
-    int rc;
-
-    uv_run(&server->loop.uv, UV_RUN_DEFAULT);
+    uv_run(&server->workers[0].loop.uv, UV_RUN_DEFAULT);
+    for (unsigned i = 1; i < server->worker_count; i++)
+        uv_thread_join(&server->workers[i].thread);
     clear(server);
-    uv_run(&server->loop.uv, UV_RUN_DEFAULT);
-    rc = cv_loop_deinit(&server->loop);
-    if (rc < 0)
-        fprintf(stderr, PROGRAM ": at the end: %s\n", cv_strerror(rc));
     return server->gone ? EXIT_OK : EXIT_RUNTIME;
 }

@@ -1,40 +1,38 @@
 #ifndef CMD_SERVER_SERVER_H
 #define CMD_SERVER_SERVER_H
 
+#include <stdatomic.h>
+
 #include "advertise.h"
 #include "config/server.h"
-#include "http/front.h"
-#include "manager/manager.h"
-#include "net/tunnel.h"
-#include "process.h"
+#include "manager/homes.h"
+#include "worker.h"
 
-/* culvert-server: lets agents in at the front door, and visitors through to them. */
+/* culvert-server: lets agents in at the front door, and visitors through to them.
+ *
+ * This is what its workers share. Unless it says otherwise it is filled before they run and not
+ * changed after; the main thread is the one of the first worker. */
 struct server {
     const struct cv_server_config *config; /* borrowed */
-    struct cv_loop loop;
-    struct cv_credentials *credentials; /* NULL: anyone may come in */
-    struct cv_tls *tls;                 /* NULL: plain */
-    struct cv_manager *manager;
-    struct cv_budget budget; /* of all sessions */
-    struct cv_front *front;
-    struct cv_listener **listeners; /* of the front door */
-    size_t listener_count;
-    struct forward *forwards;
-    size_t forward_count;
+    struct cv_tls *tls;                    /* NULL: plain */
+    struct cv_budget budget;               /* of all sessions */
+    struct worker *workers;
+    unsigned worker_count;
+
+    struct cv_homes *homes; /* which worker has which client; under the lock */
+    uv_mutex_t lock;
+
+    atomic_uint_fast64_t conns;    /* visitors' connections open now, or on their way to a worker */
+    atomic_uint_fast64_t sessions; /* open now */
+    atomic_bool draining;
+
+    /* The main thread's own. */
     struct advertise *advertise; /* NULL without --advertise, and when it stops */
-    struct cv_list guests;
-    uint64_t conns; /* visitors' connections open now */
+    struct advertise_page page;
     struct process_signals signals;
     uv_timer_t drain_timer;
-    bool draining;
-    bool gone; /* everyone was told to go */
-};
-
-/* One --forward at work. */
-struct forward {
-    struct server *server;         /* borrowed */
-    const struct cv_forward *rule; /* borrowed */
-    struct cv_listener *listener;
+    unsigned running; /* workers on threads of their own that have not ended */
+    bool gone;        /* everyone was told to go */
 };
 
 /* Opens and starts everything. @error gets a line without its end. Returns EXIT_OK or the code to
@@ -45,24 +43,26 @@ int server_start(struct server *server, const struct cv_server_config *config,
 /* Runs until a signal ends it; returns the code to exit with. */
 int server_run(struct server *server);
 
-/* A visitor's connection ended, or an agent left: a drain may be over. */
-void server_check_drained(struct server *server);
+/* From @worker: a connection ended, and a drain may be over. */
+void server_check_drained(struct worker *worker);
 
-/* forward.c */
-int forward_open(struct forward *forward, struct server *server,
-                 const struct cv_forward *rule) CV_MUST_USE;
+/* A worker's thread has ended; on the main thread. */
+void server_worker_ended(struct server *server);
 
-/* guest.c: agents that came in. */
-void guest_welcome(void *ctx, const struct cv_front_guest *guest); /* @ctx is the server */
-void guests_dismiss(struct server *server, uint16_t code, const char *reason);
+/* From any worker: who should serve a dial to @key, of those without a bit in @but; CV_ENOSESSION
+ * when none is left. */
+int server_find(struct server *server, const char *key, uint64_t but) CV_MUST_USE;
 
-/* Closes the sessions whose credential is no longer there: called after a reload. */
-void guests_recheck(struct server *server);
+/* From @worker: its sessions of @key changed. Those of other workers are asked for a sign of life
+ * when one joined. Returns 0 or -ENOMEM. */
+int server_found(struct worker *worker, const char *key, bool joined) CV_MUST_USE;
 
-/* Whether the credential that the guest came in with lets @rule's target be dialled through it now:
- * 0, CV_EDENIED, or CV_EFULL when it has as many connections as that allows. @owner as
- * cv_manager_route() gives it. */
-int guest_may_dial(void *owner, const struct cv_forward *rule) CV_MUST_USE;
-struct cv_tunnel *guest_tunnel(void *owner); /* @owner as cv_manager_route() gives it */
+/* From any worker: a place for one more visitor's connection; false at the limit. Given back with
+ * server_leave(). */
+bool server_enter(struct server *server) CV_MUST_USE;
+void server_leave(struct server *server);
+
+/* A line for what did not open. Returns @code. */
+int server_fail(struct cv_config_error *error, int code, const char *what, int rc);
 
 #endif

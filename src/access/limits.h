@@ -12,9 +12,10 @@
 #define CV_LIMIT_BUFFER_BUDGET     "512M"
 
 /* No flag sets more: ids and tables are sized with room for this many. */
-#define CV_LIMIT_COUNT_MAX  UINT64_C(1000000)
-#define CV_LIMIT_BUDGET_MIN (UINT64_C(1) << 20)
-#define CV_LIMIT_BUDGET_MAX (UINT64_C(1) << 40)
+#define CV_LIMIT_COUNT_MAX   UINT64_C(1000000)
+#define CV_LIMIT_THREADS_MAX 64
+#define CV_LIMIT_BUDGET_MIN  (UINT64_C(1) << 20)
+#define CV_LIMIT_BUDGET_MAX  (UINT64_C(1) << 40)
 
 struct cv_limits {
     uint64_t max_sessions;          /* agents and peers connected at once */

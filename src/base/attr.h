@@ -18,6 +18,12 @@ static inline size_t cv_min_size(size_t a, size_t b)
     return a < b ? a : b;
 }
 
+/* a - b, or 0 when b is the larger. */
+static inline size_t cv_less_size(size_t a, size_t b)
+{
+    return a > b ? a - b : 0;
+}
+
 static inline uint64_t cv_min_time(uint64_t a, uint64_t b)
 {
     return a < b ? a : b;

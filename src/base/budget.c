@@ -1,17 +1,24 @@
 #include "base/budget.h"
 
+static size_t used(const struct cv_budget *budget)
+{
+    return atomic_load_explicit(&budget->used, memory_order_relaxed);
+}
+
+static size_t left(const struct cv_budget *budget)
+{
+    return cv_less_size(budget->limit, used(budget));
+}
+
 /* What @budget could take by its own limit and its share of its parent's. */
 static size_t own_room(const struct cv_budget *budget)
 {
-    const struct cv_budget *parent = budget->parent;
-    size_t room = budget->limit - budget->used;
-    size_t left;
+    size_t room = left(budget);
 
-    if (!parent)
+    if (!budget->parent)
         return room;
-    left = parent->limit - parent->used;
-    /* used + size may come up to what is left after that: half of the difference */
-    return left > budget->used ? cv_min_size(room, (left - budget->used) / 2) : 0;
+    /* used + size may come up to what the parent has left after that: half of the difference */
+    return cv_min_size(room, cv_less_size(left(budget->parent), used(budget)) / 2);
 }
 
 size_t cv_budget_room(const struct cv_budget *budget)
@@ -28,12 +35,12 @@ bool cv_budget_take(struct cv_budget *budget, size_t size)
     if (size > cv_budget_room(budget))
         return false;
     for (struct cv_budget *b = budget; b; b = b->parent)
-        b->used += size;
+        atomic_fetch_add_explicit(&b->used, size, memory_order_relaxed);
     return true;
 }
 
 void cv_budget_give(struct cv_budget *budget, size_t size)
 {
     for (struct cv_budget *b = budget; b; b = b->parent)
-        b->used -= size;
+        atomic_fetch_sub_explicit(&b->used, size, memory_order_relaxed);
 }

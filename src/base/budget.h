@@ -1,15 +1,18 @@
 #ifndef CV_BASE_BUDGET_H
 #define CV_BASE_BUDGET_H
 
+#include <stdatomic.h>
 #include <stdbool.h>
 
 #include "base/attr.h"
 
 /* Bytes that may be held at one time by everything that shares the budget: a session, a process.
- * A budget may have a parent, which is charged with it. */
+ * A budget may have a parent, which is charged with it. A parent may be charged from several
+ * threads: nobody waits for anybody, and two who ask at the same moment may both get the last
+ * room. */
 struct cv_budget {
     size_t limit;             /* bytes */
-    size_t used;              /* bytes; used <= limit */
+    _Atomic size_t used;      /* bytes */
     struct cv_budget *parent; /* borrowed, may be NULL */
 };
 

@@ -139,6 +139,16 @@ static const struct cv_option options[] = {
         .help = "that all connections together may hold; with K, M or G",
     },
     {
+        .name = "threads",
+        .argument = "N",
+        .take = cv_take_count,
+        .at = AT(threads),
+        .min = 1,
+        .max = CV_LIMIT_THREADS_MAX,
+        .fallback = "1",
+        .help = "event loops, each on a core of its own; one carries several Gbit/s",
+    },
+    {
         .name = "drain-timeout",
         .argument = "SECONDS",
         .take = cv_take_seconds,

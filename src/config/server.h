@@ -17,6 +17,7 @@ struct cv_server_config {
     uint64_t advertise_ttl;
     const char *state_dir; /* NULL: the default */
     struct cv_limits limits;
+    uint64_t threads;       /* event loops */
     uint64_t drain_timeout; /* microseconds */
 };
 

@@ -47,12 +47,12 @@ struct cv_manager {
     struct group *groups;   /* by key */
     struct member *members; /* by id, in order of joining */
     struct cv_list wakes, outgoing;
-    uint64_t next_id;
+    uint64_t next_id, id_step;
 };
 
 /* manager.c */
 struct member *cv_member_find(struct cv_manager *m, uint64_t id);
-struct group *cv_group_find(struct cv_manager *m, const char *key);
+struct group *cv_group_find(const struct cv_manager *m, const char *key);
 int cv_group_get(struct cv_manager *m, const char *key, struct group **out) CV_MUST_USE;
 
 /* Lets a group go when nothing is left in it. */

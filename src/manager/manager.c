@@ -15,11 +15,17 @@ int cv_manager_new(struct cv_manager **out, const struct cv_alloc *alloc,
         return -ENOMEM;
     m->alloc = alloc;
     m->limits = *limits;
-    m->next_id = 1;
+    m->next_id = m->id_step = 1;
     cv_list_init(&m->wakes);
     cv_list_init(&m->outgoing);
     *out = m;
     return 0;
+}
+
+void cv_manager_number(struct cv_manager *m, uint64_t first, uint64_t step)
+{
+    m->next_id = first;
+    m->id_step = step;
 }
 
 void cv_manager_free(struct cv_manager *m)
@@ -36,7 +42,7 @@ struct member *cv_member_find(struct cv_manager *m, uint64_t id)
     return member;
 }
 
-struct group *cv_group_find(struct cv_manager *m, const char *key)
+struct group *cv_group_find(const struct cv_manager *m, const char *key)
 {
     struct group *group;
 
@@ -98,18 +104,24 @@ int cv_manager_poll(struct cv_manager *m, struct cv_wake *wake)
     return 1;
 }
 
-/* Asks the older sessions of a key for a sign of life: a client that comes back has often lost
- * them. */
-static void probe_older(struct cv_manager *m, struct group *group, uint64_t now)
+static void probe(struct cv_manager *m, struct group *group, uint64_t now)
 {
     cv_list_each (link, &group->members) {
-        struct member *older = cv_container_of(link, struct member, in_group);
+        struct member *member = cv_container_of(link, struct member, in_group);
 
-        if (older->info.kind != CV_MEMBER_AGENT)
+        if (member->info.kind != CV_MEMBER_AGENT)
             continue;
-        cv_session_probe(older->info.session, now);
-        cv_member_wake(m, older, 0);
+        cv_session_probe(member->info.session, now);
+        cv_member_wake(m, member, 0);
     }
+}
+
+void cv_manager_probe(struct cv_manager *m, const char *key, uint64_t now)
+{
+    struct group *group = cv_group_find(m, key);
+
+    if (group)
+        probe(m, group, now);
 }
 
 static int member_add(struct cv_manager *m, const struct cv_member_info *info, struct group *group,
@@ -156,12 +168,13 @@ int cv_manager_join(struct cv_manager *m, enum cv_member_kind kind, const char *
         cv_group_settle(m, group);
         return rc;
     }
-    *id = m->next_id++;
+    *id = m->next_id;
+    m->next_id += m->id_step;
     m->stats.joined++;
     m->stats.sessions++;
     m->stats.peers += kind != CV_MEMBER_AGENT;
     if (kind == CV_MEMBER_AGENT) {
-        probe_older(m, group, now);
+        probe(m, group, now); /* the older ones: it has often lost them */
         cv_announce_to_all(m, true, member);
     }
     if (kind == CV_MEMBER_OUTGOING) {

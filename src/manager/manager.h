@@ -37,6 +37,10 @@ struct cv_manager_limits {
 int cv_manager_new(struct cv_manager **out, const struct cv_alloc *alloc,
                    const struct cv_manager_limits *limits) CV_MUST_USE;
 
+/* Before the first session joins: ids are @first, @first + @step, … so that several managers of one
+ * process give no id twice. */
+void cv_manager_number(struct cv_manager *manager, uint64_t first, uint64_t step);
+
 /* Every session must have left. NULL is fine. */
 void cv_manager_free(struct cv_manager *manager);
 
@@ -70,6 +74,7 @@ struct cv_route {
     uint64_t id;
     struct cv_session *session; /* borrowed; valid until the session leaves */
     void *owner;
+    bool healthy; /* else it is silent or being probed, and so are all others that it could be */
     char proto[CV_PROTO_MAX]; /* what Connect says: the proto, or through a peer `key::proto` */
 };
 
@@ -87,6 +92,13 @@ enum cv_route_from {
 int cv_manager_route(struct cv_manager *manager, const char *key, const char *proto,
                      enum cv_route_from from, uint64_t but, uint64_t now,
                      struct cv_route *route) CV_MUST_USE;
+
+/* When the newest of the key's local sessions joined; 0 when there is none. */
+uint64_t cv_manager_newest(const struct cv_manager *manager, const char *key);
+
+/* Asks the key's local sessions for a sign of life: the client came back somewhere else, and has
+ * often lost them. Sessions are told by cv_manager_poll(). */
+void cv_manager_probe(struct cv_manager *manager, const char *key, uint64_t now);
 
 /* Splits a Connect's proto of `key::proto`, as a peer sends it; false when it is a plain one.
  * Borrows from @text. */

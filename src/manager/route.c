@@ -71,7 +71,24 @@ int cv_manager_route(struct cv_manager *m, const char *key, const char *proto,
     route->id = member->info.id;
     route->session = member->info.session;
     route->owner = member->info.owner;
+    route->healthy = healthy(member, now);
     return 0;
+}
+
+uint64_t cv_manager_newest(const struct cv_manager *m, const char *key)
+{
+    struct group *group = cv_group_find(m, key);
+    uint64_t newest = 0;
+
+    if (!group)
+        return 0;
+    cv_list_each (link, &group->members) {
+        const struct member *member = cv_container_of(link, struct member, in_group);
+
+        if (member->info.kind == CV_MEMBER_AGENT && member->info.joined_at > newest)
+            newest = member->info.joined_at;
+    }
+    return newest;
 }
 
 bool cv_manager_split(const char *text, size_t len, size_t *key_len, const char **proto,

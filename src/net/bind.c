@@ -91,8 +91,9 @@ static int fail(int fd, int error)
     return error;
 }
 
-/* @only: an IPv6 socket takes no IPv4, so that both families can be listed side by side. */
-static int listen_at(struct cv_bound *out, const struct sockaddr *address, bool only)
+/* @only: an IPv6 socket takes no IPv4, so that both families can be listed side by side. @shared:
+ * other such sockets may stand beside it at the same address. */
+static int listen_at(struct cv_bound *out, const struct sockaddr *address, bool only, bool shared)
 {
     const int on = 1, v6only = only;
     int fd = socket(address->sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
@@ -103,6 +104,8 @@ static int listen_at(struct cv_bound *out, const struct sockaddr *address, bool 
         setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
         setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on)); /* accepted ones inherit it */
     }
+    if (shared)
+        setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof(on));
     if (address->sa_family == AF_INET6)
         setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &v6only, sizeof(v6only));
     cv_address_unpace(fd, address);
@@ -117,10 +120,10 @@ static int listen_all(struct cv_bound *out, uint16_t port)
 {
     struct sockaddr_in6 v6 = {.sin6_family = AF_INET6, .sin6_port = htons(port)};
     struct sockaddr_in v4 = {.sin_family = AF_INET, .sin_port = htons(port)};
-    int rc = listen_at(out, (struct sockaddr *)&v6, false);
+    int rc = listen_at(out, (struct sockaddr *)&v6, false, false);
 
     if (rc == -EAFNOSUPPORT || rc == -EADDRNOTAVAIL)
-        rc = listen_at(out, (struct sockaddr *)&v4, false);
+        rc = listen_at(out, (struct sockaddr *)&v4, false, false);
     return rc;
 }
 
@@ -129,7 +132,7 @@ static int listen_family(struct cv_bound *out, const struct addrinfo *list, int 
 {
     for (const struct addrinfo *info = list; info && rc < 0; info = info->ai_next)
         if (info->ai_family == family)
-            rc = listen_at(out, info->ai_addr, true);
+            rc = listen_at(out, info->ai_addr, true, false);
     return rc;
 }
 
@@ -160,7 +163,7 @@ static int listen_tcp(struct cv_bound *out, uv_loop_t *loop, const struct cv_bin
     if (target->host[0] == '\0')
         rc = listen_all(out, target->port);
     else if (cv_address_parse(&address, target->host, target->port) == 0)
-        rc = listen_at(out, (struct sockaddr *)&address, true);
+        rc = listen_at(out, (struct sockaddr *)&address, true, false);
     else
         rc = listen_name(out, loop, target);
     if (rc < 0)
@@ -197,7 +200,7 @@ static int listen_path(struct cv_bound *out, const char *path)
      */
     if (lstat(path, &file) == 0 && S_ISSOCK(file.st_mode) && !is_served(&address))
         unlink(path);
-    rc = listen_at(out, (struct sockaddr *)&address, false);
+    rc = listen_at(out, (struct sockaddr *)&address, false, false);
     if (rc < 0)
         return rc;
     if (lstat(path, &file) < 0)
@@ -218,6 +221,53 @@ int cv_bind(struct cv_bound *out, uv_loop_t *loop, const char *text)
         return rc;
     out->path[0] = '\0';
     return target.is_unix ? listen_path(out, target.host) : listen_tcp(out, loop, &target);
+}
+
+/* Where a TCP socket is bound. */
+struct place {
+    struct sockaddr_storage address;
+    int v6only;
+};
+
+/* Returns 0, or -errno. */
+static int place_of(struct place *out, int fd)
+{
+    socklen_t len = sizeof(out->address), v6only_len = sizeof(out->v6only);
+
+    out->v6only = 0;
+    out->address.ss_family = AF_UNSPEC;
+    if (getsockname(fd, (struct sockaddr *)&out->address, &len) < 0)
+        return -errno;
+    if (out->address.ss_family == AF_INET6 &&
+        getsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &out->v6only, &v6only_len) < 0)
+        return -errno;
+    return 0;
+}
+
+int cv_bind_shared(struct cv_bound *out, uv_loop_t *loop, const char *text)
+{
+    struct place place;
+    int rc = cv_bind(out, loop, text);
+
+    if (rc < 0 || out->path[0])
+        return rc;
+    /* The kernel lets sockets with SO_REUSEPORT in beside those of another server of the same user.
+     * That we had the address alone for a moment shows that there is none. */
+    rc = place_of(&place, out->fd);
+    close(out->fd);
+    return rc < 0 ? rc : listen_at(out, (struct sockaddr *)&place.address, place.v6only, true);
+}
+
+int cv_bind_beside(struct cv_bound *out, const struct cv_bound *first)
+{
+    struct place place;
+    int rc;
+
+    if (first->path[0])
+        return -EOPNOTSUPP;
+    *out = *first;
+    rc = place_of(&place, first->fd);
+    return rc < 0 ? rc : listen_at(out, (struct sockaddr *)&place.address, place.v6only, true);
 }
 
 void cv_unbind(struct cv_bound *bound)

@@ -35,6 +35,14 @@ int cv_bind_parse(struct cv_bind_target *out, const char *text) CV_MUST_USE;
  * CV_ESYNTAX, -errno, or UV_EAI_* for a name that does not resolve. */
 int cv_bind(struct cv_bound *out, uv_loop_t *loop, const char *text) CV_MUST_USE;
 
+/* As cv_bind(), at a TCP address that cv_bind_beside() will share; a unix socket cannot be shared
+ * and is bound as ever. -EADDRINUSE still when anybody else listens there. */
+int cv_bind_shared(struct cv_bound *out, uv_loop_t *loop, const char *text) CV_MUST_USE;
+
+/* One more socket at the address of @first; the kernel spreads the visitors over all of them.
+ * -EOPNOTSUPP for a unix socket. */
+int cv_bind_beside(struct cv_bound *out, const struct cv_bound *first) CV_MUST_USE;
+
 /* Closes the socket and removes its file. */
 void cv_unbind(struct cv_bound *bound);
 

@@ -162,29 +162,57 @@ static int start(struct cv_listener *listener)
     return uv_poll_start(&listener->poll, UV_READABLE, on_readable);
 }
 
-int cv_listener_new(struct cv_listener **out, struct cv_loop *loop, const char *address,
-                    cv_listener_accepted *accepted, void *ctx)
+/* Takes @bound, also on failure. */
+static int open_at(struct cv_listener **out, struct cv_loop *loop, struct cv_bound *bound,
+                   cv_listener_accepted *accepted, void *ctx)
 {
     struct cv_listener *listener = cv_alloc_zero(&loop->alloc, sizeof(*listener));
     int rc;
 
-    if (!listener)
+    if (!listener) {
+        cv_unbind(bound);
         return -ENOMEM;
+    }
     listener->loop = loop;
     listener->accepted = accepted;
     listener->ctx = ctx;
-    rc = cv_bind(&listener->bound, &loop->uv, address);
-    if (rc == 0) {
-        rc = start(listener);
-        if (rc < 0)
-            cv_unbind(&listener->bound);
-    }
+    listener->bound = *bound;
+    rc = start(listener);
     if (rc < 0) {
+        cv_unbind(bound);
         cv_free(&loop->alloc, listener);
         return rc;
     }
     *out = listener;
     return 0;
+}
+
+int cv_listener_new(struct cv_listener **out, struct cv_loop *loop, const char *address,
+                    cv_listener_accepted *accepted, void *ctx)
+{
+    struct cv_bound bound;
+    int rc = cv_bind(&bound, &loop->uv, address);
+
+    return rc < 0 ? rc : open_at(out, loop, &bound, accepted, ctx);
+}
+
+int cv_listener_new_shared(struct cv_listener **out, struct cv_loop *loop, const char *address,
+                           cv_listener_accepted *accepted, void *ctx)
+{
+    struct cv_bound bound;
+    int rc = cv_bind_shared(&bound, &loop->uv, address);
+
+    return rc < 0 ? rc : open_at(out, loop, &bound, accepted, ctx);
+}
+
+int cv_listener_new_beside(struct cv_listener **out, struct cv_loop *loop,
+                           const struct cv_listener *first, cv_listener_accepted *accepted,
+                           void *ctx)
+{
+    struct cv_bound bound;
+    int rc = cv_bind_beside(&bound, &first->bound);
+
+    return rc < 0 ? rc : open_at(out, loop, &bound, accepted, ctx);
 }
 
 int cv_listener_check(const char *address)

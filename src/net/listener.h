@@ -23,6 +23,18 @@ typedef void cv_listener_accepted(void *ctx, int fd, const char *peer);
 int cv_listener_new(struct cv_listener **out, struct cv_loop *loop, const char *address,
                     cv_listener_accepted *accepted, void *ctx) CV_MUST_USE;
 
+/* The same at a TCP address that listeners of other loops of this process may share; -EADDRINUSE
+ * still when anybody else listens there. Errors as above. */
+int cv_listener_new_shared(struct cv_listener **out, struct cv_loop *loop, const char *address,
+                           cv_listener_accepted *accepted, void *ctx) CV_MUST_USE;
+
+/* One more at the address of @first, which was made by cv_listener_new_shared(): the kernel spreads
+ * the visitors over all of them. -EOPNOTSUPP for a unix socket, which cannot be shared; else as
+ * above. */
+int cv_listener_new_beside(struct cv_listener **out, struct cv_loop *loop,
+                           const struct cv_listener *first, cv_listener_accepted *accepted,
+                           void *ctx) CV_MUST_USE;
+
 /* Checks the form of an address only: 0 or CV_ESYNTAX. Ports are 0 to 65535. */
 int cv_listener_check(const char *address) CV_MUST_USE;
 

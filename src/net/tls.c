@@ -15,7 +15,8 @@
 #define GROUPS "X25519:P-256"
 
 struct cv_tls {
-    SSL_CTX *ctx; /* owned; streams hold references of their own */
+    uv_mutex_t lock;
+    SSL_CTX *ctx; /* owned, changed under the lock; streams hold references of their own */
     char *cert_file, *key_file;
 };
 
@@ -81,6 +82,10 @@ int cv_tls_new(struct cv_tls **out, const char *cert_file, const char *key_file,
     struct cv_tls *tls = calloc(1, sizeof(*tls));
     int rc = -ENOMEM;
 
+    if (tls && uv_mutex_init(&tls->lock) < 0) {
+        free(tls);
+        tls = NULL;
+    }
     if (tls) {
         tls->cert_file = strdup(cert_file);
         tls->key_file = strdup(key_file);
@@ -99,13 +104,16 @@ int cv_tls_new(struct cv_tls **out, const char *cert_file, const char *key_file,
 
 int cv_tls_reload(struct cv_tls *tls, char *error, size_t error_size)
 {
-    SSL_CTX *fresh;
+    SSL_CTX *fresh, *old;
     int rc = build(&fresh, tls, error, error_size);
 
     if (rc < 0)
         return rc;
-    SSL_CTX_free(tls->ctx);
+    uv_mutex_lock(&tls->lock);
+    old = tls->ctx;
     tls->ctx = fresh;
+    uv_mutex_unlock(&tls->lock);
+    SSL_CTX_free(old);
     return 0;
 }
 
@@ -113,6 +121,7 @@ void cv_tls_free(struct cv_tls *tls)
 {
     if (!tls)
         return;
+    uv_mutex_destroy(&tls->lock);
     SSL_CTX_free(tls->ctx);
     free(tls->cert_file);
     free(tls->key_file);
@@ -125,7 +134,9 @@ int cv_stream_new_tls(struct cv_stream **out, struct cv_loop *loop, int fd, stru
     int rc;
 
     ERR_clear_error();
+    uv_mutex_lock(&tls->lock);
     ssl = SSL_new(tls->ctx);
+    uv_mutex_unlock(&tls->lock);
     if (!ssl)
         return -ENOMEM;
     SSL_set_accept_state(ssl);

@@ -4,7 +4,7 @@
 #include "net/stream.h"
 
 /* The server's side of TLS 1.2 and 1.3: certificate and key from PEM files, modern AEAD suites,
- * ALPN http/1.1. */
+ * ALPN http/1.1. Loops on several threads may share one. */
 struct cv_tls;
 
 /* Reads both files. On failure @error, one line cut at @error_size, says which file and why.

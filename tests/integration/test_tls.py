@@ -1,81 +1,15 @@
 """wss: an own authority, a wrong one, names, and --insecure, which says so."""
-import subprocess
 import unittest
 
 from . import traffic
-from .lab import LabCase, wait_until
+from .certs import Certificates
+from .lab import wait_until
 
 
-def openssl(*argv):
-    subprocess.run(["openssl", *map(str, argv)], check=True, capture_output=True)
-
-
-class Tls(LabCase):
+class Tls(Certificates):
     def setUp(self):
         super().setUp()
-        self.ca, self.ca_key = self.authority("ca")
-        self.cert, self.key = self.certificate(
-            "server", "subjectAltName=DNS:tunnel.test,IP:127.0.0.1"
-        )
         self.aim = self.target()
-
-    def authority(self, name):
-        cert, key = self.dir / f"{name}.pem", self.dir / f"{name}.key"
-        openssl(
-            "req",
-            "-x509",
-            "-newkey",
-            "ec",
-            "-pkeyopt",
-            "ec_paramgen_curve:P-256",
-            "-nodes",
-            "-days",
-            2,
-            "-subj",
-            f"/CN={name}",
-            "-keyout",
-            key,
-            "-out",
-            cert,
-        )
-        return cert, key
-
-    def certificate(self, name, extension):
-        """Signed by self.ca: (certificate, key)."""
-        cert, key, request = (self.dir / f"{name}.{end}" for end in ("pem", "key", "csr"))
-        openssl(
-            "req",
-            "-new",
-            "-newkey",
-            "ec",
-            "-pkeyopt",
-            "ec_paramgen_curve:P-256",
-            "-nodes",
-            "-subj",
-            f"/CN={name}",
-            "-keyout",
-            key,
-            "-out",
-            request,
-        )
-        openssl(
-            "x509",
-            "-req",
-            "-in",
-            request,
-            "-CA",
-            self.ca,
-            "-CAkey",
-            self.ca_key,
-            "-CAcreateserial",
-            "-days",
-            2,
-            "-out",
-            cert,
-            "-extfile",
-            self.file(f"{name}.ext", extension + "\n"),
-        )
-        return cert, key
 
     def tls_server(self):
         server = self.server(

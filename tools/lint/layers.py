@@ -12,10 +12,10 @@ from pathlib import Path
 
 INCLUDE = re.compile(r'^\s*#\s*include\s*(?:"([^"]+)"|<([^>]+)>|(\S+))')
 
-# All that a pure layer sees of the system: types, bytes and error numbers.
+# All that a pure layer sees of the system: types, atomic ones too, bytes and error numbers.
 PURE_HEADERS = {
-    "errno.h", "inttypes.h", "limits.h", "stdalign.h", "stdbool.h", "stddef.h", "stdint.h",
-    "string.h",
+    "errno.h", "inttypes.h", "limits.h", "stdalign.h", "stdatomic.h", "stdbool.h", "stddef.h",
+    "stdint.h", "string.h",
 }
 
 # Headers with an owner: a name, or a folder's prefix, and the only layers that may include it.

@@ -210,3 +210,53 @@ Test(route, a_peers_proto_is_split_at_the_first_double_colon)
         cr_assert_eq(memcmp(proto, cases[i].proto, proto_len), 0);
     }
 }
+
+Test(route, the_newest_session_of_a_key_has_a_date)
+{
+    uint64_t first = mesh.now, second;
+
+    cr_assert_eq(cv_manager_newest(mesh.manager, "a"), 0);
+    mesh_join(&mesh, CV_MEMBER_AGENT, "a");
+    cr_assert_eq(cv_manager_newest(mesh.manager, "a"), first);
+    second = mesh.now += CV_SEC;
+    mesh_join(&mesh, CV_MEMBER_AGENT, "a");
+    cr_assert_eq(cv_manager_newest(mesh.manager, "a"), second);
+    mesh_leave(&mesh, 1);
+    cr_assert_eq(cv_manager_newest(mesh.manager, "a"), first);
+    peer_with("p", "b");
+    cr_assert_eq(cv_manager_newest(mesh.manager, "b"), 0, "announced is not joined");
+}
+
+Test(route, a_probe_from_outside_asks_every_local_session_of_the_key)
+{
+    struct cv_wake wake;
+    int n = 0;
+
+    mesh_join(&mesh, CV_MEMBER_AGENT, "a");
+    mesh_join(&mesh, CV_MEMBER_AGENT, "b");
+    while (cv_manager_poll(mesh.manager, &wake))
+        ;
+    cv_manager_probe(mesh.manager, "a", mesh.now);
+    cv_manager_probe(mesh.manager, "nobody", mesh.now);
+    while (cv_manager_poll(mesh.manager, &wake)) {
+        cr_assert_eq(wake.id, mesh.ids[0]);
+        n++;
+    }
+    cr_assert_eq(n, 1);
+    cr_assert(cv_session_probing(mesh.sessions[0]));
+    cr_assert_not(cv_session_probing(mesh.sessions[1]));
+}
+
+Test(route, says_whether_the_session_is_healthy)
+{
+    struct cv_route route;
+
+    mesh_join(&mesh, CV_MEMBER_AGENT, "a");
+    cr_assert_eq(cv_manager_route(mesh.manager, "a", "tcp", CV_ROUTE_VISITOR, 0, mesh.now, &route),
+                 0);
+    cr_assert(route.healthy);
+    mesh.now += CV_HEALTHY_FOR + 1;
+    cr_assert_eq(cv_manager_route(mesh.manager, "a", "tcp", CV_ROUTE_VISITOR, 0, mesh.now, &route),
+                 0);
+    cr_assert_not(route.healthy);
+}

@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "base/error.h"
+#include "net/address.h"
 #include "net/listener.h"
 #include "net_fixture.h"
 
@@ -306,4 +307,64 @@ Test(listener, sheds_visitors_without_spinning_when_out_of_descriptors)
     for (int i = 0; i < VISITORS; i++)
         close(visitors[i]);
     close_door(&door);
+}
+
+/* Connects @count visitors and waits until both doors together have let them in. */
+static void visit_both(struct door *first, struct door *second, int count, int *fds)
+{
+    for (int i = 0; i < count; i++)
+        fds[i] = visit(false, port_of(first));
+    NET_UNTIL(&net, first->count + second->count == count);
+    for (int i = 0; i < count; i++)
+        close(fds[i]);
+}
+
+Test(listener, one_beside_another_takes_its_share_of_the_visitors)
+{
+    struct door first = {.count = 0}, second = {.count = 0};
+    int fds[200];
+
+    cr_assert_eq(
+        cv_listener_new_shared(&first.listener, &net.loop, "127.0.0.1:0", on_accepted, &first), 0);
+    cr_assert_eq(
+        cv_listener_new_beside(&second.listener, &net.loop, first.listener, on_accepted, &second),
+        0);
+    cr_assert_str_eq(cv_listener_address(first.listener), cv_listener_address(second.listener));
+    visit_both(&first, &second, 200, fds);
+    cr_assert_gt(first.count, 0);
+    cr_assert_gt(second.count, 0);
+    close_door(&first);
+    close_door(&second);
+}
+
+Test(listener, a_shared_address_is_no_strangers)
+{
+    struct door first = {.count = 0};
+    struct cv_listener *second;
+    char address[CV_ADDRESS_SIZE];
+
+    cr_assert_eq(cv_listener_new_shared(&first.listener, &net.loop, ":0", on_accepted, &first), 0);
+    snprintf(address, sizeof(address), ":%u", (unsigned)port_of(&first));
+    cr_assert_eq(cv_listener_new_shared(&second, &net.loop, address, on_accepted, NULL),
+                 -EADDRINUSE);
+    cr_assert_eq(cv_listener_new_beside(&second, &net.loop, first.listener, on_accepted, &first),
+                 0);
+    cv_listener_close(second);
+    close_door(&first);
+}
+
+Test(listener, a_unix_socket_has_nobody_beside_it)
+{
+    struct door first = {.count = 0};
+    struct cv_listener *second;
+    char dir[] = "/tmp/culvert-listener-XXXXXX", address[64];
+
+    cr_assert_not_null(mkdtemp(dir));
+    snprintf(address, sizeof(address), "unix:%s/door", dir);
+    cr_assert_eq(cv_listener_new_shared(&first.listener, &net.loop, address, on_accepted, &first),
+                 0);
+    cr_assert_eq(cv_listener_new_beside(&second, &net.loop, first.listener, on_accepted, NULL),
+                 -EOPNOTSUPP);
+    close_door(&first);
+    cr_assert_eq(rmdir(dir), 0);
 }

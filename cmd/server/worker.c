@@ -1,0 +1,301 @@
+#include "worker.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "net/address.h"
+#include "net/linger.h"
+#include "net/log.h"
+#include "server.h"
+#include "ws/ws.h"
+
+/* Starting. */
+
+static const struct cv_credentials *credentials_now(void *ctx)
+{
+    return ((struct worker *)ctx)->credentials;
+}
+
+static bool has_room(void *ctx)
+{
+    const struct server *server = ((struct worker *)ctx)->server;
+
+    return atomic_load(&server->sessions) < server->config->limits.max_sessions;
+}
+
+int worker_init(struct worker *worker, struct server *server, unsigned index,
+                const struct cv_log *log, struct cv_config_error *error)
+{
+    const struct cv_server_config *config = server->config;
+    struct cv_manager_limits limits = {.max_sessions = (uint32_t)config->limits.max_sessions,
+                                       .max_announced = CV_MAX_ANNOUNCED};
+    int rc = cv_loop_init(&worker->loop, log);
+
+    worker->server = server;
+    worker->index = index;
+    cv_list_init(&worker->guests);
+    if (rc == 0)
+        rc = cv_mailbox_open(&worker->mailbox, &worker->loop, worker);
+    if (rc == 0)
+        rc = cv_manager_new(&worker->manager, &worker->loop.alloc, &limits);
+    if (rc < 0)
+        return server_fail(error, EXIT_RUNTIME, "event loop", rc);
+    cv_manager_number(worker->manager, index + 1, server->worker_count);
+    return EXIT_OK;
+}
+
+/* One who came by a unix socket, which only the first worker listens at. */
+struct arrival {
+    struct cv_mail mail;
+    int fd;
+    char peer[CV_ADDRESS_SIZE];
+};
+
+static void on_arrival(struct cv_mail *mail, void *ctx, bool lost)
+{
+    struct arrival *arrival = cv_container_of(mail, struct arrival, mail);
+    struct worker *worker = ctx;
+
+    if (lost || !worker->front)
+        close(arrival->fd);
+    else
+        cv_front_accepted(worker->front, arrival->fd, arrival->peer);
+    free(arrival);
+}
+
+static void spread(void *ctx, int fd, const char *peer)
+{
+    struct worker *first = ctx;
+    struct server *server = first->server;
+    struct worker *next = &server->workers[first->next++ % server->worker_count];
+    struct arrival *arrival;
+
+    if (next == first) {
+        cv_front_accepted(first->front, fd, peer);
+        return;
+    }
+    arrival = calloc(1, sizeof(*arrival));
+    if (!arrival) {
+        close(fd);
+        return;
+    }
+    arrival->mail.deliver = on_arrival;
+    arrival->fd = fd;
+    snprintf(arrival->peer, sizeof(arrival->peer), "%s", peer);
+    cv_mailbox_post(&next->mailbox, &arrival->mail);
+}
+
+static int listen_first(struct worker *worker, const char *address, struct cv_listener **out)
+{
+    bool alone = worker->server->worker_count == 1;
+    bool is_unix = strncmp(address, "unix:", 5) == 0;
+
+    if (is_unix && !alone)
+        return cv_listener_new(out, &worker->loop, address, spread, worker);
+    return (alone ? cv_listener_new : cv_listener_new_shared)(out, &worker->loop, address,
+                                                              cv_front_accepted, worker->front);
+}
+
+static int open_listeners(struct worker *worker, struct cv_config_error *error)
+{
+    const struct cv_strings *listens = &worker->server->config->listens;
+    const struct worker *first = &worker->server->workers[0];
+
+    worker->listeners = calloc(listens->count, sizeof(struct cv_listener *));
+    if (!worker->listeners)
+        return server_fail(error, EXIT_RUNTIME, "front door", -ENOMEM);
+    for (size_t i = 0; i < listens->count; i++) {
+        struct cv_listener **out = &worker->listeners[worker->listener_count];
+        int rc = worker == first ? listen_first(worker, listens->at[i], out)
+                                 : cv_listener_new_beside(out, &worker->loop, first->listeners[i],
+                                                          cv_front_accepted, worker->front);
+
+        if (rc == -EOPNOTSUPP && worker != first)
+            continue;
+        if (rc < 0)
+            return server_fail(error, EXIT_OPEN, listens->at[i], rc);
+        worker->listener_count++;
+        if (worker == first)
+            cv_log(&worker->loop.log, CV_LOG_INFO, "front door at %s%s", cv_listener_address(*out),
+                   worker->server->tls ? ", TLS" : "");
+    }
+    return EXIT_OK;
+}
+
+static int open_front(struct worker *worker, struct cv_config_error *error)
+{
+    struct server *server = worker->server;
+    struct cv_front_config front = {.loop = &worker->loop,
+                                    .tls = server->tls,
+                                    .credentials = credentials_now,
+                                    .room = has_room,
+                                    .welcome = guest_welcome,
+                                    .describe = advertise_describe,
+                                    .describe_ctx = &server->page,
+                                    .ctx = worker};
+
+    if (cv_front_new(&worker->front, &front) < 0)
+        return server_fail(error, EXIT_RUNTIME, "front door", -ENOMEM);
+    return open_listeners(worker, error);
+}
+
+static int open_forwards(struct worker *worker, struct cv_config_error *error)
+{
+    const struct cv_forwards *rules = &worker->server->config->forwards;
+    const struct worker *first = &worker->server->workers[0];
+
+    worker->forwards = calloc(rules->count + 1, sizeof(struct forward));
+    if (!worker->forwards)
+        return server_fail(error, EXIT_RUNTIME, "forwards", -ENOMEM);
+    for (size_t i = 0; i < rules->count; i++) {
+        struct forward *forward = &worker->forwards[i];
+        int rc = forward_open(forward, worker, &rules->at[i],
+                              worker == first ? NULL : &first->forwards[i]);
+
+        if (rc < 0)
+            return server_fail(error, EXIT_OPEN, rules->at[i].listen, rc);
+        worker->forward_count++;
+        if (worker == first)
+            cv_log(&worker->loop.log, CV_LOG_INFO, "forward %s to %s/%s/%s",
+                   cv_listener_address(forward->listener), rules->at[i].client,
+                   cv_proto_name(rules->at[i].proto), rules->at[i].address);
+    }
+    return EXIT_OK;
+}
+
+int worker_open(struct worker *worker, struct cv_config_error *error)
+{
+    int code = open_front(worker, error);
+
+    return code == EXIT_OK ? open_forwards(worker, error) : code;
+}
+
+/* Running on a thread of its own. */
+
+static void on_ended(struct cv_mail *mail, void *ctx, bool lost)
+{
+    const struct worker *first = ctx;
+
+    (void)mail;
+    if (!lost)
+        server_worker_ended(first->server);
+}
+
+static void run(void *arg)
+{
+    struct worker *worker = arg;
+
+    uv_run(&worker->loop.uv, UV_RUN_DEFAULT);
+    worker->ended.deliver = on_ended;
+    cv_mailbox_post(&worker->server->workers[0].mailbox, &worker->ended);
+}
+
+int worker_start(struct worker *worker)
+{
+    return uv_thread_create(&worker->thread, run, worker);
+}
+
+/* Orders. */
+
+static void close_doors(struct worker *worker)
+{
+    for (size_t i = 0; i < worker->listener_count; i++)
+        cv_listener_close(worker->listeners[i]);
+    for (size_t i = 0; i < worker->forward_count; i++)
+        cv_listener_close(worker->forwards[i].listener);
+    worker->listener_count = worker->forward_count = 0;
+    cv_front_free(worker->front);
+    worker->front = NULL;
+}
+
+static void obey(struct worker *worker, enum worker_order order)
+{
+    switch (order) {
+    case WORKER_CLOSE:
+        close_doors(worker);
+        break;
+    case WORKER_DISMISS:
+        guests_dismiss(worker, CV_WS_RESTART, "the server stops");
+        if (worker->index > 0) /* the first one waits for the others */
+            cv_mailbox_unref(&worker->mailbox);
+        break;
+    case WORKER_END:
+        cv_tunnel_end_all(&worker->loop, CV_REASON_KILLED);
+        cv_linger_end(&worker->loop);
+        break;
+    }
+}
+
+static void on_order(struct cv_mail *mail, void *ctx, bool lost)
+{
+    struct worker *worker = ctx;
+
+    if (!lost)
+        obey(worker, (enum worker_order)(mail - worker->orders));
+}
+
+void worker_order(struct worker *worker, enum worker_order order)
+{
+    struct cv_mail *mail = &worker->orders[order];
+
+    if (worker->index == 0) {
+        obey(worker, order);
+        return;
+    }
+    mail->deliver = on_order;
+    cv_mailbox_post(&worker->mailbox, mail);
+}
+
+struct fresh_credentials {
+    struct cv_mail mail;
+    struct cv_credentials *credentials; /* owned */
+};
+
+static void take_credentials(struct worker *worker, struct cv_credentials *credentials)
+{
+    cv_credentials_free(worker->credentials);
+    worker->credentials = credentials;
+    guests_recheck(worker);
+}
+
+static void on_credentials(struct cv_mail *mail, void *ctx, bool lost)
+{
+    struct fresh_credentials *fresh = cv_container_of(mail, struct fresh_credentials, mail);
+
+    if (lost)
+        cv_credentials_free(fresh->credentials);
+    else
+        take_credentials(ctx, fresh->credentials);
+    free(fresh);
+}
+
+int worker_replace_credentials(struct worker *worker, struct cv_credentials *credentials)
+{
+    struct fresh_credentials *fresh;
+
+    if (worker->index == 0) {
+        take_credentials(worker, credentials);
+        return 0;
+    }
+    fresh = calloc(1, sizeof(*fresh));
+    if (!fresh)
+        return -ENOMEM;
+    fresh->mail.deliver = on_credentials;
+    fresh->credentials = credentials;
+    cv_mailbox_post(&worker->mailbox, &fresh->mail);
+    return 0;
+}
+
+int worker_deinit(struct worker *worker)
+{
+    cv_mailbox_close(&worker->mailbox);
+    cv_manager_free(worker->manager);
+    cv_credentials_free(worker->credentials);
+    free(worker->listeners);
+    free(worker->forwards);
+    uv_run(&worker->loop.uv, UV_RUN_DEFAULT);
+    return cv_loop_deinit(&worker->loop);
+}

@@ -1,0 +1,93 @@
+#ifndef CMD_SERVER_WORKER_H
+#define CMD_SERVER_WORKER_H
+
+#include "access/credential.h"
+#include "config/server.h"
+#include "http/front.h"
+#include "manager/manager.h"
+#include "net/mailbox.h"
+#include "net/tunnel.h"
+
+struct server;
+
+/* One event loop of the server, with listeners of its own. A session belongs to the worker that
+ * took it in for life, and so do the connections through it: a visitor that came in elsewhere is
+ * handed over before the first byte is read. The first worker runs on the main thread. */
+struct worker {
+    struct server *server; /* borrowed */
+    unsigned index;
+    struct cv_loop loop;
+    struct cv_mailbox mailbox;
+    struct cv_credentials *credentials; /* its own copy; NULL: anyone may come in */
+    struct cv_manager *manager;         /* of its sessions */
+    struct cv_front *front;             /* NULL when it takes in no more */
+    struct cv_listener **listeners;     /* of the front door; a unix socket's at the first alone */
+    size_t listener_count;
+    struct forward *forwards; /* one for each rule */
+    size_t forward_count;     /* that are open */
+    struct cv_list guests;
+    struct cv_mail orders[3];   /* see worker_order() */
+    struct cv_mail idle, ended; /* what it tells the first one */
+    bool told_idle;
+    unsigned next; /* at the first: who takes the next that came by a unix socket */
+    uv_thread_t thread;
+};
+
+/* Makes the loop and what is on it, without doors. @log is copied. Returns EXIT_OK, or the code to
+ * exit with and a line in @error. */
+int worker_init(struct worker *worker, struct server *server, unsigned index,
+                const struct cv_log *log, struct cv_config_error *error);
+
+/* Opens its front door and forwards: the first worker's as they are configured, the others' beside
+ * those of the first. */
+int worker_open(struct worker *worker, struct cv_config_error *error);
+
+/* Starts a thread that runs the loop until it ends by itself; not for the first worker. Returns 0
+ * or libuv's code. */
+int worker_start(struct worker *worker) CV_MUST_USE;
+
+/* When its loop has ended and nobody posts any more. Returns 0 or why the loop does not close. */
+int worker_deinit(struct worker *worker);
+
+enum worker_order {
+    WORKER_CLOSE,   /* close the doors */
+    WORKER_DISMISS, /* tell the agents to go, and end when they are gone */
+    WORKER_END,     /* wait for nobody */
+};
+
+/* From the main thread, each order once. */
+void worker_order(struct worker *worker, enum worker_order order);
+
+/* From the main thread: puts @credentials, which become the worker's, in the place of what it has.
+ * Returns 0, or -ENOMEM, and they are the caller's still. */
+int worker_replace_credentials(struct worker *worker,
+                               struct cv_credentials *credentials) CV_MUST_USE;
+
+/* forward.c: one --forward at work. */
+struct forward {
+    struct worker *worker;         /* borrowed */
+    const struct cv_forward *rule; /* borrowed */
+    struct cv_listener *listener;  /* NULL where the first worker listens for all */
+};
+
+/* @first: the same rule at the first worker, or NULL there. */
+int forward_open(struct forward *forward, struct worker *worker, const struct cv_forward *rule,
+                 const struct forward *first) CV_MUST_USE;
+
+/* guest.c: agents that came in. */
+void guest_welcome(void *ctx, const struct cv_front_guest *guest); /* @ctx is the worker */
+void guests_dismiss(struct worker *worker, uint16_t code, const char *reason);
+
+/* Closes the sessions whose credential is no longer there: called after a reload. */
+void guests_recheck(struct worker *worker);
+
+/* Asks the sessions of @key for a sign of life: it came back at another worker. */
+void guests_probe(struct worker *worker, const char *key);
+
+/* Whether the credential that the guest came in with lets @rule's target be dialled through it now:
+ * 0, CV_EDENIED, or CV_EFULL when it has as many connections as that allows. @owner as
+ * cv_manager_route() gives it. */
+int guest_may_dial(void *owner, const struct cv_forward *rule) CV_MUST_USE;
+struct cv_tunnel *guest_tunnel(void *owner); /* @owner as cv_manager_route() gives it */
+
+#endif
