@@ -4,10 +4,10 @@ SEEDS  ?= 5000
 FUZZ_SECONDS ?= 60
 DEPS   ?= tools/install-deps
 
-.PHONY: help demo test build bench bench-scale bench-soak cost fuzz sim install lint format clean
+.PHONY: help demo test build bench bench-scale bench-soak bench-threads cost fuzz sim install lint format clean
 
 help: ## this list
-	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  \1\t\2/p' $(MAKEFILE_LIST) | expand -t 14
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
 
 demo: ## install what is missing, then move a real file through a tunnel on loopback
 	$(DEPS) demo
@@ -43,6 +43,11 @@ cost: ## instructions of the hot paths, against those of the baseline
 	@$(MAKE) --no-print-directory build
 	@cmake --build --preset release --target cost
 	@tests/cost/guard.py
+
+bench-threads: ## one event loop of the server beside two, with four agents over wss
+	$(DEPS) bench
+	@$(MAKE) --no-print-directory build
+	@bench/threads.py
 
 fuzz: ## every fuzz target for FUZZ_SECONDS (60)
 	$(DEPS) test
