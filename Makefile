@@ -4,7 +4,7 @@ SEEDS  ?= 5000
 FUZZ_SECONDS ?= 60
 DEPS   ?= tools/install-deps
 
-.PHONY: help demo test build bench bench-scale bench-soak bench-threads cost fuzz sim install lint format clean
+.PHONY: help demo test build bench bench-scale bench-soak bench-threads bench-layers cost fuzz sim install lint format clean
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
@@ -37,6 +37,11 @@ bench-soak: ## 10,000 idle agents and 5,000 visitors, held for 10 minutes
 	$(DEPS) bench
 	@$(MAKE) --no-print-directory build
 	@bench/soak.py
+
+bench-layers: ## where the CPU time of a GiB, a connection and a request goes (as root)
+	$(DEPS) bench
+	@$(MAKE) --no-print-directory build
+	@bench/layers.py
 
 cost: ## instructions of the hot paths, against those of the baseline
 	$(DEPS) test
