@@ -28,10 +28,11 @@ bench: ## side-by-side benchmark: a table here, figures in build/bench/
 	@$(MAKE) --no-print-directory build
 	@bench/run.py
 
-bench-scale: ## cost against 1 to 5,000 open connections: a table here, a plot in build/bench/
+bench-scale: ## cost against 1 to 5,000 open connections, and agents: tables here, a plot in build/bench/
 	$(DEPS) bench
 	@$(MAKE) --no-print-directory build
 	@bench/scale.py
+	@bench/sessions.py
 
 bench-soak: ## 10,000 idle agents and 5,000 visitors, held for 10 minutes
 	$(DEPS) bench

@@ -4,15 +4,18 @@
 #include "cost/cost.h"
 #include "cost/pair.h"
 
-/* The table of sessions, with a thousand client keys in it. */
+/* The table of sessions, with a thousand client keys in it, or ten thousand: a dial costs the same.
+ */
 
-#define KEYS 1000
+#define KEYS      1000
+#define MANY_KEYS 10000
 
 struct crowd {
+    unsigned keys;
     struct cost_pair *pair; /* its server's session stands for each member's */
     struct cv_session *session;
     struct cv_manager *manager;
-    uint64_t ids[KEYS];
+    uint64_t ids[MANY_KEYS];
 };
 
 /* `agent-0042.example` */
@@ -41,15 +44,16 @@ static void leave(struct crowd *c, unsigned number)
     cost_check(cv_manager_leave(c->manager, c->ids[number]), "a session cannot leave");
 }
 
-static void crowd_init(struct crowd *c)
+static void crowd_init(struct crowd *c, unsigned keys)
 {
-    const struct cv_manager_limits limits = {.max_sessions = KEYS + 1,
+    const struct cv_manager_limits limits = {.max_sessions = MANY_KEYS + 1,
                                              .max_announced = CV_MAX_ANNOUNCED};
 
+    c->keys = keys;
     c->pair = cost_pair_new(COST_CULVERT);
     c->session = cv_link_session(c->pair->server.link);
     cost_check(cv_manager_new(&c->manager, cost_alloc(), &limits), "out of memory");
-    for (unsigned i = 0; i < KEYS; i++)
+    for (unsigned i = 0; i < c->keys; i++)
         join(c, i);
 }
 
@@ -57,7 +61,7 @@ static uint64_t crowd_end(struct crowd *c)
 {
     uint64_t joined = cv_manager_stats(c->manager)->joined;
 
-    for (unsigned i = 0; i < KEYS; i++)
+    for (unsigned i = 0; i < c->keys; i++)
         leave(c, i);
     if (cv_manager_stats(c->manager)->sessions)
         cost_fail("a session stays a member");
@@ -70,7 +74,7 @@ static uint64_t manager_join(unsigned units)
 {
     struct crowd c;
 
-    crowd_init(&c);
+    crowd_init(&c, KEYS);
     for (unsigned i = 0; i < units; i++) {
         leave(&c, i % KEYS);
         join(&c, i % KEYS);
@@ -78,22 +82,32 @@ static uint64_t manager_join(unsigned units)
     return crowd_end(&c);
 }
 
-static uint64_t manager_route(unsigned units)
+static uint64_t dials(unsigned units, unsigned keys)
 {
     uint64_t sum = 0;
     struct crowd c;
 
-    crowd_init(&c);
+    crowd_init(&c, keys);
     for (unsigned i = 0; i < units; i++) {
         char key[CV_KEY_MAX + 1];
         struct cv_route route;
 
-        cost_check(cv_manager_route(c.manager, key_of(key, i % KEYS), "tcp", CV_ROUTE_VISITOR, 0,
+        cost_check(cv_manager_route(c.manager, key_of(key, i % keys), "tcp", CV_ROUTE_VISITOR, 0,
                                     c.pair->now, &route),
                    "there is no route");
         sum += route.id;
     }
     return sum + crowd_end(&c);
+}
+
+static uint64_t manager_route(unsigned units)
+{
+    return dials(units, KEYS);
+}
+
+static uint64_t manager_route_many(unsigned units)
+{
+    return dials(units, MANY_KEYS);
 }
 
 /* A peer tells what it has, is routed through, and takes it back. */
@@ -102,7 +116,7 @@ static uint64_t manager_announced(unsigned units)
     uint64_t sum = 0, peer;
     struct crowd c;
 
-    crowd_init(&c);
+    crowd_init(&c, KEYS);
     cost_check(
         cv_manager_join(c.manager, CV_MEMBER_PEER, "peer", c.session, &c, c.pair->now, &peer),
         "a peer cannot join");
@@ -125,7 +139,8 @@ static uint64_t manager_announced(unsigned units)
 
 const struct cost_scenario cost_manager[] = {
     {"manager.join", "session that leaves and joins", 100, 600, manager_join},
-    {"manager.route", "dial to one of 1,000 keys", 100, 600, manager_route},
+    {"manager.route", "dial to one of 1,000 keys", 100, 1100, manager_route},
+    {"manager.route.many", "dial to one of 10,000 keys", 100, 10100, manager_route_many},
     {"manager.announced", "key that a peer tells, dialled, taken back", 100, 600,
      manager_announced},
     {0},

@@ -10,7 +10,7 @@
 #define MIB      ((uint64_t)1024 * 1024)
 #define MINUTE   12 /* pings of the dialler */
 #define IDLE     20 /* sessions */
-#define LISTED   1000
+#define MANY     1000
 
 /* Connections that come, ask, are answered and go, eight at a time. */
 static uint64_t short_conns(unsigned units, enum cost_peer peer)
@@ -74,20 +74,30 @@ static uint64_t finished(struct cost_pair *pair)
 }
 
 /* Small requests, in turn on many connections that stay open: each has slept meanwhile. */
-static uint64_t session_request(unsigned units)
+static uint64_t requests(unsigned units, unsigned conns)
 {
     struct cost_pair *pair = cost_pair_new(COST_CULVERT);
 
     pair->ask = REQUEST;
     pair->answer = RESPONSE;
-    for (unsigned i = 0; i < 64; i++)
+    for (unsigned i = 0; i < conns; i++)
         cost_pair_dial(pair, 0);
     cost_pair_run(pair);
     for (unsigned i = 0; i < units; i++) {
-        cost_conn_give(&pair->server.conns[i % 64], REQUEST);
+        cost_conn_give(&pair->server.conns[i % conns], REQUEST);
         cost_pair_run(pair);
     }
     return finished(pair);
+}
+
+static uint64_t session_request(unsigned units)
+{
+    return requests(units, 64);
+}
+
+static uint64_t session_request_many(unsigned units)
+{
+    return requests(units, MANY);
 }
 
 /* @units MiB over @streams connections, from the server's visitors, or with @down from the agent's
@@ -182,7 +192,7 @@ static uint64_t session_idle(unsigned units)
  * minute. */
 static uint64_t session_sync(unsigned units)
 {
-    struct cost_pair *pair = opened(COST_CULVERT, LISTED);
+    struct cost_pair *pair = opened(COST_CULVERT, MANY);
 
     for (unsigned i = 0; i < units * MINUTE; i++)
         cost_pair_wait(pair, CV_PING_EVERY);
@@ -195,6 +205,7 @@ const struct cost_scenario cost_session[] = {
     {"session.short", "connection: open, ask, answer, close", 16, 96, session_short},
     {"session.short.reference", "the same with a reference end", 16, 96, session_short_reference},
     {"session.request", "request of 100 bytes, answer of 1 KiB", 64, 320, session_request},
+    {"session.request.many", "the same on 1,000 connections", 100, 1100, session_request_many},
     {"session.bulk.1", "MiB over 1 connection", 16, 48, session_bulk_1},
     {"session.bulk.8", "MiB over 8 connections", 16, 48, session_bulk_8},
     {"session.bulk.masked", "MiB over 1 connection, masked", 16, 24, session_bulk_masked},
