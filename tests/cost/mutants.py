@@ -60,8 +60,9 @@ MUTANTS = [
     (
         "look-twice",
         "src/manager/route.c",
-        "    struct group *group = cv_group_find(m, key);\n",
-        "    struct group *group = cv_group_find(m, key) ? cv_group_find(m, key) : NULL;\n",
+        "    struct member *member = group ? pick_local(group, but, now) : NULL;\n",
+        "    struct member *member =\n"
+        "        group ? pick_local(cv_group_find(m, key), but, now) : NULL;\n",
         "manager.route",
         "manager/manager.c:cv_group_find",
     ),
