@@ -1,10 +1,14 @@
 #include "net/poll.h"
 
 #include <errno.h>
+#include <sched.h>
 #include <unistd.h>
 
 /* Events that are dealt out in one go; what is left comes next time. */
 #define BATCH 256
+
+#define PROMPT_MAX  (2 * CV_EAGER_AFTER)
+#define PROMPT_LOST 8 /* of that, by a wait that was no short one */
 
 static void deal_out(struct cv_poll *poll, int fd)
 {
@@ -21,13 +25,41 @@ static void deal_out(struct cv_poll *poll, int fd)
     poll->batch = NULL;
 }
 
+static void note_wait(struct cv_poll *poll, uint64_t waited)
+{
+    if (poll->batch_len != 1 || waited >= CV_EAGER_NS)
+        poll->prompt = poll->prompt > PROMPT_LOST ? poll->prompt - PROMPT_LOST : 0;
+    else if (poll->prompt < PROMPT_MAX)
+        poll->prompt++;
+}
+
 static void on_ready(uv_poll_t *handle, int status, int events)
 {
     struct cv_poll *poll = handle->data;
+    uint64_t waited = uv_hrtime() - poll->waits_since;
 
     (void)status;
     (void)events;
     deal_out(poll, poll->fd);
+    note_wait(poll, waited);
+}
+
+void cv_poll_bulk(struct cv_poll *poll)
+{
+    poll->prompt = 0;
+}
+
+/* The loop has done all there was to do: before it sleeps, see whether something comes. */
+static void on_before_wait(uv_prepare_t *prepare)
+{
+    struct cv_poll *poll = prepare->data;
+    struct epoll_event event;
+
+    poll->waits_since = uv_hrtime();
+    if (poll->prompt < CV_EAGER_AFTER || uv_backend_timeout(prepare->loop) == 0)
+        return;
+    while (epoll_wait(poll->fd, &event, 1, 0) == 0 && uv_hrtime() - poll->waits_since < CV_EAGER_NS)
+        sched_yield();
 }
 
 static void on_look(uv_timer_t *timer)
@@ -52,10 +84,13 @@ int cv_poll_init(struct cv_poll *poll, uv_loop_t *loop)
         return rc;
     }
     uv_timer_init(loop, &poll->look);
-    poll->handle.data = poll->look.data = poll;
+    uv_prepare_init(loop, &poll->before_wait);
+    poll->handle.data = poll->look.data = poll->before_wait.data = poll;
+    uv_prepare_start(&poll->before_wait, on_before_wait);
     rc = uv_poll_start(&poll->handle, UV_READABLE, on_ready);
     uv_unref((uv_handle_t *)&poll->handle);
     uv_unref((uv_handle_t *)&poll->look);
+    uv_unref((uv_handle_t *)&poll->before_wait);
     return rc;
 }
 
@@ -65,6 +100,7 @@ void cv_poll_close(struct cv_poll *poll)
         return;
     uv_close((uv_handle_t *)&poll->handle, NULL);
     uv_close((uv_handle_t *)&poll->look, NULL);
+    uv_close((uv_handle_t *)&poll->before_wait, NULL);
     close(poll->fd);
     close(poll->rest_fd);
 }

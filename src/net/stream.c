@@ -211,7 +211,11 @@ int cv_stream_watch(struct cv_stream *stream, int events)
 
 ssize_t cv_stream_recv(struct cv_stream *stream, void *buf, size_t len)
 {
-    return stream->kind->recv(stream, buf, len);
+    ssize_t n = stream->kind->recv(stream, buf, len);
+
+    if (n >= CV_EAGER_MESSAGE)
+        cv_poll_bulk(&stream->loop->poll);
+    return n;
 }
 
 ssize_t cv_stream_send(struct cv_stream *stream, const void *buf, size_t len)

@@ -135,3 +135,51 @@ Test(poll, says_why_a_socket_cannot_be_watched)
     cr_assert_eq(cv_poll_set(&net.loop.poll, &watch, EPOLLIN, false), -EBADF);
     cr_assert_eq(net.loop.poll.watched, 0);
 }
+
+/* Another thread's answer, so that the loop waits for it. */
+static void answer(void *arg)
+{
+    const struct end *end = arg;
+
+    cr_assert_eq(write(end->fds[0], "x", 1), 1);
+}
+
+Test(poll, an_eager_loop_hears_sockets_and_timers)
+{
+    struct cv_poll *poll = &net.loop.poll;
+    uv_thread_t thread;
+    struct end end;
+
+    end_init(&end);
+    for (int i = 1; i <= 100; i++) {
+        poll->prompt = CV_EAGER_AFTER;
+        cr_assert_eq(cv_poll_set(end.poll, &end.watch, EPOLLIN, false), 0);
+        cr_assert_eq(uv_thread_create(&thread, answer, &end), 0);
+        NET_UNTIL(&net, end.calls == i);
+        uv_thread_join(&thread);
+    }
+    poll->prompt = CV_EAGER_AFTER;
+    net_turn(&net); /* ended by the fixture's timer */
+    end_deinit(&end);
+}
+
+Test(poll, many_sockets_at_once_and_bulk_make_it_sleep_again)
+{
+    struct cv_poll *poll = &net.loop.poll;
+    struct end first, second;
+
+    end_init(&first);
+    end_init(&second);
+    cr_assert_eq(cv_poll_set(first.poll, &first.watch, EPOLLIN, false), 0);
+    cr_assert_eq(cv_poll_set(second.poll, &second.watch, EPOLLIN, false), 0);
+    poll->prompt = CV_EAGER_AFTER;
+    answer(&first);
+    answer(&second);
+    NET_UNTIL(&net, first.calls + second.calls == 2);
+    cr_assert_lt(poll->prompt, CV_EAGER_AFTER);
+    poll->prompt = CV_EAGER_AFTER;
+    cv_poll_bulk(poll);
+    cr_assert_eq(poll->prompt, 0);
+    end_deinit(&first);
+    end_deinit(&second);
+}
