@@ -266,22 +266,16 @@ void guests_recheck(struct worker *worker)
     }
 }
 
-int guest_may_dial(void *owner, const struct cv_forward *rule)
+int guest_may_dial(void *owner, const struct cv_target *target)
 {
     const struct guest *guest = owner;
     struct cv_access_answer answer = credential_of(guest);
-    const char *problem;
-    char text[CV_CONNECT_TARGET_MAX + 1];
-    struct cv_target target;
-    int len;
 
     if (answer.why != CV_ACCESS_OK)
         return CV_EDENIED;
     if (!answer.credential)
         return 0;
-    len = snprintf(text, sizeof(text), "%s/%s", cv_proto_name(rule->proto), rule->address);
-    if (cv_target_parse(&target, text, cv_min_size((size_t)len, sizeof(text) - 1), &problem) < 0 ||
-        !cv_access_may_dial(answer.credential, guest->key, strlen(guest->key), &target))
+    if (!cv_access_may_dial(answer.credential, guest->key, strlen(guest->key), target))
         return CV_EDENIED;
     if (answer.credential->max_conns &&
         cv_session_conns(cv_tunnel_session(guest->tunnel)) >= answer.credential->max_conns)

@@ -84,10 +84,10 @@ void guests_recheck(struct worker *worker);
 /* Asks the sessions of @key for a sign of life: it came back at another worker. */
 void guests_probe(struct worker *worker, const char *key);
 
-/* Whether the credential that the guest came in with lets @rule's target be dialled through it now:
- * 0, CV_EDENIED, or CV_EFULL when it has as many connections as that allows. @owner as
+/* Whether the credential that the guest came in with lets @target be dialled through it now: 0,
+ * CV_EDENIED, or CV_EFULL when it has as many connections as that allows. @owner as
  * cv_manager_route() gives it. */
-int guest_may_dial(void *owner, const struct cv_forward *rule) CV_MUST_USE;
+int guest_may_dial(void *owner, const struct cv_target *target) CV_MUST_USE;
 struct cv_tunnel *guest_tunnel(void *owner); /* @owner as cv_manager_route() gives it */
 
 #endif

@@ -1,6 +1,7 @@
 #include "net/relay.h"
 
 #include <errno.h>
+#include <string.h>
 
 #include "net/linger.h"
 #include "net/log.h"
@@ -10,8 +11,10 @@ struct cv_relay {
     struct cv_tunnel *tunnel; /* borrowed: it outlives its connections */
     int64_t conn_id;
     struct cv_stream *stream; /* owned */
-    int watched;              /* what the stream is watched for */
-    bool told_ready;          /* the session knows that the source has bytes */
+    uint8_t *early;           /* owned: read before, not sent on yet; NULL: nothing */
+    size_t early_len, early_sent;
+    int watched;     /* what the stream is watched for */
+    bool told_ready; /* the session knows that the source has bytes */
     bool source_ended;
     bool dropping;  /* nobody wants what the source says any more */
     int sink_error; /* the sink takes nothing more, but the source may still have something to say
@@ -171,10 +174,25 @@ static ssize_t relay_data(struct cv_endpoint *endpoint, const uint8_t *data, siz
     return (ssize_t)done;
 }
 
+/* The next of the bytes that were read before there was a relay. */
+static ssize_t read_early(struct cv_relay *relay, uint8_t *into, size_t max)
+{
+    size_t n = cv_min_size(max, relay->early_len - relay->early_sent);
+
+    memcpy(into, relay->early + relay->early_sent, n);
+    relay->early_sent += n;
+    if (relay->early_sent == relay->early_len) {
+        cv_free(&cv_tunnel_loop(relay->tunnel)->alloc, relay->early);
+        relay->early = NULL;
+    }
+    return (ssize_t)n;
+}
+
 static ssize_t relay_read(struct cv_endpoint *endpoint, uint8_t *into, size_t max)
 {
     struct cv_relay *relay = relay_of(endpoint);
-    ssize_t n = cv_stream_recv(relay->stream, into, max);
+    ssize_t n =
+        relay->early ? read_early(relay, into, max) : cv_stream_recv(relay->stream, into, max);
 
     if (n > 0)
         relay->bytes_out += (uint64_t)n;
@@ -232,6 +250,7 @@ static void relay_closed(struct cv_endpoint *endpoint, enum cv_reason reason, co
     } else {
         cv_linger(loop, relay->stream);
     }
+    cv_free(&loop->alloc, relay->early);
     cv_free(&loop->alloc, relay);
 }
 
@@ -243,34 +262,62 @@ static const struct cv_endpoint_ops relay_ops = {
     .closed = relay_closed,
 };
 
-int cv_relay_new(struct cv_tunnel *tunnel, int64_t conn_id, struct cv_stream *stream,
-                 cv_relay_ended *ended, void *ctx)
+static int keep_early(struct cv_relay *relay, const struct cv_alloc *alloc, const void *early,
+                      size_t len)
+{
+    if (len == 0)
+        return 0;
+    relay->early = cv_alloc(alloc, len);
+    if (!relay->early)
+        return -ENOMEM;
+    memcpy(relay->early, early, len);
+    relay->early_len = len;
+    return 0;
+}
+
+/* What was stored before there was a sink goes out as soon as the socket says that it can be
+ * written. */
+static void start(struct cv_relay *relay)
+{
+    struct cv_session *session = session_of(relay);
+    int events = cv_session_stored(session, relay->conn_id) ? CV_WRITABLE : 0;
+
+    if (relay->early && cv_session_ready(session, relay->conn_id, true) == 0)
+        relay->told_ready = true;
+    watch(relay, events | (relay->early ? 0 : CV_READABLE));
+    cv_tunnel_touch(relay->tunnel);
+}
+
+int cv_relay_new_early(struct cv_tunnel *tunnel, int64_t conn_id, struct cv_stream *stream,
+                       const void *early, size_t early_len, cv_relay_ended *ended, void *ctx)
 {
     struct cv_loop *loop = cv_tunnel_loop(tunnel);
     struct cv_relay *relay = cv_alloc_zero(&loop->alloc, sizeof(*relay));
-    int rc;
+    int rc = relay ? keep_early(relay, &loop->alloc, early, early_len) : -ENOMEM;
 
-    if (!relay) {
-        cv_stream_close(stream);
-        return -ENOMEM;
+    if (rc == 0) {
+        relay->endpoint.ops = &relay_ops;
+        relay->tunnel = tunnel;
+        relay->conn_id = conn_id;
+        relay->stream = stream;
+        rc = cv_session_set_user(cv_tunnel_session(tunnel), conn_id, &relay->endpoint);
     }
-    relay->endpoint.ops = &relay_ops;
-    relay->tunnel = tunnel;
-    relay->conn_id = conn_id;
-    relay->stream = stream;
-    rc = cv_session_set_user(cv_tunnel_session(tunnel), conn_id, &relay->endpoint);
     if (rc < 0) {
         cv_stream_close(stream);
+        if (relay)
+            cv_free(&loop->alloc, relay->early);
         cv_free(&loop->alloc, relay);
         return rc;
     }
     relay->ended = ended;
     relay->ctx = ctx;
     cv_stream_owner(stream, on_ready, relay);
-    /* what was stored before there was a sink goes out as soon as the socket says that it can be
-     * written */
-    watch(relay,
-          CV_READABLE | (cv_session_stored(session_of(relay), relay->conn_id) ? CV_WRITABLE : 0));
-    cv_tunnel_touch(tunnel);
+    start(relay);
     return 0;
+}
+
+int cv_relay_new(struct cv_tunnel *tunnel, int64_t conn_id, struct cv_stream *stream,
+                 cv_relay_ended *ended, void *ctx)
+{
+    return cv_relay_new_early(tunnel, conn_id, stream, NULL, 0, ended, ctx);
 }

@@ -23,4 +23,10 @@ typedef void cv_relay_ended(void *ctx, const struct cv_relay_end *end);
 int cv_relay_new(struct cv_tunnel *tunnel, int64_t conn_id, struct cv_stream *stream,
                  cv_relay_ended *ended, void *ctx) CV_MUST_USE;
 
+/* The same for a socket that was read before: the @early_len bytes at @early, which are copied, go
+ * through the tunnel first. */
+int cv_relay_new_early(struct cv_tunnel *tunnel, int64_t conn_id, struct cv_stream *stream,
+                       const void *early, size_t early_len, cv_relay_ended *ended,
+                       void *ctx) CV_MUST_USE;
+
 #endif
