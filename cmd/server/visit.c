@@ -394,7 +394,7 @@ static void serve(struct visit *visit)
 {
     struct worker *worker = visit->worker;
     struct server *server = worker->server;
-    int next;
+    int next, rc;
 
     while ((next = next_worker(server, visit)) >= 0) {
         if (next != (int)worker->index) {
@@ -403,9 +403,10 @@ static void serve(struct visit *visit)
             return;
         }
         visit->tried |= UINT64_C(1) << worker->index;
-        visit->problem = dial_here(visit);
-        if (visit->problem == 0)
+        rc = dial_here(visit);
+        if (rc == 0) /* it may be over already */
             return;
+        visit->problem = rc;
     }
     turn_away(visit);
     leave(visit, NULL);
@@ -426,25 +427,25 @@ static void on_handed_over(struct cv_mail *mail, void *ctx, bool lost)
 
 /* Starting. */
 
-/* Copies the three strings behind the visit. */
-static void copy_text(struct visit *visit, const struct visit_options *options)
+/* Copies @text, NUL included, to *@at and moves that behind it. */
+static const char *keep(char **at, const char *text)
 {
-    char *at = visit->text;
+    size_t size = strlen(text) + 1;
+    const char *copy = memcpy(*at, text, size);
 
-    visit->peer = strcpy(at, options->peer);
-    at += strlen(at) + 1;
-    visit->client = strcpy(at, options->client);
-    at += strlen(at) + 1;
-    visit->address = strcpy(at, options->address);
+    *at += size;
+    return copy;
 }
 
 static struct visit *visit_new(struct worker *worker, const struct visit_options *options)
 {
     size_t text = strlen(options->peer) + strlen(options->client) + strlen(options->address) + 3;
     struct visit *visit = calloc(1, sizeof(*visit) + text);
+    char *at;
 
     if (!visit)
         return NULL;
+    at = visit->text;
     if (options->early_len && !(visit->early = malloc(options->early_len))) {
         free(visit);
         return NULL;
@@ -465,7 +466,9 @@ static struct visit *visit_new(struct worker *worker, const struct visit_options
     if (options->early_len)
         memcpy(visit->early, options->early, options->early_len);
     visit->problem = CV_ENOSESSION;
-    copy_text(visit, options);
+    visit->peer = keep(&at, options->peer);
+    visit->client = keep(&at, options->client);
+    visit->address = keep(&at, options->address);
     return visit;
 }
 
