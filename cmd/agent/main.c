@@ -11,14 +11,16 @@ static int run(const struct cv_agent_config *config)
 {
     static struct agent agent; /* large, and there is one */
     struct cv_config_error error;
-    int code;
+    struct confine_user user;
+    int code = process_begin(&user, &config->common, &error);
 
-    process_raise_files();
-    code = agent_start(&agent, config, &error);
+    if (code == EXIT_OK)
+        code = agent_start(&agent, config, &error);
     if (code != EXIT_OK) {
         fprintf(stderr, "%s\n", error.line);
         return code;
     }
+    process_settle(&user, &config->common, &agent.loop.log);
     return agent_run(&agent);
 }
 

@@ -3,9 +3,11 @@
 #include <signal.h>
 #include <stdio.h>
 #include <sys/resource.h>
+#include <unistd.h>
 
 #include "config/print.h"
 #include "culvert_version.h"
+#include "net/log.h"
 
 void process_print_version(const char *name)
 {
@@ -30,7 +32,7 @@ bool process_only_prints(const struct cv_common_config *common)
     return false;
 }
 
-void process_raise_files(void)
+static void raise_files(void)
 {
     struct rlimit files;
 
@@ -39,6 +41,33 @@ void process_raise_files(void)
     files.rlim_cur = files.rlim_max;
     if (setrlimit(RLIMIT_NOFILE, &files) < 0)
         perror("open files");
+}
+
+int process_begin(struct confine_user *user, const struct cv_common_config *common,
+                  struct cv_config_error *error)
+{
+    char text[300];
+
+    raise_files();
+    confine_secrets();
+    if (confine_find_user(user, common->user, text, sizeof(text)) == 0)
+        return EXIT_OK;
+    snprintf(error->line, sizeof(error->line), "%s: --user: %s", common->program->name, text);
+    return EXIT_USAGE;
+}
+
+void process_settle(const struct confine_user *user, const struct cv_common_config *common,
+                    const struct cv_log *log)
+{
+    int rc = confine_become(user);
+
+    if (rc < 0) {
+        cv_log(log, CV_LOG_ERROR, "--user: %s: %s", user->name, cv_strerror(rc));
+        _exit(EXIT_RUNTIME); /* other threads run already */
+    }
+    rc = common->unconfined ? 0 : confine_calls();
+    if (rc < 0)
+        cv_log(log, CV_LOG_WARN, "system calls are not confined: %s", cv_strerror(rc));
 }
 
 int process_watch_signals(struct process_signals *signals, struct cv_loop *loop,

@@ -8,14 +8,16 @@ static int run(const struct cv_server_config *config)
 {
     static struct server server; /* large, and there is one */
     struct cv_config_error error;
-    int code;
+    struct confine_user user;
+    int code = process_begin(&user, &config->common, &error);
 
-    process_raise_files();
-    code = server_start(&server, config, &error);
+    if (code == EXIT_OK)
+        code = server_start(&server, config, &error);
     if (code != EXIT_OK) {
         fprintf(stderr, "%s\n", error.line);
         return code;
     }
+    process_settle(&user, &config->common, &server.workers[0].loop.log);
     return server_run(&server);
 }
 

@@ -30,6 +30,20 @@
             .help = "text or json",                                                    \
         },                                                                             \
         {                                                                              \
+            .name = "user",                                                            \
+            .argument = "NAME[:GROUP]",                                                \
+            .take = cv_take_path,                                                      \
+            .at = offsetof(struct cv_common_config, user),                             \
+            .help = "become that user once everything is open",                        \
+        },                                                                             \
+        {                                                                              \
+            .name = "unconfined",                                                      \
+            .take = cv_take_switch,                                                    \
+            .fallback = "false",                                                       \
+            .at = offsetof(struct cv_common_config, unconfined),                       \
+            .help = "do without the filter of system calls",                           \
+        },                                                                             \
+        {                                                                              \
             .name = "check",                                                           \
             .take = cv_take_switch,                                                    \
             .flag_only = true,                                                         \

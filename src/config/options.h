@@ -82,6 +82,8 @@ struct cv_common_config {
     const char *config_file; /* NULL: none */
     enum cv_log_level log_level;
     enum cv_log_format log_format;
+    const char *user; /* NULL: stays who it is */
+    bool unconfined;  /* without a filter of system calls */
     bool check;
     const struct cv_program *program;
     struct cv_values *values; /* one an option: what holds, the defaults included; for --check */

@@ -223,8 +223,8 @@ class LabCase(unittest.TestCase):
         wait_until(ready, f"listeners on {ports}")
         self.assertTrue(process.alive(), f"exit {process.popen.returncode}: {process.log()[-500:]}")
 
-    def agent(self, url, *flags, key="foo", prefix=(), token=None, **how):
-        env = {"CULVERT_TOKEN": token} if token else None
+    def agent(self, url, *flags, key="foo", prefix=(), token=None, env=None, **how):
+        env = {**(env or {}), **({"CULVERT_TOKEN": token} if token else {})}
         argv = [*prefix, binaries() / "culvert-agent", "--connect", url, "--id", key, *flags]
         return self.start(f"agent-{key}", argv, env=env, **how)
 
