@@ -40,7 +40,8 @@ class Cost:
 class _Reader:
     """One dump; see "Callgrind Format Specification" of valgrind's manual."""
 
-    def __init__(self):
+    def __init__(self, homes):
+        self.homes = homes
         self.names = {}  # (kind, number) to name; a number is spelt out where it is met first
         self.file = self.function = self.called_file = self.called = ""
         self.costs = collections.Counter()
@@ -53,7 +54,9 @@ class _Reader:
         return self.names[kind, number]
 
     def _own(self):
-        found = OURS.search(self.file)
+        # A function that begins with something inlined is filed under the header that has it.
+        header = not self.file.endswith(".c")
+        found = OURS.search(self.homes.get(self.function, "") if header else self.file)
         return found and f"{found.group(1)}:{CLONE.sub('', self.function)}"
 
     def _position(self, kind, name):
@@ -93,9 +96,20 @@ class _Reader:
             self.called_file = self.file
 
 
-def _read(path):
+def _homes(program):
+    """{function: file}, of all whose name the program has once."""
+    done = subprocess.run(["nm", "--line-numbers", "--defined-only", program], capture_output=True,
+                          text=True, check=True)
+    places = collections.defaultdict(list)
+    for line in done.stdout.splitlines():
+        symbol, _, place = line.partition("\t")
+        places[symbol.split()[2]].append(place.rpartition(":")[0])
+    return {name: found[0] for name, found in places.items() if len(found) == 1}
+
+
+def _read(path, homes):
     with open(path, encoding="utf-8") as file:
-        return _Reader().read(line.rstrip("\n") for line in file)
+        return _Reader(homes).read(line.rstrip("\n") for line in file)
 
 
 def _per_unit(few, many, units):
@@ -104,7 +118,7 @@ def _per_unit(few, many, units):
 
 
 def run(program, scenarios=()):
-    """(what the figures depend on, {scenario: Cost})."""
+    """(what the figures depend on, {scenario: Cost}, scenarios that this machine cannot run)."""
     if not shutil.which("valgrind"):
         raise CostError("valgrind is not installed (apt-get install valgrind)")
     with tempfile.TemporaryDirectory(prefix="culvert-cost-") as folder:
@@ -116,12 +130,14 @@ def run(program, scenarios=()):
         if done.returncode != 0:
             raise CostError(f"{program}: {done.stderr.strip()}")
         head, *lines = done.stdout.splitlines()
+        homes = _homes(program)
+        skipped = {line.split()[1] for line in lines if line.startswith("skipped ")}
         costs = {}
-        for index, line in enumerate(lines):
+        for index, line in enumerate(line for line in lines if not line.startswith("skipped ")):
             name, few, many, few_blocks, many_blocks, _, unit = line.split(" ", 6)
             units = int(many) - int(few)
             # Each scenario marks its begin, its middle and its end; a dump tells what went before.
-            parts = [_read(f"{dump}.{3 * index + part}") for part in (2, 3)]
+            parts = [_read(f"{dump}.{3 * index + part}", homes) for part in (2, 3)]
             costs[name] = Cost(unit, (int(many_blocks) - int(few_blocks)) / units,
                                _per_unit(*parts, units))
-        return head.removeprefix("compiler "), costs
+        return head.removeprefix("compiler "), costs, skipped

@@ -213,3 +213,8 @@ const struct cost_scenario cost_codec[] = {
     {"ws.mask.large", "64 KiB", 4, 24, ws_mask_large},
     {0},
 };
+
+const struct cost_scenario cost_vectors[] = {
+    {"ws.mask.vectors", "64 KiB by AVX2", 4, 24, ws_mask_large},
+    {0},
+};

@@ -21,6 +21,9 @@ struct cost_scenario {
 /* Each ends with an entry without a name. */
 extern const struct cost_scenario cost_codec[], cost_session[], cost_manager[];
 
+/* So do these, which mask by AVX2, and are left out where there is none; all others do without. */
+extern const struct cost_scenario cost_vectors[];
+
 /* Memory for the scenarios; counts the blocks that are asked for. */
 const struct cv_alloc *cost_alloc(void);
 

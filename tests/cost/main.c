@@ -50,17 +50,24 @@ int cost_check(int result, const char *what)
 }
 
 /* Masking takes the vectors that the machine has. What is counted must be the same on each, so it
- * is told that there are none. */
-static void forget_vectors(void)
+ * is told whether to use them; false when there are none. */
+static bool use_vectors(bool wanted)
 {
 #if defined(__x86_64__)
     extern struct {
         unsigned vendor, type, subtype, features;
     } __cpu_model;
+    static unsigned found;
 
+    found |= __cpu_model.features & (1u << FEATURE_AVX2);
     __cpu_model.features &= ~(1u << FEATURE_AVX2);
     if (__builtin_cpu_supports("avx2"))
-        cost_fail("vectors are still used");
+        cost_fail("vectors cannot be turned off");
+    if (wanted)
+        __cpu_model.features |= found;
+    return !wanted || found;
+#else
+    return !wanted;
 #endif
 }
 
@@ -102,20 +109,23 @@ static void measure(const struct cost_scenario *scenario)
 }
 
 /* usage: cost [SCENARIO...]. The first line says what the figures depend on; then each scenario's:
- * name, few and many units, allocations in both, what was done, unit. */
+ * name, few and many units, allocations in both, what was done, unit; or `skipped` and its name. */
 int main(int argc, char *argv[])
 {
-    const struct cost_scenario *const parts[] = {cost_codec, cost_session, cost_manager};
+    const struct cost_scenario *const parts[] = {cost_codec, cost_vectors, cost_session,
+                                                 cost_manager};
     int known = 0;
 
-    forget_vectors();
     printf("compiler %s %s\n", MACHINE, __VERSION__);
     for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++) {
         for (const struct cost_scenario *s = parts[i]; s->name; s++) {
             if (!wanted(s->name, argv + 1, argc - 1))
                 continue;
             known++;
-            measure(s);
+            if (use_vectors(parts[i] == cost_vectors))
+                measure(s);
+            else
+                printf("skipped %s\n", s->name);
         }
     }
     if (argc > 1 && known != argc - 1)
