@@ -12,7 +12,7 @@
 enum {
     JOINING_MAX = 64,    /* handshakes under way at once */
     HEAD_MAX = 4096,     /* a longer response head is refused */
-    PING_EVERY_S = 5,    /* as the protocol's dialling end does */
+    PING_EVERY_S = 10,   /* as an agent without connections does */
     JOIN_PATIENCE_S = 60 /* all must have joined by then */
 };
 
@@ -51,6 +51,7 @@ static int ask(struct crowd *crowd, struct agent *agent)
                        "Sec-WebSocket-Version: 13\r\n"
                        "Sec-WebSocket-Key: Y3VsdmVydCBiZW5jaG1yaw==\r\n"
                        "X-Tunnel-ID: bench-%u\r\n"
+                       "X-Culvert-Features: ack, halfclose, credit\r\n"
                        "\r\n",
                        (unsigned)crowd->options->port, (unsigned)(agent - crowd->agents));
 

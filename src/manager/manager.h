@@ -31,8 +31,9 @@ struct cv_manager_limits {
 
 #define CV_MAX_ANNOUNCED 100000
 
-/* A session that was heard from in that time is healthy: the dialler's pings come every 5 s. */
-#define CV_HEALTHY_FOR (8 * CV_SEC)
+/* A session that was heard from in that time is healthy: the dialler's pings come every 5 s, those
+ * of an idle Culvert end every 10 s. */
+#define CV_HEALTHY_FOR (12 * CV_SEC)
 
 int cv_manager_new(struct cv_manager **out, const struct cv_alloc *alloc,
                    const struct cv_manager_limits *limits) CV_MUST_USE;

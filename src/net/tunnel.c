@@ -12,6 +12,8 @@
  * others; and what was read is then still near when it is sent on. */
 #define SEND_A_TURN (4 * CV_LINK_SEND_MIN)
 
+#define LONG_WAIT   (1 * CV_SEC)    /* may be a little longer: see arm_timer() */
+#define TOGETHER    (250 * CV_MSEC) /* between two moments at which such waits end */
 #define OVERSLEPT   (2 * CV_SEC)    /* a timer that rings so late: the process did not run */
 #define RETRY_AFTER (100 * CV_MSEC) /* out of memory */
 #define REST_AFTER  (1 * CV_SEC)    /* without connections */
@@ -203,37 +205,53 @@ static void go(struct cv_tunnel *t)
 
 static void read_once(struct cv_tunnel *t, uint64_t now);
 
+/* When something must be done without a byte coming in. */
+static uint64_t due_at(const struct cv_tunnel *t)
+{
+    /* once the end is decided the session's own deadlines mean nothing, until it is cut */
+    bool ending = t->error && !t->gone;
+
+    return ending ? t->give_up : cv_min_time(cv_link_deadline(t->link), t->retry_at);
+}
+
+/* A deadline that moved away lets the timer ring early and be set anew: cheaper than setting it for
+ * each byte. Those of links that may rest ring together: of thousands each would wake the process.
+ */
+static void arm_timer(struct cv_tunnel *t, uint64_t now)
+{
+    uint64_t at = due_at(t);
+
+    if (t->may_rest && at != CV_NEVER && at > now + LONG_WAIT)
+        at += TOGETHER - at % TOGETHER;
+    if (at >= t->timer_at)
+        return;
+    t->timer_at = at;
+    cv_timer_set(t->timer, at > now ? at - now : 0);
+}
+
 static void on_timer(void *ctx)
 {
     struct cv_tunnel *t = ctx;
     uint64_t now = cv_loop_now(t->loop);
+    bool overslept = now > t->timer_at + OVERSLEPT;
     int rc;
 
+    if (now < due_at(t)) {
+        t->timer_at = CV_NEVER;
+        arm_timer(t, now);
+        return;
+    }
     /* after a stop of the whole process the timers come first: a sign of life may wait in the
      * socket */
     if (t->stream)
         read_once(t, now);
-    if (now > t->timer_at + OVERSLEPT)
+    if (overslept)
         cv_session_woke(cv_link_session(t->link), now);
     t->timer_at = t->retry_at = CV_NEVER;
     rc = cv_link_tick(t->link, now);
     if (rc < 0 && !t->gone)
         fail(t, rc);
     settle(t);
-}
-
-/* A deadline that moved away lets the timer ring early and be set anew: cheaper than setting it for
- * each byte. */
-static void arm_timer(struct cv_tunnel *t, uint64_t now)
-{
-    /* once the end is decided the session's own deadlines mean nothing, until it is cut */
-    bool ending = t->error && !t->gone;
-    uint64_t at = ending ? t->give_up : cv_min_time(cv_link_deadline(t->link), t->retry_at);
-
-    if (at >= t->timer_at)
-        return;
-    t->timer_at = at;
-    cv_timer_set(t->timer, at > now ? at - now : 0);
 }
 
 /* After a close frame was sent the stream is shut, and what still comes is read and dropped, so

@@ -47,6 +47,8 @@ int cv_entry_add(struct cv_session *s, int64_t id, enum cv_conn_state state, uin
         cv_free(s->alloc, e);
         return -ENOMEM;
     }
+    if (s->config.role == CV_SESSION_DIALLER) /* no longer idle */
+        s->ping_at = cv_min_time(s->ping_at, now + CV_PING_EVERY);
     *out = e;
     return 0;
 }

@@ -38,6 +38,7 @@ enum cv_feature {
 };
 
 #define CV_PING_EVERY         (5 * CV_SEC)  /* the dialler's; protocol facts, "Keep-alive" */
+#define CV_PING_EVERY_IDLE    (10 * CV_SEC) /* to a Culvert end, without connections */
 #define CV_DEAD_AFTER         (15 * CV_SEC) /* of silence, between Culvert ends */
 #define CV_DEAD_AFTER_FOREIGN (60 * CV_SEC) /* of silence, with a reference end */
 #define CV_TAKEOVER_WAIT      (5 * CV_SEC)  /* of silence after cv_session_probe() */

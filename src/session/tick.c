@@ -6,6 +6,11 @@ static uint64_t dead_after(const struct cv_session *s)
     return s->config.culvert ? CV_DEAD_AFTER : CV_DEAD_AFTER_FOREIGN;
 }
 
+static uint64_t ping_every(const struct cv_session *s)
+{
+    return s->config.culvert && !s->entries ? CV_PING_EVERY_IDLE : CV_PING_EVERY;
+}
+
 uint64_t cv_session_deadline(const struct cv_session *s)
 {
     uint64_t at = s->heard_at + dead_after(s);
@@ -69,7 +74,7 @@ int cv_session_tick(struct cv_session *s, uint64_t now)
     if (now >= s->ping_at) {
         /* the acceptor asks once, for a round trip; after that the dialler's pings show that it
          * lives */
-        s->ping_at = s->config.role == CV_SESSION_DIALLER ? now + CV_PING_EVERY : CV_NEVER;
+        s->ping_at = s->config.role == CV_SESSION_DIALLER ? now + ping_every(s) : CV_NEVER;
         s->want_ping = true;
     }
     if (now >= s->sync_at) {

@@ -49,9 +49,14 @@ static int pings(uint64_t until)
     return count;
 }
 
-Test(tick, a_dialler_pings_every_5_s)
+Test(tick, a_dialler_pings_every_5_s_and_a_culvert_end_without_connections_every_10)
 {
-    cr_assert_eq(pings(END_START + 50 * CV_SEC), 11); /* between Culvert ends one at once */
+    int64_t id;
+
+    cr_assert_eq(pings(END_START + 50 * CV_SEC), 6); /* between Culvert ends one at once */
+    cr_assert_eq(cv_session_dial(end.session, "tcp", "x:1", NULL, END_START + 51 * CV_SEC, &id), 0);
+    cr_assert_eq(cv_session_deadline(end.session), END_START + 51 * CV_SEC + CV_PING_EVERY);
+    cr_assert_eq(pings(END_START + 71 * CV_SEC), 4);
     again(CV_SESSION_DIALLER, false);
     cr_assert_eq(cv_session_deadline(end.session), END_START + CV_PING_EVERY);
     cr_assert_eq(pings(END_START + 50 * CV_SEC), 10);
