@@ -179,7 +179,7 @@ static uint64_t session_idle(unsigned units)
     for (unsigned i = 0; i < IDLE; i++)
         pairs[i] = cost_pair_new(COST_CULVERT);
     for (unsigned i = 0; i < units; i++)
-        cost_pair_wait(pairs[i % IDLE], CV_PING_EVERY);
+        cost_pair_wait(pairs[i % IDLE], CV_PING_EVERY_IDLE);
     for (unsigned i = 0; i < IDLE; i++) {
         sum += pairs[i]->now;
         sum += cv_session_stats(cv_link_session(pairs[i]->server.link))->frames_in;
