@@ -38,6 +38,12 @@ static int on_target(llhttp_t *parser, const char *at, size_t len)
     return 0;
 }
 
+static int on_reason(llhttp_t *parser, const char *at, size_t len)
+{
+    extend(&head_of(parser)->reason, at, len);
+    return 0;
+}
+
 /* Runs of the name of the header that is begun; on_name_complete() counts it. */
 static int on_name(llhttp_t *parser, const char *at, size_t len)
 {
@@ -76,6 +82,7 @@ static int on_headers_complete(llhttp_t *parser)
 static const llhttp_settings_t callbacks = {
     .on_method = on_method,
     .on_url = on_target,
+    .on_status = on_reason,
     .on_header_field = on_name,
     .on_header_field_complete = on_name_complete,
     .on_header_value = on_value,
@@ -216,7 +223,7 @@ static bool list_next(struct cv_slice *list, struct cv_slice *element)
     return true;
 }
 
-bool cv_http_has_token(const struct cv_http_head *head, const char *name, const char *token)
+bool cv_http_list_holds(const struct cv_http_head *head, const char *name, struct cv_slice token)
 {
     for (size_t i = 0; i < head->header_count; i++) {
         struct cv_slice list = head->headers[i].value, element;
@@ -224,10 +231,15 @@ bool cv_http_has_token(const struct cv_http_head *head, const char *name, const 
         if (!cv_slice_is(head->headers[i].name, name))
             continue;
         while (list_next(&list, &element))
-            if (cv_slice_is(element, token))
+            if (cv_slice_equal(element, token))
                 return true;
     }
     return false;
+}
+
+bool cv_http_has_token(const struct cv_http_head *head, const char *name, const char *token)
+{
+    return cv_http_list_holds(head, name, (struct cv_slice){token, strlen(token)});
 }
 
 int cv_http_target_split(struct cv_slice target, struct cv_slice *path, struct cv_slice *query)

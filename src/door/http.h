@@ -32,6 +32,7 @@ struct cv_http_head {
     struct cv_slice target; /* requests: as it came, never empty */
     struct cv_slice host;   /* requests: the Host header; empty when HTTP/1.0 came without */
     int status;             /* responses: 100 to 599 */
+    struct cv_slice reason; /* responses: as it came; may be empty */
     int minor;              /* of the version HTTP/1.x: 0 or 1 */
     int64_t content_length; /* bytes; -1 when there is no such header */
     bool chunked;           /* Transfer-Encoding: chunked; content_length is -1 then */

@@ -21,6 +21,9 @@ int cv_http_check_target(struct cv_http_head *head) CV_MUST_USE;
 /* Notes an error and returns @code. */
 int cv_http_refuse(struct cv_http_head *head, int code, int refusal, const char *error);
 
+/* As cv_http_has_token(). */
+bool cv_http_list_holds(const struct cv_http_head *head, const char *name, struct cv_slice token);
+
 /* Bytes of a token (RFC 9110, 5.6.2), and letters compared without their case. */
 bool cv_http_is_token(struct cv_slice text);
 bool cv_slice_equal(struct cv_slice a, struct cv_slice b);
