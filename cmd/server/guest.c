@@ -17,6 +17,7 @@ struct guest {
     struct cv_log_limit complaints;
     bool has_digest; /* of its token; not where anyone may come in */
     uint8_t digest[CV_TOKEN_DIGEST];
+    char *subject; /* owned; of its certificate, when it came in with that; else NULL */
 };
 
 static const struct cv_log *log_of(const struct guest *guest)
@@ -113,6 +114,14 @@ static void leave(struct guest *guest)
         cv_log(log_of(guest), CV_LOG_ERROR, "client %s: out of memory", guest->key);
 }
 
+static void free_guest(struct guest *guest)
+{
+    const struct cv_alloc *alloc = &guest->worker->loop.alloc;
+
+    cv_free(alloc, guest->subject);
+    cv_free(alloc, guest);
+}
+
 static void on_closed(void *ctx, struct cv_tunnel *tunnel, int error, const char *text)
 {
     struct guest *guest = ctx;
@@ -126,7 +135,7 @@ static void on_closed(void *ctx, struct cv_tunnel *tunnel, int error, const char
         wake_others(worker);
     }
     cv_list_remove(&guest->link);
-    cv_free(&worker->loop.alloc, guest);
+    free_guest(guest);
     server_check_drained(worker);
 }
 
@@ -193,29 +202,48 @@ static int join(struct guest *guest, const struct cv_front_guest *from)
     return 0;
 }
 
+/* With what it came in by; NULL without memory. */
+static struct guest *make_guest(struct worker *worker, const struct cv_front_guest *from)
+{
+    struct guest *guest = cv_alloc_zero(&worker->loop.alloc, sizeof(*guest));
+    size_t size = from->subject ? strlen(from->subject) + 1 : 0;
+
+    if (!guest)
+        return NULL;
+    cv_list_init(&guest->link);
+    guest->worker = worker;
+    snprintf(guest->key, sizeof(guest->key), "%s", from->key);
+    guest->has_digest = from->digest != NULL;
+    if (from->digest)
+        memcpy(guest->digest, from->digest, sizeof(guest->digest));
+    if (size) {
+        guest->subject = cv_alloc(&worker->loop.alloc, size);
+        if (!guest->subject) {
+            free_guest(guest);
+            return NULL;
+        }
+        memcpy(guest->subject, from->subject, size);
+    }
+    return guest;
+}
+
 void guest_welcome(void *ctx, const struct cv_front_guest *from)
 {
     struct worker *worker = ctx;
-    struct guest *guest = cv_alloc_zero(&worker->loop.alloc, sizeof(*guest));
+    struct guest *guest = make_guest(worker, from);
     char peer[64];
     int rc = -ENOMEM;
 
     snprintf(peer, sizeof(peer), "%s", cv_stream_peer(from->stream));
-    if (guest) {
-        cv_list_init(&guest->link);
-        guest->worker = worker;
-        snprintf(guest->key, sizeof(guest->key), "%s", from->key);
-        guest->has_digest = from->digest != NULL;
-        if (from->digest)
-            memcpy(guest->digest, from->digest, sizeof(guest->digest));
+    if (guest)
         rc = join(guest, from);
-    } else {
+    else
         cv_stream_close(from->stream);
-    }
     if (rc < 0) {
         cv_log(&worker->loop.log, CV_LOG_ERROR, "client %s from %s: %s", from->key, peer,
                cv_strerror(rc));
-        cv_free(&worker->loop.alloc, guest);
+        if (guest)
+            free_guest(guest);
         return;
     }
     cv_log(&worker->loop.log, CV_LOG_INFO, "client %s: session %llu up from %s%s", guest->key,
@@ -244,10 +272,18 @@ struct cv_tunnel *guest_tunnel(void *owner)
  */
 static struct cv_access_answer credential_of(const struct guest *guest)
 {
+    const struct cv_credentials *credentials = guest->worker->credentials;
     struct cv_access_answer answer = {.why = CV_ACCESS_OK};
+    size_t len = strlen(guest->key);
+    int rc = 0;
 
-    if (guest->has_digest && cv_access_agent(&answer, guest->worker->credentials, guest->digest,
-                                             guest->key, strlen(guest->key), cv_wall_clock()) < 0)
+    if (guest->has_digest)
+        rc = cv_access_agent(&answer, credentials, guest->digest, guest->key, len, cv_wall_clock());
+    else if (guest->subject)
+        rc = cv_access_agent_subject(&answer, credentials,
+                                     (struct cv_span){guest->subject, strlen(guest->subject)},
+                                     guest->key, len, cv_wall_clock());
+    if (rc < 0)
         answer.credential = NULL;
     return answer;
 }

@@ -210,6 +210,25 @@ static void reload(struct server *server)
     cv_log(log_of(server), CV_LOG_INFO, "reloaded");
 }
 
+static void on_files_changed(void *ctx)
+{
+    reload(ctx);
+}
+
+/* Without it SIGHUP is still there. */
+static void watch_files(struct server *server)
+{
+    const struct cv_server_config *config = server->config;
+    const char *files[] = {config->token_file, config->tls_cert, config->tls_key,
+                           config->tls_client_ca};
+    int rc = cv_changes_new(&server->changes, &server->workers[0].loop, files,
+                            sizeof(files) / sizeof(files[0]), on_files_changed, server);
+
+    if (rc < 0)
+        cv_log(log_of(server), CV_LOG_WARN, "changes of files are not noticed: %s",
+               cv_strerror(rc));
+}
+
 static void on_signal(uv_signal_t *handle, int number)
 {
     struct server *server = handle->data;
@@ -235,11 +254,13 @@ int server_fail(struct cv_config_error *error, int code, const char *what, int r
 static int open_tls(struct server *server, struct cv_config_error *error)
 {
     const struct cv_server_config *config = server->config;
+    struct cv_tls_files files = {
+        .cert = config->tls_cert, .key = config->tls_key, .client_ca = config->tls_client_ca};
     char text[300];
 
     if (!config->tls_cert)
         return EXIT_OK;
-    if (cv_tls_new(&server->tls, config->tls_cert, config->tls_key, text, sizeof(text)) == 0)
+    if (cv_tls_new(&server->tls, &files, text, sizeof(text)) == 0)
         return EXIT_OK;
     snprintf(error->line, sizeof(error->line), PROGRAM ": %s", text);
     return EXIT_USAGE;
@@ -325,8 +346,10 @@ int server_start(struct server *server, const struct cv_server_config *config,
         code = open_tls(server, error);
     if (code == EXIT_OK)
         code = open_workers(server, error);
-    if (code == EXIT_OK)
+    if (code == EXIT_OK) {
+        watch_files(server);
         code = start_threads(server, error);
+    }
     if (code == EXIT_OK && config->insecure_no_auth)
         cv_log(log_of(server), CV_LOG_WARN, "--insecure-no-auth: anyone may come in as any client");
     return code;
@@ -336,6 +359,7 @@ int server_start(struct server *server, const struct cv_server_config *config,
 static void clear(struct server *server)
 {
     process_unwatch_signals(&server->signals);
+    cv_changes_free(server->changes);
     uv_close((uv_handle_t *)&server->drain_timer, NULL);
     for (unsigned i = 0; i < server->worker_count; i++) {
         int rc = worker_deinit(&server->workers[i]);

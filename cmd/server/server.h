@@ -6,6 +6,7 @@
 #include "advertise.h"
 #include "config/server.h"
 #include "manager/homes.h"
+#include "net/changes.h"
 #include "worker.h"
 
 /* culvert-server: lets agents in at the front door, and visitors through to them.
@@ -30,6 +31,7 @@ struct server {
     struct advertise *advertise; /* NULL without --advertise, and when it stops */
     struct advertise_page page;
     struct process_signals signals;
+    struct cv_changes *changes; /* of the files that are reloaded; or NULL */
     uv_timer_t drain_timer;
     unsigned running; /* workers on threads of their own that have not ended */
     bool gone;        /* everyone was told to go */

@@ -7,8 +7,9 @@
 #include "base/error.h"
 
 struct cv_credentials {
-    const struct cv_alloc *alloc;    /* borrowed */
-    struct cv_credential *by_digest; /* owned */
+    const struct cv_alloc *alloc;     /* borrowed */
+    struct cv_credential *by_digest;  /* owned */
+    struct cv_credential *by_subject; /* owned */
 };
 
 static struct cv_credential *find(const struct cv_credentials *credentials,
@@ -22,11 +23,24 @@ static struct cv_credential *find(const struct cv_credentials *credentials,
     return found;
 }
 
+static struct cv_credential *find_subject(const struct cv_credentials *credentials,
+                                          struct cv_span subject)
+{
+    struct cv_credential *found;
+
+    HASH_FIND(hh, credentials->by_subject, subject.at, subject.len, found);
+    return found;
+}
+
 static int add(struct cv_credentials *credentials, struct cv_credential *credential)
 {
     const struct cv_alloc *table_alloc = credentials->alloc;
 
-    HASH_ADD(hh, credentials->by_digest, digest, CV_TOKEN_DIGEST, credential);
+    if (credential->subject.len)
+        HASH_ADD_KEYPTR(hh, credentials->by_subject, credential->subject.at,
+                        credential->subject.len, credential);
+    else
+        HASH_ADD(hh, credentials->by_digest, digest, CV_TOKEN_DIGEST, credential);
     return cv_table_added(credential) ? 0 : -ENOMEM;
 }
 
@@ -68,9 +82,11 @@ static int take_line(struct cv_credentials *credentials, struct cv_span text, un
     if (rc < 0)
         return rc;
     credential->line = number;
-    same = find(credentials, credential->digest);
+    same = credential->subject.len ? find_subject(credentials, credential->subject)
+                                   : find(credentials, credential->digest);
     if (same) {
-        cv_text_str(problem, "the same hash as in line ");
+        cv_text_str(problem, credential->subject.len ? "the same subject as in line "
+                                                     : "the same hash as in line ");
         cv_text_u64(problem, same->line);
         rc = CV_ESYNTAX;
     } else {
@@ -127,23 +143,28 @@ int cv_credentials_parse(struct cv_credentials **out, const struct cv_alloc *all
     return 0;
 }
 
-void cv_credentials_free(struct cv_credentials *credentials)
+static void free_table(const struct cv_alloc *table_alloc, struct cv_credential *table)
 {
-    const struct cv_alloc *table_alloc = credentials ? credentials->alloc : NULL;
     struct cv_credential *entry, *next;
 
-    if (!credentials)
-        return;
-    HASH_ITER (hh, credentials->by_digest, entry, next) {
-        HASH_DEL(credentials->by_digest, entry);
+    HASH_ITER (hh, table, entry, next) {
+        HASH_DEL(table, entry);
         cv_free(table_alloc, entry);
     }
-    cv_free(table_alloc, credentials);
+}
+
+void cv_credentials_free(struct cv_credentials *credentials)
+{
+    if (!credentials)
+        return;
+    free_table(credentials->alloc, credentials->by_digest);
+    free_table(credentials->alloc, credentials->by_subject);
+    cv_free(credentials->alloc, credentials);
 }
 
 size_t cv_credentials_count(const struct cv_credentials *credentials)
 {
-    return HASH_COUNT(credentials->by_digest);
+    return HASH_COUNT(credentials->by_digest) + HASH_COUNT(credentials->by_subject);
 }
 
 const char *cv_access_text(enum cv_access access)
@@ -158,12 +179,10 @@ const char *cv_access_text(enum cv_access access)
 }
 
 /* The checks that all roles share; CV_ACCESS_OK when they pass. */
-static enum cv_access check(struct cv_access_answer *answer,
-                            const struct cv_credentials *credentials,
-                            const uint8_t digest[CV_TOKEN_DIGEST], enum cv_role role, int64_t now)
+static enum cv_access check_found(struct cv_access_answer *answer,
+                                  const struct cv_credential *credential, enum cv_role role,
+                                  int64_t now)
 {
-    const struct cv_credential *credential = find(credentials, digest);
-
     answer->credential = credential;
     if (!credential)
         return CV_ACCESS_UNKNOWN;
@@ -172,9 +191,24 @@ static enum cv_access check(struct cv_access_answer *answer,
     return now < credential->expires ? CV_ACCESS_OK : CV_ACCESS_EXPIRED;
 }
 
+static enum cv_access check(struct cv_access_answer *answer,
+                            const struct cv_credentials *credentials,
+                            const uint8_t digest[CV_TOKEN_DIGEST], enum cv_role role, int64_t now)
+{
+    return check_found(answer, find(credentials, digest), role, now);
+}
+
 static int verdict(const struct cv_access_answer *answer)
 {
     return answer->why == CV_ACCESS_OK ? 0 : CV_EDENIED;
+}
+
+static int check_key(struct cv_access_answer *answer, const char *key, size_t key_len)
+{
+    if (answer->why == CV_ACCESS_OK &&
+        !cv_key_pattern_match(&answer->credential->name, key, key_len))
+        answer->why = CV_ACCESS_KEY;
+    return verdict(answer);
 }
 
 int cv_access_agent(struct cv_access_answer *answer, const struct cv_credentials *credentials,
@@ -182,10 +216,17 @@ int cv_access_agent(struct cv_access_answer *answer, const struct cv_credentials
                     int64_t now)
 {
     answer->why = check(answer, credentials, digest, CV_ROLE_AGENT, now);
-    if (answer->why == CV_ACCESS_OK &&
-        !cv_key_pattern_match(&answer->credential->name, key, key_len))
-        answer->why = CV_ACCESS_KEY;
-    return verdict(answer);
+    return check_key(answer, key, key_len);
+}
+
+int cv_access_agent_subject(struct cv_access_answer *answer,
+                            const struct cv_credentials *credentials, struct cv_span subject,
+                            const char *key, size_t key_len, int64_t now)
+{
+    answer->why = check_found(answer, find_subject(credentials, subject), CV_ROLE_AGENT, now);
+    if (answer->why == CV_ACCESS_UNKNOWN)
+        answer->why = CV_ACCESS_SUBJECT;
+    return check_key(answer, key, key_len);
 }
 
 /* Whether @credential has a dial= for the client @key, and for @target unless that is NULL. */

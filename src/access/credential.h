@@ -9,9 +9,11 @@
  * start of a line.
  *
  *     agent   KEY   HASH [dial=HOST:PORT]... [publish=SPEC]... [max-conns=N] [expires=DATE]
+ *     agent   KEY   subject:NAME [the same]
  *     visitor LABEL HASH dial=CLIENT/HOST:PORT... [max-conns=N] [expires=DATE]
  *     admin   LABEL HASH [expires=DATE]
  *
+ * NAME is the subject of a client's certificate as RFC 4514 writes it, with blanks as \20.
  * KEY is a client key, a start of one and `*`, or `*`. DATE is `2027-01-31`, meaning its first
  * second in UTC, or `2027-01-31T18:00:00Z`; the credential works until just before it. SPEC is
  * `tcp:PORTS` or `http:NAME`, with `*` and ranges as in patterns and `*.` in front of a name. */
@@ -19,6 +21,7 @@
 #define CV_CREDENTIAL_LINE_MAX  4096   /* bytes of a line without its end */
 #define CV_CREDENTIAL_LINES_MAX 100000 /* lines of a file */
 #define CV_CREDENTIAL_CONNS_MAX 1000000
+#define CV_SUBJECT_MAX          512 /* bytes of a certificate's subject */
 #define CV_EXPIRES_NEVER        INT64_MAX
 
 enum cv_role { CV_ROLE_AGENT, CV_ROLE_VISITOR, CV_ROLE_ADMIN };
@@ -32,7 +35,8 @@ struct cv_publish {
 };
 
 struct cv_credential {
-    uint8_t digest[CV_TOKEN_DIGEST]; /* of the token */
+    uint8_t digest[CV_TOKEN_DIGEST]; /* of the token; not used with a subject */
+    struct cv_span subject;          /* of the certificate; empty: it is a token's. Borrowed */
     enum cv_role role;
     unsigned line;              /* of the file, from 1 */
     struct cv_key_pattern name; /* of an agent: the keys that it may take; else a label */
@@ -42,7 +46,7 @@ struct cv_credential {
     size_t dial_count; /* of an agent 0 means: whatever it allows itself */
     const struct cv_publish *publishes;
     size_t publish_count; /* 0: nothing */
-    UT_hash_handle hh;
+    UT_hash_handle hh;    /* by digest, or by subject */
 };
 
 /* All credentials of a file, by digest. */
@@ -68,13 +72,14 @@ void cv_credentials_free(struct cv_credentials *credentials);
 size_t cv_credentials_count(const struct cv_credentials *credentials);
 
 /* Why a credential does not do; for logs and counters, not for whoever presented it. */
-#define CV_ACCESS_MAP(X)                              \
-    X(CV_ACCESS_OK, "ok")                             \
-    X(CV_ACCESS_UNKNOWN, "no such token")             \
-    X(CV_ACCESS_ROLE, "a token of another role")      \
-    X(CV_ACCESS_EXPIRED, "an expired token")          \
-    X(CV_ACCESS_KEY, "a token of another client key") \
-    X(CV_ACCESS_TARGET, "a token that may not dial this target")
+#define CV_ACCESS_MAP(X)                                         \
+    X(CV_ACCESS_OK, "ok")                                        \
+    X(CV_ACCESS_UNKNOWN, "no such token")                        \
+    X(CV_ACCESS_ROLE, "a token of another role")                 \
+    X(CV_ACCESS_EXPIRED, "an expired token")                     \
+    X(CV_ACCESS_KEY, "a token of another client key")            \
+    X(CV_ACCESS_TARGET, "a token that may not dial this target") \
+    X(CV_ACCESS_SUBJECT, "a certificate whose subject no line names")
 
 enum cv_access {
 #define X(name, text) name,
@@ -95,6 +100,11 @@ struct cv_access_answer {
 int cv_access_agent(struct cv_access_answer *answer, const struct cv_credentials *credentials,
                     const uint8_t digest[CV_TOKEN_DIGEST], const char *key, size_t key_len,
                     int64_t now) CV_MUST_USE;
+
+/* The same for who showed a certificate with the subject @subject, which TLS has verified. */
+int cv_access_agent_subject(struct cv_access_answer *answer,
+                            const struct cv_credentials *credentials, struct cv_span subject,
+                            const char *key, size_t key_len, int64_t now) CV_MUST_USE;
 
 /* The same for a visitor who wants @target dialled through the client @key; @target NULL asks only
  * whether there is something that it may dial through that client. */

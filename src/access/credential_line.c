@@ -84,9 +84,26 @@ static int take_name(struct line *line, struct cv_span word)
     return 0;
 }
 
+static int take_subject(struct line *line, struct cv_span subject)
+{
+    struct cv_credential *credential = &line->block->credential;
+
+    if (credential->role != CV_ROLE_AGENT)
+        return refuse(line, "only an agent is known by its certificate's subject", subject);
+    if (subject.len == 0 || subject.len > CV_SUBJECT_MAX || !memchr(subject.at, '=', subject.len))
+        return refuse(line, "subject: not a name such as CN=laptop,O=Example", subject);
+    credential->subject = subject;
+    return 0;
+}
+
 /* The word is not shown: it may be a secret that somebody took for a hash. */
 static int take_hash(struct line *line, struct cv_span word)
 {
+    static const char prefix[] = "subject:";
+    const size_t len = sizeof(prefix) - 1;
+
+    if (word.len >= len && memcmp(word.at, prefix, len) == 0)
+        return take_subject(line, (struct cv_span){word.at + len, word.len - len});
     if (cv_hash_parse(line->block->credential.digest, word.at, word.len) == 0)
         return 0;
     cv_text_str(line->problem, "the hash is not sha256: and 64 hexadecimal digits, as `culvertctl "

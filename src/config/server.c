@@ -53,6 +53,13 @@ static const struct cv_option options[] = {
         .help = "its key",
     },
     {
+        .name = "tls-client-ca",
+        .argument = "FILE",
+        .take = cv_take_path,
+        .at = AT(tls_client_ca),
+        .help = "PEM authorities: agents may show a certificate of theirs in place of a token",
+    },
+    {
         .name = "advertise",
         .argument = "IFACE",
         .take = cv_take_interface,
@@ -190,6 +197,8 @@ static int check(const struct cv_server_config *config, struct cv_config_error *
         return cv_options_refuse(common, "tls-cert", "needs --tls-key besides", NULL, error);
     if (config->tls_key && !config->tls_cert)
         return cv_options_refuse(common, "tls-key", "needs --tls-cert besides", NULL, error);
+    if (config->tls_client_ca && !config->tls_cert)
+        return cv_options_refuse(common, "tls-client-ca", "needs --tls-cert besides", NULL, error);
     return 0;
 }
 

@@ -12,6 +12,7 @@ struct cv_server_config {
     const char *token_file; /* NULL: insecure_no_auth */
     bool insecure_no_auth;
     const char *tls_cert, *tls_key; /* both or none */
+    const char *tls_client_ca;      /* NULL, or with the two */
     struct cv_strings advertise;    /* interfaces to announce the front door on; none: not at all */
     const char *advertise_type, *advertise_uuid, *advertise_location; /* NULL: our own */
     uint64_t advertise_ttl;

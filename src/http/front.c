@@ -44,6 +44,7 @@ struct knock {
     char key[CV_KEY_MAX + 1];
     bool has_digest;
     uint8_t digest[CV_TOKEN_DIGEST];
+    char subject[CV_SUBJECT_MAX + 1]; /* of the certificate that let it in; else empty */
 };
 
 /* Ends a knock; its stream has gone elsewhere or is closed here. */
@@ -67,6 +68,7 @@ static void hand_over(struct knock *knock)
                                    .early_len = knock->len - knock->head_len,
                                    .key = knock->key,
                                    .digest = knock->has_digest ? knock->digest : NULL,
+                                   .subject = knock->subject[0] ? knock->subject : NULL,
                                    .culvert = knock->culvert,
                                    .features = knock->features};
 
@@ -138,28 +140,58 @@ static void refuse(struct knock *knock, int status, const char *why)
     send_answer(knock);
 }
 
-/* Whether a bearer token lets the knock in as its key. Why not is for the log alone. */
-static bool may_enter(struct knock *knock, const struct cv_http_head *head)
+/* Whether a bearer token lets the knock in as its key. */
+static enum cv_access check_token(struct knock *knock, const struct cv_credentials *credentials,
+                                  struct cv_slice value)
 {
     static const char scheme[] = "Bearer ";
-    const struct cv_front_config *config = &knock->front->config;
-    const struct cv_credentials *credentials = config->credentials(config->ctx);
-    const struct cv_slice *value = cv_http_find(head, "Authorization");
     struct cv_access_answer answer = {.why = CV_ACCESS_UNKNOWN};
     size_t skip = sizeof(scheme) - 1;
 
+    if (value.len > skip && cv_slice_is((struct cv_slice){value.at, skip}, scheme) &&
+        cv_sha256(knock->digest, value.at + skip, value.len - skip) == 0 &&
+        cv_access_agent(&answer, credentials, knock->digest, knock->key, strlen(knock->key),
+                        cv_wall_clock()) == 0)
+        knock->has_digest = true;
+    return answer.why;
+}
+
+/* The same of a certificate. */
+static enum cv_access check_subject(struct knock *knock, const struct cv_credentials *credentials,
+                                    size_t len)
+{
+    struct cv_access_answer answer;
+
+    if (cv_access_agent_subject(&answer, credentials, (struct cv_span){knock->subject, len},
+                                knock->key, strlen(knock->key), cv_wall_clock()) < 0)
+        cv_log(&knock->loop->log, CV_LOG_WARN, "front door: %s: it showed subject:%s",
+               cv_stream_peer(knock->stream), knock->subject);
+    return answer.why;
+}
+
+/* Whether the knock may come in as its key. A token, when there is one, decides. Why not is for the
+ * log alone. */
+static bool may_enter(struct knock *knock, const struct cv_http_head *head)
+{
+    const struct cv_front_config *config = &knock->front->config;
+    const struct cv_credentials *credentials = config->credentials(config->ctx);
+    const struct cv_slice *value = cv_http_find(head, "Authorization");
+    const char *problem = "neither a bearer token nor a certificate";
+    enum cv_access why;
+    size_t len;
+
     if (!credentials)
         return true;
-    if (value && value->len > skip && cv_slice_is((struct cv_slice){value->at, skip}, scheme) &&
-        cv_sha256(knock->digest, value->at + skip, value->len - skip) == 0 &&
-        cv_access_agent(&answer, credentials, knock->digest, knock->key, strlen(knock->key),
-                        cv_wall_clock()) == 0) {
-        knock->has_digest = true;
-        return true;
+    len = value ? 0 : cv_stream_tls_subject(knock->stream, knock->subject, sizeof(knock->subject));
+    if (value || len) {
+        why = value ? check_token(knock, credentials, *value)
+                    : check_subject(knock, credentials, len);
+        if (why == CV_ACCESS_OK)
+            return true;
+        problem = cv_access_text(why);
     }
     cv_log(&knock->loop->log, CV_LOG_WARN, "front door: %s: client %s refused: %s",
-           cv_stream_peer(knock->stream), knock->key,
-           value ? cv_access_text(answer.why) : "no bearer token");
+           cv_stream_peer(knock->stream), knock->key, problem);
     return false;
 }
 

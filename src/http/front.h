@@ -19,6 +19,8 @@ struct cv_front_guest {
     const char *key;       /* its client key; borrowed for the call */
     const uint8_t *digest; /* of its token, CV_TOKEN_DIGEST bytes, borrowed for the call; NULL where
                               anyone may come in */
+    const char *subject;   /* of the certificate that it came in with, in place of a token; or NULL.
+                              Borrowed for the call */
     bool culvert;          /* it sent X-Culvert-Features */
     unsigned features;
 };

@@ -3,12 +3,14 @@
 #include <errno.h>
 #include <openssl/err.h>
 #include <openssl/ssl.h>
+#include <openssl/x509.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "base/error.h"
+#include "base/text.h"
 #include "net/log.h"
 #include "net/tls_stream.h"
 
@@ -18,6 +20,7 @@ struct cv_tls {
     uv_mutex_t lock;
     SSL_CTX *ctx; /* owned, changed under the lock; streams hold references of their own */
     char *cert_file, *key_file;
+    char *client_ca; /* or NULL */
 };
 
 /* RFC 7301. Without http/1.1 in the list the client may still speak it: go on without a word. */
@@ -53,6 +56,28 @@ static int configure(SSL_CTX *ctx, char *error, size_t error_size)
     return -ENOMEM;
 }
 
+/* Asks clients for a certificate of one of those authorities. */
+static int ask_clients(SSL_CTX *ctx, const char *file, char *error, size_t error_size)
+{
+    STACK_OF(X509_NAME) * names;
+    int rc;
+
+    if (!file)
+        return 0;
+    rc = cv_tls_check_readable(file, error, error_size);
+    if (rc < 0)
+        return rc;
+    names = SSL_load_client_CA_file(file);
+    if (!names || SSL_CTX_load_verify_file(ctx, file) != 1) {
+        sk_X509_NAME_pop_free(names, X509_NAME_free);
+        snprintf(error, error_size, "%s: no usable certificate: %s", file, cv_tls_why());
+        return CV_ESYNTAX;
+    }
+    SSL_CTX_set_client_CA_list(ctx, names); /* taken */
+    SSL_CTX_set_verify(ctx, SSL_VERIFY_PEER, NULL);
+    return 0;
+}
+
 static int build(SSL_CTX **out, const struct cv_tls *tls, char *error, size_t error_size)
 {
     SSL_CTX *ctx;
@@ -67,6 +92,8 @@ static int build(SSL_CTX **out, const struct cv_tls *tls, char *error, size_t er
     rc = configure(ctx, error, error_size);
     if (rc == 0)
         rc = cv_tls_use_pair(ctx, tls->cert_file, tls->key_file, error, error_size);
+    if (rc == 0)
+        rc = ask_clients(ctx, tls->client_ca, error, error_size);
     ERR_clear_error();
     if (rc < 0) {
         SSL_CTX_free(ctx);
@@ -76,7 +103,13 @@ static int build(SSL_CTX **out, const struct cv_tls *tls, char *error, size_t er
     return 0;
 }
 
-int cv_tls_new(struct cv_tls **out, const char *cert_file, const char *key_file, char *error,
+static int copy(char **out, const char *text)
+{
+    *out = text ? strdup(text) : NULL;
+    return text && !*out ? -ENOMEM : 0;
+}
+
+int cv_tls_new(struct cv_tls **out, const struct cv_tls_files *files, char *error,
                size_t error_size)
 {
     struct cv_tls *tls = calloc(1, sizeof(*tls));
@@ -86,11 +119,8 @@ int cv_tls_new(struct cv_tls **out, const char *cert_file, const char *key_file,
         free(tls);
         tls = NULL;
     }
-    if (tls) {
-        tls->cert_file = strdup(cert_file);
-        tls->key_file = strdup(key_file);
-    }
-    if (tls && tls->cert_file && tls->key_file)
+    if (tls && copy(&tls->cert_file, files->cert) == 0 && copy(&tls->key_file, files->key) == 0 &&
+        copy(&tls->client_ca, files->client_ca) == 0)
         rc = build(&tls->ctx, tls, error, error_size);
     else
         snprintf(error, error_size, "%s", cv_strerror(rc));
@@ -125,6 +155,7 @@ void cv_tls_free(struct cv_tls *tls)
     SSL_CTX_free(tls->ctx);
     free(tls->cert_file);
     free(tls->key_file);
+    free(tls->client_ca);
     free(tls);
 }
 
@@ -144,4 +175,45 @@ int cv_stream_new_tls(struct cv_stream **out, struct cv_loop *loop, int fd, stru
     if (rc < 0)
         SSL_free(ssl);
     return rc;
+}
+
+/* Writes @name into @out without blanks. */
+static size_t write_name(char *out, size_t size, const X509_NAME *name)
+{
+    BIO *bio = BIO_new(BIO_s_mem());
+    struct cv_text text;
+    char *raw = NULL;
+    long len = 0;
+
+    cv_text_init(&text, out, size);
+    if (bio && X509_NAME_print_ex(bio, name, 0, XN_FLAG_RFC2253 & ~ASN1_STRFLGS_ESC_MSB) > 0)
+        len = BIO_get_mem_data(bio, &raw);
+    for (long i = 0; i < len; i++) {
+        bool pair = raw[i] == '\\' && i + 1 < len; /* an escape: read as one */
+
+        if (raw[i + pair] == ' ')
+            cv_text_str(&text, "\\20");
+        else
+            cv_text_bytes(&text, raw + i, pair ? 2 : 1);
+        i += pair;
+    }
+    BIO_free(bio);
+    return text.truncated ? 0 : text.len;
+}
+
+size_t cv_stream_tls_subject(const struct cv_stream *stream, char *out, size_t size)
+{
+    const SSL *ssl;
+    X509 *certificate;
+    size_t len;
+
+    if (!cv_stream_is_tls(stream))
+        return 0;
+    ssl = cv_tls_stream_ssl(stream);
+    certificate = SSL_get0_peer_certificate(ssl);
+    if (!certificate || SSL_get_verify_result(ssl) != X509_V_OK)
+        return 0;
+    len = write_name(out, size, X509_get_subject_name(certificate));
+    ERR_clear_error();
+    return len;
 }

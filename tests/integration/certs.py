@@ -75,3 +75,15 @@ class Certificates(LabCase):
             self.file(f"{name}.ext", extension + "\n"),
         )
         return cert, key
+
+    def named(self, name, *parts, authority=None):
+        """A client's certificate with the subject @parts (openssl's own order), signed by
+        @authority or self.ca: (certificate, key)."""
+        ca, ca_key = authority or (self.ca, self.ca_key)
+        cert, key, request = (self.dir / f"{name}.{end}" for end in ("pem", "key", "csr"))
+        curve = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes")
+        subject = "".join("/" + part for part in parts)
+        openssl("req", "-new", *curve, "-subj", subject, "-keyout", key, "-out", request)
+        sign = ("-CA", ca, "-CAkey", ca_key, "-CAcreateserial", "-days", 2)
+        openssl("x509", "-req", "-in", request, *sign, "-out", cert)
+        return cert, key

@@ -103,6 +103,12 @@ Test(credential, refuses_bad_lines_with_their_number_and_why)
         {"visitor v " H1 " dial=*/*:* publish=tcp:80", "no such option"},
         {"admin a " H1 " dial=*/*:*", "no such option"},
         {"admin a " H1 " max-conns=1", "no such option"},
+        {"agent foo subject:", "subject: not a name"},
+        {"agent foo subject:laptop", "subject: not a name such as CN=laptop"},
+        {"agent foo subject:CN=a b", "unknown option: 'b'"},
+        {"visitor v subject:CN=a dial=*/*:*", "only an agent is known by"},
+        {"admin a subject:CN=a", "only an agent is known by"},
+        {"agent foo Subject:CN=a", "the hash"},
         {"agent foo " H1 " dial=nonsense", "dial: needs the form HOST:PORT: 'nonsense'"},
         {"agent foo " H1 " dial=", "dial: needs"},
         {"agent foo " H1 " colour=red", "unknown option: 'colour=red'"},
@@ -353,5 +359,53 @@ Test(credential, is_not_read_beyond_a_cut)
         table = NULL;
         free(copy);
         cr_assert_eq(memory.live, 0);
+    }
+}
+
+static enum cv_access by_subject(const char *subject, const char *key, int64_t now)
+{
+    struct cv_access_answer answer;
+    int rc = cv_access_agent_subject(&answer, table, (struct cv_span){subject, strlen(subject)},
+                                     key, strlen(key), now);
+
+    cr_assert_eq(rc, answer.why == CV_ACCESS_OK ? 0 : CV_EDENIED);
+    return answer.why;
+}
+
+Test(credential, a_certificates_subject_is_as_good_as_a_token)
+{
+    cr_assert_eq(parse("agent foo subject:CN=foo,O=Ex\\20Ltd\nagent edge-* subject:CN=edge "
+                       "expires=2027-01-01\nagent bar " H1 "\n"),
+                 0);
+    cr_assert_eq(cv_credentials_count(table), 3);
+    cr_assert_eq(by_subject("CN=foo,O=Ex\\20Ltd", "foo", 0), CV_ACCESS_OK);
+    cr_assert_eq(by_subject("CN=foo,O=Ex\\20Ltd", "bar", 0), CV_ACCESS_KEY);
+    cr_assert_eq(by_subject("CN=foo,O=Ex", "foo", 0), CV_ACCESS_SUBJECT);
+    cr_assert_eq(by_subject("cn=foo,O=Ex\\20Ltd", "foo", 0), CV_ACCESS_SUBJECT);
+    cr_assert_eq(by_subject("CN=edge", "edge-7", 0), CV_ACCESS_OK);
+    cr_assert_eq(by_subject("CN=edge", "edge-7", INT64_MAX - 1), CV_ACCESS_EXPIRED);
+    cr_assert_eq(agent(0, "foo", 0), CV_ACCESS_UNKNOWN, "a line of a subject has no token");
+    cr_assert_eq(agent(0x11, "bar", 0), CV_ACCESS_OK);
+}
+
+Test(credential, one_subject_stands_in_one_line)
+{
+    cr_assert_eq(parse("agent foo subject:CN=a\nagent bar subject:CN=a\n"), CV_ESYNTAX);
+    cr_assert_eq(error.line, 2);
+    cr_assert_not_null(strstr(error.text, "the same subject as in line 1"));
+}
+
+Test(credential, the_longest_subject_and_not_one_byte_more)
+{
+    char text[CV_SUBJECT_MAX + 64];
+
+    for (int extra = 0; extra < 2; extra++) {
+        int len = snprintf(text, sizeof(text), "agent foo subject:CN=");
+
+        memset(text + len, 'a', (size_t)(CV_SUBJECT_MAX - 3 + extra));
+        text[len + CV_SUBJECT_MAX - 3 + extra] = '\0';
+        cr_assert_eq(parse(text), extra ? CV_ESYNTAX : 0);
+        cv_credentials_free(table);
+        table = NULL;
     }
 }

@@ -8,6 +8,9 @@ struct certs {
     char ca[128], cert[128], key[128];
 };
 
+/* Of a server that asks no client for a certificate. */
+#define CERT_FILES(certs) (&(struct cv_tls_files){(certs).cert, (certs).key, NULL})
+
 /* @name: a DNS name or an IP address, the only one that the certificate is for. */
 void certs_make(struct certs *certs, const char *name);
 

@@ -74,7 +74,7 @@ static void setup(void)
     clearenv(); /* of proxies */
     net_init(&s.net);
     certs_make(&s.certs, "localhost");
-    cr_assert_eq(cv_tls_new(&s.tls, s.certs.cert, s.certs.key, error, sizeof(error)), 0);
+    cr_assert_eq(cv_tls_new(&s.tls, CERT_FILES(s.certs), error, sizeof(error)), 0);
     cr_assert_eq(cv_listener_new(&s.listener, &s.net.loop, "127.0.0.1:0", on_accepted, NULL), 0);
     cr_assert_eq(cv_outbound_new(&s.outbound, &s.net.loop), 0);
 }

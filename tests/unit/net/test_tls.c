@@ -45,8 +45,9 @@ static void setup(void)
 
     net_init(&s.net);
     certs_make(&s.certs, "tunnel.test");
-    cr_assert_eq(cv_tls_new(&s.tls, s.certs.cert, s.certs.key, error, sizeof(error)), 0, "%s",
-                 error);
+    cr_assert_eq(cv_tls_new(&s.tls, &(struct cv_tls_files){s.certs.cert, s.certs.key, NULL}, error,
+                            sizeof(error)),
+                 0, "%s", error);
     connect_client(&s.client, &s.echo);
 }
 
@@ -389,15 +390,25 @@ Test(tls, names_the_file_that_it_cannot_use)
     char error[256];
 
     certs_make(&other, "other.test");
-    cr_assert_eq(cv_tls_new(&tls, "/nowhere/cert.pem", other.key, error, sizeof(error)), -ENOENT);
+    cr_assert_eq(cv_tls_new(&tls, &(struct cv_tls_files){"/nowhere/cert.pem", other.key, NULL},
+                            error, sizeof(error)),
+                 -ENOENT);
     cr_assert_str_eq(error, "/nowhere/cert.pem: no such file or directory");
-    cr_assert_eq(cv_tls_new(&tls, other.cert, "/nowhere/key.pem", error, sizeof(error)), -ENOENT);
+    cr_assert_eq(cv_tls_new(&tls, &(struct cv_tls_files){other.cert, "/nowhere/key.pem", NULL},
+                            error, sizeof(error)),
+                 -ENOENT);
     cr_assert_str_eq(error, "/nowhere/key.pem: no such file or directory");
-    cr_assert_eq(cv_tls_new(&tls, other.cert, s.certs.key, error, sizeof(error)), CV_ESYNTAX);
+    cr_assert_eq(cv_tls_new(&tls, &(struct cv_tls_files){other.cert, s.certs.key, NULL}, error,
+                            sizeof(error)),
+                 CV_ESYNTAX);
     cr_assert_not_null(strstr(error, "key values mismatch"), "%s", error);
-    cr_assert_eq(cv_tls_new(&tls, other.key, other.key, error, sizeof(error)), CV_ESYNTAX);
+    cr_assert_eq(
+        cv_tls_new(&tls, &(struct cv_tls_files){other.key, other.key, NULL}, error, sizeof(error)),
+        CV_ESYNTAX);
     cr_assert_not_null(strstr(error, "no usable certificate"), "%s", error);
-    cr_assert_eq(cv_tls_new(&tls, other.cert, other.ca, error, sizeof(error)), CV_ESYNTAX);
+    cr_assert_eq(
+        cv_tls_new(&tls, &(struct cv_tls_files){other.cert, other.ca, NULL}, error, sizeof(error)),
+        CV_ESYNTAX);
     cr_assert_not_null(strstr(error, "no usable key"), "%s", error);
     certs_remove(&other);
 }
