@@ -146,6 +146,7 @@ void agent_outbound(const struct agent *agent, struct cv_outbound_options *out,
                                         .key_file = config->key,
                                         .server_name = config->tls_server_name,
                                         .proxy = config->proxy,
+                                        .proxy_auth = config->proxy_auth,
                                         .timeout = 15 * CV_SEC};
 }
 

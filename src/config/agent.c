@@ -142,6 +142,13 @@ static const struct cv_option options[] = {
         .help = "way out (default: https_proxy, http_proxy, no_proxy)",
     },
     {
+        .name = "proxy-auth-file",
+        .argument = "FILE",
+        .take = cv_take_path,
+        .at = AT(proxy_auth_file),
+        .help = "its first line is USER:PASSWORD for the proxy",
+    },
+    {
         .name = "drain-timeout",
         .argument = "SECONDS",
         .take = cv_take_seconds,
@@ -227,6 +234,9 @@ int cv_agent_config_init(struct cv_agent_config *config, const struct cv_alloc *
         rc = default_id(config, surroundings->host_name, error);
     if (rc == 0)
         rc = find_token(config, surroundings->token, error);
+    if (rc == 0 && config->proxy_auth_file)
+        rc = cv_proxy_auth_load(&config->proxy_auth, &config->common.arena, cv_agent_program.name,
+                                config->proxy_auth_file, error);
     return rc;
 }
 

@@ -23,6 +23,8 @@ struct cv_agent_config {
     bool insecure;
     const char *tls_server_name; /* or NULL */
     const char *proxy;           /* URL, or NULL: from the environment */
+    const char *proxy_auth_file; /* or NULL */
+    const char *proxy_auth;      /* what it holds: USER:PASSWORD. Secret */
     uint64_t drain_timeout;      /* microseconds */
 };
 

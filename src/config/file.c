@@ -153,13 +153,13 @@ static bool is_blank(char c)
     return c == ' ' || c == '\t' || c == '\r';
 }
 
-int cv_token_load(const char **out, struct cv_arena *arena, const char *program, const char *path,
-                  struct cv_config_error *error)
+/* The first line of a secret file, without blanks around it, ended by NUL. *@len is its length. */
+static int first_line(char **out, size_t *len, const struct reading *reading)
 {
-    const struct reading reading = {.program = program, .path = path, .error = error};
     struct cv_file file;
     char *start, *end;
-    int rc = cv_file_read(&file, arena, program, path, CV_CONFIG_VALUE_MAX, true, error);
+    int rc = cv_file_read(&file, reading->arena, reading->program, reading->path,
+                          CV_CONFIG_VALUE_MAX, true, reading->error);
 
     if (rc < 0 || !file.text)
         return rc;
@@ -170,12 +170,45 @@ int cv_token_load(const char **out, struct cv_arena *arena, const char *program,
         start++;
     while (end > start && is_blank(end[-1]))
         end--;
-    if (end - start >= (ptrdiff_t)sizeof(CV_HASH_PREFIX) - 1 &&
-        memcmp(start, CV_HASH_PREFIX, sizeof(CV_HASH_PREFIX) - 1) == 0)
-        return refuse(&reading, "holds a token's hash, not the token", CV_ESYNTAX);
-    if (!cv_token_valid(start, (size_t)(end - start)))
-        return refuse(&reading, "its first line is no token", CV_ESYNTAX);
     *end = '\0';
     *out = start;
+    *len = (size_t)(end - start);
+    return 0;
+}
+
+int cv_token_load(const char **out, struct cv_arena *arena, const char *program, const char *path,
+                  struct cv_config_error *error)
+{
+    const struct reading reading = {
+        .arena = arena, .program = program, .path = path, .error = error};
+    char *line = NULL;
+    size_t len = 0;
+    int rc = first_line(&line, &len, &reading);
+
+    if (rc < 0 || !line)
+        return rc;
+    if (len >= sizeof(CV_HASH_PREFIX) - 1 &&
+        memcmp(line, CV_HASH_PREFIX, sizeof(CV_HASH_PREFIX) - 1) == 0)
+        return refuse(&reading, "holds a token's hash, not the token", CV_ESYNTAX);
+    if (!cv_token_valid(line, len))
+        return refuse(&reading, "its first line is no token", CV_ESYNTAX);
+    *out = line;
+    return 0;
+}
+
+int cv_proxy_auth_load(const char **out, struct cv_arena *arena, const char *program,
+                       const char *path, struct cv_config_error *error)
+{
+    const struct reading reading = {
+        .arena = arena, .program = program, .path = path, .error = error};
+    char *line = NULL;
+    size_t len = 0;
+    int rc = first_line(&line, &len, &reading);
+
+    if (rc < 0 || !line)
+        return rc;
+    if (strlen(line) != len || line[0] == ':' || !strchr(line, ':'))
+        return refuse(&reading, "its first line is not USER:PASSWORD", CV_ESYNTAX);
+    *out = line;
     return 0;
 }

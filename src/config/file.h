@@ -29,4 +29,8 @@ int cv_credentials_load(struct cv_credentials **out, const struct cv_alloc *allo
 int cv_token_load(const char **out, struct cv_arena *arena, const char *program, const char *path,
                   struct cv_config_error *error) CV_MUST_USE;
 
+/* Reads what a proxy asks for: `USER:PASSWORD`, the first line of @path. As above. */
+int cv_proxy_auth_load(const char **out, struct cv_arena *arena, const char *program,
+                       const char *path, struct cv_config_error *error) CV_MUST_USE;
+
 #endif

@@ -23,6 +23,7 @@ struct cv_outbound_options { /* strings are copied */
     const char *cert_file, *key_file; /* client certificate, or NULL for both */
     const char *server_name;          /* name to verify and to send as SNI, NULL: host */
     const char *proxy;                /* URL, NULL: from https_proxy, http_proxy, no_proxy */
+    const char *proxy_auth;           /* USER:PASSWORD, where the proxy's URL says none; or NULL */
     uint64_t timeout;                 /* microseconds, until TLS stands */
 };
 

@@ -469,6 +469,8 @@ static int set_options(struct cv_proxied *d, const struct cv_outbound_options *o
     int rc = set_target(d, options);
 
     set(d, CURLOPT_PROXY, proxy);
+    if (!strchr(proxy, '@'))
+        set(d, CURLOPT_PROXYUSERPWD, options->proxy_auth);
     set(d, CURLOPT_NOPROXY, ""); /* libcurl is not to look into the environment */
     set_long(d, CURLOPT_HTTPPROXYTUNNEL, 1);
     set_long(d, CURLOPT_CONNECT_ONLY, 1);

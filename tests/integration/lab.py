@@ -82,7 +82,7 @@ class Process:
                 stdout=out,
                 stderr=out,
                 cwd=ROOT,
-                env={**os.environ, **(env or {})},
+                env={k: v for k, v in {**os.environ, **(env or {})}.items() if v is not None},
                 preexec_fn=in_child,
             )
         self.pid = self.popen.pid

@@ -29,3 +29,23 @@ class Proxies(LabCase):
         proxy = self.start("microsocks", argv)
         self.wait_listening(proxy, port)
         return proxy, port
+
+    def dante(self):
+        """(process, port): Debian's SOCKS server, for versions 4 and 5."""
+        port = traffic.free_port()
+        lines = [
+            "logoutput: stderr",
+            f"internal: 127.0.0.1 port = {port}",
+            "external: 127.0.0.1",
+            "clientmethod: none",
+            "socksmethod: none",
+            "user.privileged: root",
+            "user.unprivileged: nobody",
+            "client pass { from: 127.0.0.0/8 to: 0.0.0.0/0 }",
+            "socks pass { from: 127.0.0.0/8 to: 0.0.0.0/0 log: connect }",
+        ]
+        file = self.file(f"dante-{port}.conf", "\n".join(lines) + "\n", 0o644)
+        pid = self.dir / f"dante-{port}.pid"
+        proxy = self.start("dante", [self.program("danted"), "-f", file, "-p", pid])
+        self.wait_listening(proxy, port)
+        return proxy, port

@@ -89,6 +89,7 @@ static const char *const bad[][2] = {
     {WS "--proxy h:3128", "--proxy: not a URL"},
     {WS "--proxy ftp://h:3128", "--proxy: not http, https"},
     {WS "--proxy http://u:SECRET@h:3128", "--proxy: no user or password in a URL"},
+    {WS "--proxy-auth-file /nowhere/auth", "/nowhere/auth: "},
     {WS "--proxy http://h:3128/x", "--proxy: the URL of a proxy has no path"},
     {WS "--proxy http://h:x", "--proxy: the URL has no valid HOST"},
     {WS "--insecure=maybe", "--insecure: neither true nor false"},
