@@ -4,8 +4,9 @@ and for a small request, over ws and wss; see --help.
 
 perf samples both processes by the clock while the load runs. What a process spent in all, from
 /proc, is divided among the layers as the samples are. A sample in our programs belongs to the
-folder of src/ whose function it fell into, one in the kernel to the system call that it served, or
-to an interrupt, which does what came in meanwhile, for whichever process.
+folder of src/ whose function it fell into, one in the kernel to the system call that it served; to
+an interrupt, which does what came in meanwhile, for whichever process; or to switching, when others
+had the processor meanwhile.
 """
 
 import argparse
@@ -49,8 +50,10 @@ CALLS = {
                                "bind", "setsockopt", "getsockopt", "getpeername", "getsockname"),
 }
 INTERRUPT = re.compile(r"(asm_)?sysvec_")
+SWITCH = re.compile(r"finish_task_switch|__schedule$|exit_to_user_mode_loop")
 ROWS = ("wire", "ws", "conn", "session", "manager", "base", "access", "door", "net", "http", "cmd",
-        "libuv", "OpenSSL", "libc", *CALLS, "kernel: interrupts", "kernel: other", "other")
+        "libuv", "OpenSSL", "libc", *CALLS, "kernel: interrupts", "kernel: switching",
+        "kernel: other", "other")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -170,8 +173,10 @@ def of_kernel(frames):
         if called:
             return next((row for row, names in CALLS.items() if called.group(1) in names),
                         "kernel: other")
-    interrupted = any(INTERRUPT.match(symbol) for _, symbol, _ in frames)
-    return "kernel: interrupts" if interrupted else "kernel: other"
+    for row, pattern in (("kernel: switching", SWITCH), ("kernel: interrupts", INTERRUPT)):
+        if any(pattern.match(symbol) for _, symbol, _ in frames):
+            return row
+    return "kernel: other"
 
 
 def row_of(frames, program, base):

@@ -26,7 +26,7 @@ from tools import Culvert, ToolError
 POINTS = "0,100,1000,5000"
 ROUNDS = 3
 SECONDS = 1.0
-PING_EVERY_S = 5.0  # of an agent: what it costs at rest shows in that time
+PING_EVERY_S = 10.0  # of an idle agent: what it costs at rest shows in that time
 AGENTS_MAX = 16384
 EXIT_FAILED = 1
 
