@@ -24,8 +24,10 @@ struct visit {
     enum cv_proto proto;
     enum cv_route_from from;
     uint64_t wait;
+    uint64_t since; /* it came in */
     bool has_digest;
     uint8_t digest[CV_TOKEN_DIGEST];
+    char who[CV_KEY_MAX + 1]; /* the name in the visitor's credential, once that was asked */
 
     int fd;                   /* owned; -1 when it is the stream's */
     struct cv_stream *stream; /* owned; NULL before the dial, and when it is a relay's */
@@ -64,15 +66,32 @@ static void leave(struct visit *visit, const struct cv_relay_end *end)
     server_check_drained(worker);
 }
 
+/* One line a visit, whatever became of it: who, where it came in, through which agent, to what, how
+ * long, how much, and why it ended. What the other end said comes last, in quotes: it may say
+ * anything. */
+static void audit(const struct visit *visit, enum cv_log_level level, const char *outcome,
+                  const char *said, size_t said_len, const struct cv_relay_end *end)
+{
+    uint64_t took = (cv_loop_now(&visit->worker->loop) - visit->since) / CV_MSEC;
+
+    cv_log(
+        &visit->worker->loop.log, level,
+        "%s: visitor %s%s%s to %s/%s/%s: %s after %llu.%03llu s, %llu bytes to the visitor, %llu "
+        "from it%s%.*s%s",
+        visit->door, visit->peer, visit->who[0] ? " as " : "", visit->who, visit->client,
+        cv_proto_name(visit->proto), visit->address, outcome, (unsigned long long)took / 1000,
+        (unsigned long long)took % 1000, (unsigned long long)(end ? end->bytes_in : 0),
+        (unsigned long long)(end ? end->bytes_out : 0), said_len ? ": \"" : "", (int)said_len,
+        said_len ? said : "", said_len ? "\"" : "");
+}
+
 static void log_end(const struct visit *visit, enum cv_reason reason, const char *text, size_t len,
                     const struct cv_relay_end *end)
 {
-    cv_log(&visit->worker->loop.log, cv_reason_is_error(reason) ? CV_LOG_INFO : CV_LOG_DEBUG,
-           "%s to %s/%s/%s ended: %s%s%.*s (%llu bytes to the visitor, %llu from it)", visit->door,
-           visit->client, cv_proto_name(visit->proto), visit->address, cv_reason_text(reason),
-           len ? ": " : "", (int)len, text ? text : "",
-           (unsigned long long)(end ? end->bytes_in : 0),
-           (unsigned long long)(end ? end->bytes_out : 0));
+    char outcome[120];
+
+    snprintf(outcome, sizeof(outcome), "%s,", cv_reason_text(reason));
+    audit(visit, CV_LOG_INFO, outcome, text, len, end);
 }
 
 static void on_ended(void *ctx, const struct cv_relay_end *end)
@@ -140,8 +159,10 @@ static enum cv_failure failure_of(int problem)
 /* Nobody can serve it. */
 static void turn_away(struct visit *visit)
 {
-    cv_log(&visit->worker->loop.log, CV_LOG_WARN, "%s: visitor %s turned away: %s: %s", visit->door,
-           visit->peer, visit->client, cv_strerror(visit->problem));
+    char outcome[120];
+
+    snprintf(outcome, sizeof(outcome), "turned away: %s,", cv_strerror(visit->problem));
+    audit(visit, CV_LOG_WARN, outcome, NULL, 0, NULL);
     close_failed(visit, failure_of(visit->problem), cv_strerror(visit->problem));
 }
 
@@ -293,18 +314,23 @@ static int begin(struct visit *visit)
 }
 
 /* What the visitor's credential says. */
-static int visitor_may_dial(const struct visit *visit, const struct cv_target *target)
+static int visitor_may_dial(struct visit *visit, const struct cv_target *target)
 {
     const struct cv_credentials *credentials = visit->worker->credentials;
     struct cv_access_answer answer;
+    int rc;
 
     if (!visit->has_digest || !credentials)
         return 0;
-    return cv_access_visitor(&answer, credentials, visit->digest, visit->client,
-                             strlen(visit->client), target, cv_wall_clock());
+    rc = cv_access_visitor(&answer, credentials, visit->digest, visit->client,
+                           strlen(visit->client), target, cv_wall_clock());
+    if (answer.credential)
+        snprintf(visit->who, sizeof(visit->who), "%.*s", (int)answer.credential->name.start.len,
+                 answer.credential->name.start.at);
+    return rc;
 }
 
-static int may_dial(const struct visit *visit, void *owner)
+static int may_dial(struct visit *visit, void *owner)
 {
     char text[CV_CONNECT_TARGET_MAX + 1];
     struct cv_target target;
@@ -457,6 +483,7 @@ static struct visit *visit_new(struct worker *worker, const struct visit_options
     visit->door = options->door;
     visit->proto = options->proto;
     visit->from = options->from;
+    visit->since = cv_loop_now(&worker->loop);
     visit->wait = options->wait ? options->wait : VISIT_WAIT;
     visit->has_digest = options->digest != NULL;
     if (options->digest)

@@ -74,6 +74,11 @@ const struct cv_slice *cv_http_find(const struct cv_http_head *head, const char 
  * letters. */
 bool cv_http_has_token(const struct cv_http_head *head, const char *name, const char *token);
 
+/* Whether a page of another site made a browser send this: there is an Origin (RFC 6454), and it is
+ * not http or https with the authority of Host. `null` and whatever else is odd counts as another
+ * site; a request without Origin is no browser's, or nothing that a page may read or change. */
+bool cv_http_is_cross_site(const struct cv_http_head *head);
+
 /* Whether @slice is @text, in any case of ASCII letters. */
 bool cv_slice_is(struct cv_slice slice, const char *text);
 

@@ -282,3 +282,20 @@ int cv_http_check_target(struct cv_http_head *head)
         return bad(head, "Host differs from the target");
     return 0;
 }
+
+bool cv_http_is_cross_site(const struct cv_http_head *head)
+{
+    const struct cv_slice *origin = cv_http_find(head, "origin");
+    struct authority host = {0}, site = {0};
+    bool tls;
+    size_t skip;
+
+    if (!origin)
+        return false;
+    tls = has_prefix(*origin, "https://");
+    skip = strlen(tls ? "https://" : "http://");
+    if (!tls && !has_prefix(*origin, "http://"))
+        return true;
+    return !authority_split(&site, (struct cv_slice){origin->at + skip, origin->len - skip}) ||
+           !authority_split(&host, head->host) || !authority_equal(&site, &host, tls ? 443 : 80);
+}

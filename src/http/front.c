@@ -260,6 +260,10 @@ static void connect_tunnel(struct knock *knock, const struct cv_http_head *head)
         refuse(knock, 405, "only GET leads into the tunnel");
         return;
     }
+    if (cv_http_is_cross_site(head)) { /* no agent is a page in somebody's browser */
+        refuse(knock, 403, "not from another site's page");
+        return;
+    }
     if (!authenticate(knock, head))
         return;
     problem = handshake_problem(head, &status);

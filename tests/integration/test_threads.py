@@ -78,7 +78,7 @@ class Threads(LabCase):
         for agent in agents:
             self.wait_echo(server.forwards[key])
             agent.kill()
-        wait_until(lambda: server.log().count(" ended: ") >= 4, "their ends")
+        wait_until(lambda: len(re.findall(r"session \d+ ended: ", server.log())) >= 4, "their ends")
         self.assertFalse(traffic.echoes(server.forwards[key]))
 
     def test_a_lost_client_costs_nobody_else(self):
@@ -89,7 +89,7 @@ class Threads(LabCase):
             self.addCleanup(sock.close)
             self.assertTrue(traffic.ping(sock))
         self.processes[1].kill()  # the agent of KEYS[0]
-        wait_until(lambda: " ended: " in server.log(), "its end")
+        wait_until(lambda: re.search(r"session \d+ ended: ", server.log()), "its end")
         for sock in held.values():
             self.assertTrue(traffic.ping(sock))
 

@@ -1,3 +1,5 @@
+#include <stdio.h>
+
 #include "unit/door/http_cases.h"
 
 #define H   "Host: a.example\r\n"
@@ -374,4 +376,38 @@ Test(http_target, is_unescaped_or_refused)
     for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
         cr_assert_eq(cv_http_unescape(out, sizeof(out), slice(bad[i])), CV_ESYNTAX, "%s", bad[i]);
     cr_assert_eq(cv_http_unescape(out, sizeof(out), (struct cv_slice){"a\0", 2}), CV_ESYNTAX);
+}
+
+static bool cross_site(const char *host, const char *origin)
+{
+    struct cv_http_head head;
+    char text[512];
+
+    snprintf(text, sizeof(text), "GET / HTTP/1.1\r\nHost: %s\r\n%s%s%s\r\n", host,
+             origin ? "Origin: " : "", origin ? origin : "", origin ? "\r\n" : "");
+    cr_assert_eq(parse(&head, text), 0, "%s", text);
+    return cv_http_is_cross_site(&head);
+}
+
+Test(http_request, knows_what_another_sites_page_sent)
+{
+    cr_assert_not(cross_site("a.example", NULL));
+    cr_assert_not(cross_site("a.example", "http://a.example"));
+    cr_assert_not(cross_site("A.Example", "HTTPS://a.example"));
+    cr_assert_not(cross_site("a.example:80", "http://a.example"));
+    cr_assert_not(cross_site("a.example", "https://a.example:443"));
+    cr_assert_not(cross_site("127.0.0.1:8123", "http://127.0.0.1:8123"));
+    cr_assert_not(cross_site("[::1]:8123", "http://[::1]:8123"));
+    cr_assert(cross_site("a.example", "http://b.example"));
+    cr_assert(cross_site("a.example", "http://a.example.b.example"));
+    cr_assert(cross_site("a.example:80", "https://a.example"));
+    cr_assert(cross_site("127.0.0.1:8123", "http://127.0.0.1"));
+    cr_assert(cross_site("127.0.0.1:8123", "http://localhost:8123"));
+    cr_assert(cross_site("a.example", "null"));
+    cr_assert(cross_site("a.example", ""));
+    cr_assert(cross_site("a.example", "a.example"));
+    cr_assert(cross_site("a.example", "file://a.example"));
+    cr_assert(cross_site("a.example", "http://u@a.example"));
+    cr_assert(cross_site("a.example", "http://a.example/x"));
+    cr_assert(cross_site("a.example", "http://a.example http://b.example"));
 }

@@ -1,0 +1,199 @@
+"""What the logs say, and what they never say: a line a dial, each line one line, and no token."""
+import json
+import os
+import pathlib
+import re
+import signal
+import unittest
+
+from . import traffic
+from .certs import Certificates
+from .lab import LabCase, wait_until
+
+LINE = re.compile(
+    r"^\S+Z (?P<level>info|warn) (?P<door>\S+): visitor (?P<who>\S+) "
+    r"to (?P<client>[^/ ]+)/(?P<target>\S+): (?P<outcome>.+), after (?P<took>\d+\.\d{3}) s, "
+    r"(?P<down>\d+) bytes to the visitor, (?P<up>\d+) from it(?P<said>: \".*\")?$",
+    re.M,
+)
+CANARY = "canary"
+
+
+class Audit(LabCase):
+    def lines(self, server, count):
+        """The lines about visits, once there are @count of them."""
+
+        def found():
+            rows = [match.groupdict() for match in LINE.finditer(server.log())]
+            return rows if len(rows) >= count else None
+
+        rows = wait_until(found, lambda: f"{count} lines in {server.log()}")
+        self.assertEqual(len(rows), count)
+        return rows
+
+    def test_a_line_says_who_where_through_whom_to_what_and_how_much(self):
+        aim = self.target()
+        server = self.server(forwards={"main": f"foo/{aim.address}"})
+        self.agent(server.url)
+        wait_until(lambda: "client foo: session" in server.log(), "the session")
+        with traffic.visit(server.forwards["main"], "GET 1000 0") as visitor:
+            here = "127.0.0.1:%d" % visitor.getsockname()[1]
+            self.assertEqual(len(traffic.read_end(visitor)[0]), 1000)
+        (row,) = self.lines(server, 1)
+        self.assertEqual(row["level"], "info")
+        self.assertEqual(row["door"], f"127.0.0.1:{server.forwards['main']}")
+        self.assertEqual(row["who"], here)
+        self.assertEqual((row["client"], row["target"]), ("foo", f"tcp/{aim.address}"))
+        self.assertEqual(row["outcome"], "ended in order")
+        self.assertEqual((row["down"], row["up"]), ("1000", str(len("GET 1000 0\n"))))
+        self.assertIsNone(row["said"])
+
+    def test_a_dial_that_fails_and_a_visitor_without_an_agent_have_their_lines(self):
+        closed = traffic.free_port()
+        server = self.server(
+            forwards={"bad": f"foo/127.0.0.1:{closed}", "nobody": "bar/127.0.0.1:22"}
+        )
+        self.agent(server.url)
+        wait_until(lambda: "client foo: session" in server.log(), "the session")
+        self.assertFalse(traffic.echoes(server.forwards["bad"]))
+        refused = self.lines(server, 1)[0]
+        self.assertEqual(refused["outcome"], "the other end reported an error")
+        self.assertIn("connection refused", refused["said"])
+        self.assertFalse(traffic.echoes(server.forwards["nobody"]))
+        lost = self.lines(server, 2)[1]
+        self.assertEqual(lost["outcome"], "turned away: no session of that client")
+        self.assertEqual((lost["level"], lost["client"]), ("warn", "bar"))
+
+    def test_a_dial_that_the_credential_refuses_is_a_line_too(self):
+        aim = self.target()
+        path, (token,) = self.token_file(("agent", "foo", "dial=127.0.0.1:1"))
+        server = self.server(
+            forwards={"main": f"foo/{aim.address}"}, auth=("--token-file", path)
+        )
+        self.agent(server.url, token=token)
+        wait_until(lambda: "client foo: session" in server.log(), "the session")
+        self.assertFalse(traffic.echoes(server.forwards["main"]))
+        self.assertRegex(self.lines(server, 1)[0]["outcome"], "^turned away: ")
+
+    def test_what_a_stranger_says_starts_no_line_and_drives_no_terminal(self):
+        for form in ("text", "json"):
+            server = self.server("--log-format", form)
+            before = len(server.log().splitlines())
+            evil = "\x1b[31m2026 info evil\u202e\x9b"
+            for head in (
+                f"X-Tunnel-ID: {evil}\r\n",
+                "X-Tunnel-ID: a\\nb\r\n",
+                "Authorization: x\r\n",
+            ):
+                with traffic.visit(server.port) as sock:
+                    request = f"GET /connect HTTP/1.1\r\nHost: x\r\n{head}\r\n"
+                    sock.sendall(request.encode("utf-8"))
+                    traffic.read_end(sock)
+            wait_until(lambda: len(server.log().splitlines()) >= before + 3, server.log)
+            raw = server.log_path.read_bytes()
+            self.assertNotIn(b"\x1b", raw)
+            self.assertNotIn(b"\r", raw)
+            for line in server.log().splitlines():
+                if form == "json":
+                    self.assertEqual(set(json.loads(line)), {"ts", "level", "msg"})
+                else:
+                    self.assertRegex(line, r"^\d{4}-\d\d-\d\dT[\d:.]+Z (info|warn) ")
+
+
+class Origin(LabCase):
+    """A page of another site, in the browser of somebody who reaches the door, gets nowhere."""
+
+    def answer(self, server, origin):
+        key = "dGhlIHNhbXBsZSBub25jZQ=="
+        lines = [
+            "GET /connect HTTP/1.1",
+            f"Host: 127.0.0.1:{server.port}",
+            "Connection: Upgrade",
+            "Upgrade: websocket",
+            "Sec-WebSocket-Version: 13",
+            f"Sec-WebSocket-Key: {key}",
+            "X-Tunnel-ID: page",
+            *([f"Origin: {origin}"] if origin else []),
+        ]
+        with traffic.visit(server.port) as sock:
+            sock.sendall("\r\n".join([*lines, "", ""]).encode())
+            return sock.recv(4096).split(b"\r\n")[0].decode()
+
+    def test_at_the_tunnels_door(self):
+        server = self.server()
+        for origin in ("http://evil.test", "null", "http://127.0.0.1", "http://localhost:1"):
+            self.assertEqual(self.answer(server, origin), "HTTP/1.1 403 Forbidden", origin)
+        self.assertNotIn("client page", server.log())
+        for origin in (None, f"http://127.0.0.1:{server.port}"):
+            self.assertIn(" 101 ", self.answer(server, origin), origin)
+
+
+class Canary(Certificates):
+    """Secrets with a word in them that is looked for wherever somebody else could read."""
+
+    def visible(self, process):
+        """What others than the process's own user, or a log's reader, get to see of it."""
+        yield "log", process.log()
+        proc = pathlib.Path(f"/proc/{process.pid}")
+        for name in ("cmdline", "comm", "status", "stat", "mountinfo"):
+            yield name, (proc / name).read_text(errors="replace")
+        yield "fds", " ".join(os.readlink(fd) for fd in (proc / "fd").iterdir())
+
+    def test_no_secret_is_seen_anywhere(self):
+        good, digest = self.new_token()
+        wrong, _ = self.new_token()
+        header, auth = f"{CANARY}-header", f"user:{CANARY}-password"
+        aim = self.target()
+        tokens = self.file("tokens", f"agent foo {digest}\n")
+        server = self.server(
+            *("--tls-cert", self.cert, "--tls-key", self.key, "--log-level", "debug"),
+            forwards={"main": f"foo/{aim.address}"},
+            auth=("--token-file", tokens),
+        )
+        url = server.url.replace("ws:", "wss:")
+        flags = ("--ca", self.ca, "--log-level", "debug")
+        secret = self.file("proxy.auth", auth + "\n")
+        config = self.file("agent.yaml", f"header:\n  - 'X-Secret: {header}'\n")
+        agents = [
+            self.agent(url, *flags, "--config", config, token=good),
+            self.agent(url, *flags, token=wrong),
+            self.agent(url, *flags, "--token-file", self.file("token", good + "\n"), key="foo"),
+            self.agent(
+                *(url, *flags, "--proxy", f"http://127.0.0.1:{traffic.free_port()}"),
+                *("--proxy-auth-file", secret),
+                token=good,
+            ),
+        ]
+        self.wait_echo(server.forwards["main"])
+        wait_until(lambda: "client foo refused: no such token" in server.log(), "the wrong one")
+        wait_until(lambda: "cannot connect" in agents[3].log(), "the one without a proxy")
+        tokens.write_text(f"agent foo {good}\n")  # a token where its hash belongs
+        wait_until(lambda: "reload: " in server.log(), "the complaint about it")
+        server.signal(signal.SIGHUP)
+        wait_until(lambda: server.log().count("reload: ") >= 2, "the second complaint")
+        secrets = {good, wrong, good[4:], wrong[4:], digest[7:], CANARY}
+        for process in (server, *agents):
+            for where, text in self.visible(process):
+                for secret in secrets:
+                    self.assertNotIn(secret, text, f"{where} of {process.argv[0]}")
+
+    def test_nor_when_they_stand_where_they_do_not_belong(self):
+        token, _ = self.new_token()
+        base = ("--listen", "127.0.0.1:0")
+        connect = ("--connect", "ws://127.0.0.1:1/connect")
+        for program, flags in (
+            ("culvert-agent", ["--connect", f"ws://u:{token}@127.0.0.1:1/connect"]),
+            ("culvert-agent", ["--connect", f"ws://127.0.0.1:1/connect?token={token}"]),
+            ("culvert-agent", [*connect, "--proxy", f"http://u:{token}@127.0.0.1:1"]),
+            ("culvert-agent", [*connect, "--header", f"Authorization: Bearer {token}"]),
+            ("culvert-server", [*base, "--token-file", self.file("a", f"agent foo {token}\n")]),
+            ("culvert-server", [*base, "--token-file", self.file("b", f"agent {token}\n")]),
+            ("culvert-server", [*base, "--token-file", self.file("c", f"{token}\n")]),
+        ):
+            done = self.run_to_end(program, *flags)
+            self.assertEqual(done.returncode, 2, done.stderr)
+            self.assertNotIn(token, done.stdout + done.stderr)
+
+
+if __name__ == "__main__":
+    unittest.main()
