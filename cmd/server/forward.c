@@ -1,5 +1,3 @@
-#include <errno.h>
-
 #include "server.h"
 #include "visit.h"
 
@@ -23,16 +21,8 @@ static void on_visitor(void *ctx, int fd, const char *peer)
 int forward_open(struct forward *forward, struct worker *worker, const struct cv_forward *rule,
                  const struct forward *first)
 {
-    struct cv_loop *loop = &worker->loop;
-    int rc;
-
     forward->worker = worker;
     forward->rule = rule;
-    if (first) {
-        rc = cv_listener_new_beside(&forward->listener, loop, first->listener, on_visitor, forward);
-        return rc == -EOPNOTSUPP ? 0 : rc; /* the first one listens for all */
-    }
-    if (worker->server->worker_count == 1)
-        return cv_listener_new(&forward->listener, loop, rule->listen, on_visitor, forward);
-    return cv_listener_new_shared(&forward->listener, loop, rule->listen, on_visitor, forward);
+    return worker_listen(worker, &forward->listener, rule->listen, first ? first->listener : NULL,
+                         on_visitor, forward);
 }

@@ -99,6 +99,21 @@ static int listen_first(struct worker *worker, const char *address, struct cv_li
                                                               cv_front_accepted, worker->front);
 }
 
+int worker_listen(struct worker *worker, struct cv_listener **out, const char *address,
+                  const struct cv_listener *first, cv_listener_accepted *accepted, void *ctx)
+{
+    struct cv_loop *loop = &worker->loop;
+    int rc;
+
+    if (worker->index > 0) {
+        rc = first ? cv_listener_new_beside(out, loop, first, accepted, ctx) : 0;
+        return rc == -EOPNOTSUPP ? 0 : rc;
+    }
+    if (worker->server->worker_count == 1)
+        return cv_listener_new(out, loop, address, accepted, ctx);
+    return cv_listener_new_shared(out, loop, address, accepted, ctx);
+}
+
 static int open_listeners(struct worker *worker, struct cv_config_error *error)
 {
     const struct cv_strings *listens = &worker->server->config->listens;
@@ -170,7 +185,9 @@ int worker_open(struct worker *worker, struct cv_config_error *error)
 {
     int code = open_front(worker, error);
 
-    return code == EXIT_OK ? open_forwards(worker, error) : code;
+    if (code == EXIT_OK)
+        code = open_forwards(worker, error);
+    return code == EXIT_OK ? doors_open(worker, error) : code;
 }
 
 /* Running on a thread of its own. */
@@ -207,6 +224,7 @@ static void close_doors(struct worker *worker)
     for (size_t i = 0; i < worker->forward_count; i++)
         cv_listener_close(worker->forwards[i].listener);
     worker->listener_count = worker->forward_count = 0;
+    doors_close(worker);
     cv_front_free(worker->front);
     worker->front = NULL;
 }
@@ -296,6 +314,7 @@ int worker_deinit(struct worker *worker)
     cv_credentials_free(worker->credentials);
     free(worker->listeners);
     free(worker->forwards);
+    doors_free(worker);
     uv_run(&worker->loop.uv, UV_RUN_DEFAULT);
     return cv_loop_deinit(&worker->loop);
 }

@@ -3,6 +3,7 @@
 
 #include "access/credential.h"
 #include "config/server.h"
+#include "door.h"
 #include "http/front.h"
 #include "manager/manager.h"
 #include "net/mailbox.h"
@@ -25,6 +26,7 @@ struct worker {
     size_t listener_count;
     struct forward *forwards; /* one for each rule */
     size_t forward_count;     /* that are open */
+    struct doors doors;
     struct cv_list guests;
     struct cv_mail orders[3];   /* see worker_order() */
     struct cv_mail idle, ended; /* what it tells the first one */
@@ -48,6 +50,13 @@ int worker_start(struct worker *worker) CV_MUST_USE;
 
 /* When its loop has ended and nobody posts any more. Returns 0 or why the loop does not close. */
 int worker_deinit(struct worker *worker);
+
+/* Listens at @address for @worker: beside @first, the listener of the first worker, or, at that
+ * one, by itself (NULL). *@out stays NULL where the first worker listens for all. Errors of
+ * cv_listener_new(). */
+int worker_listen(struct worker *worker, struct cv_listener **out, const char *address,
+                  const struct cv_listener *first, cv_listener_accepted *accepted,
+                  void *ctx) CV_MUST_USE;
 
 enum worker_order {
     WORKER_CLOSE,   /* close the doors */

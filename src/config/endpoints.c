@@ -121,6 +121,32 @@ int cv_take_forward(struct cv_taking *taking, void *at, const char *value)
     return 0;
 }
 
+int cv_take_door(struct cv_taking *taking, void *at, const char *value)
+{
+    struct cv_door_rules *doors = at;
+    struct cv_door_rule *grown;
+    char *copy = cv_arena_copy(taking->arena, value, strlen(value));
+    char *sign = copy ? strchr(copy, '=') : NULL;
+    int rc;
+
+    if (!copy)
+        return -ENOMEM;
+    if (sign)
+        *sign = '\0';
+    rc = check_listen(taking, copy);
+    if (rc < 0)
+        return rc;
+    if (sign && !cv_key_valid(sign + 1, strlen(sign + 1)))
+        return refuse(taking, cv_error_text(CV_EBADKEY));
+    grown = cv_arena_push(taking->arena, doors->at, &doors->count, sizeof(*grown));
+    if (!grown)
+        return -ENOMEM;
+    doors->at = grown;
+    grown[doors->count - 1] =
+        (struct cv_door_rule){.listen = copy, .client = sign ? sign + 1 : NULL};
+    return 0;
+}
+
 /* What stands before and behind `://`, with the authority cut off at the first slash; false when
  * there is no `://`. */
 struct url_parts {

@@ -25,6 +25,23 @@ static const struct cv_option options[] = {
         .help = "listen here, dial there through that agent; unix/PATH as a target",
     },
     {
+        .name = "socks",
+        .argument = "ADDR:PORT[=CLIENT]",
+        .take = cv_take_door,
+        .at = AT(socks),
+        .repeat = true,
+        .help = "SOCKS5 door: user is the client key, password a visitor token; =CLIENT: that "
+                "client's, without a login",
+    },
+    {
+        .name = "http-proxy",
+        .argument = "ADDR:PORT[=CLIENT]",
+        .take = cv_take_door,
+        .at = AT(http_proxies),
+        .repeat = true,
+        .help = "the same for HTTP: CONNECT, and http URLs",
+    },
+    {
         .name = "token-file",
         .argument = "FILE",
         .take = cv_take_path,

@@ -9,6 +9,7 @@ struct cv_server_config {
     struct cv_common_config common; /* first */
     struct cv_strings listens;      /* front doors; at least one */
     struct cv_forwards forwards;
+    struct cv_door_rules socks, http_proxies;
     const char *token_file; /* NULL: insecure_no_auth */
     bool insecure_no_auth;
     const char *tls_cert, *tls_key; /* both or none */

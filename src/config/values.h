@@ -33,6 +33,19 @@ struct cv_forwards {
 
 cv_option_take cv_take_forward; /* struct cv_forwards */
 
+/* LISTEN or LISTEN=CLIENT, split at the first `=`: a SOCKS5 or HTTP proxy door. */
+struct cv_door_rule {
+    const char *listen; /* as of cv_take_listen */
+    const char *client; /* a valid client key; NULL: visitors log in and say which */
+};
+
+struct cv_door_rules {
+    struct cv_door_rule *at;
+    size_t count;
+};
+
+cv_option_take cv_take_door; /* struct cv_door_rules */
+
 /* Of a WebSocket server. */
 struct cv_url {
     bool tls;

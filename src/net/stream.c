@@ -175,10 +175,21 @@ static void plain_close(struct cv_stream *stream)
     close(stream->fd);
 }
 
+static void plain_forget(struct cv_stream *stream)
+{
+    (void)stream; /* the socket is somebody else's */
+}
+
 static const struct cv_stream_kind plain_kind = {
     .recv = plain_recv,
     .send = plain_send,
     .close = plain_close,
+};
+
+static const struct cv_stream_kind released_kind = {
+    .recv = plain_recv,
+    .send = plain_send,
+    .close = plain_forget,
 };
 
 int cv_stream_new(struct cv_stream **out, struct cv_loop *loop, int fd)
@@ -287,6 +298,16 @@ void cv_stream_close(struct cv_stream *stream)
     cv_poll_drop(&stream->loop->poll, &stream->watch);
     cv_turn_add(&stream->loop->turn, &stream->end);
     stream->kind->close(stream);
+}
+
+int cv_stream_release(struct cv_stream *stream)
+{
+    int fd = stream->fd;
+
+    cv_stream_owner(stream, NULL, NULL); /* out of the set: the socket goes on */
+    stream->kind = &released_kind;
+    cv_stream_close(stream);
+    return fd;
 }
 
 int cv_stream_fd(const struct cv_stream *stream)

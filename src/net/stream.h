@@ -77,6 +77,10 @@ void cv_stream_limit_unsent(struct cv_stream *stream, int bytes);
  * NULL is fine. */
 void cv_stream_close(struct cv_stream *stream);
 
+/* Gives a plain stream's socket back, which the loop forgets, and frees the rest; not for TLS. May
+ * be called by the owner from its own `ready`. */
+int cv_stream_release(struct cv_stream *stream) CV_MUST_USE;
+
 int cv_stream_fd(const struct cv_stream *stream);
 bool cv_stream_is_tls(const struct cv_stream *stream);
 
