@@ -34,13 +34,13 @@ static size_t answer_failure(const struct visit_outcome *outcome, char out[VISIT
     cv_http_text_init(&head, out, VISIT_ANSWER_MAX, cv_failure_status(outcome->failure));
     cv_http_text_header(&head, "Content-Type", "text/plain; charset=utf-8");
     cv_http_text_header(&head, "X-Content-Type-Options", "nosniff");
-    cv_http_text_number(&head, "Content-Length", (uint64_t)len);
+    cv_http_text_number(&head, "Content-Length", len);
     cv_http_text_header(&head, "Connection", "close");
     n = cv_http_text_end(&head);
-    if (n < 0 || n + len > VISIT_ANSWER_MAX)
+    if (n < 0 || (size_t)n + len > VISIT_ANSWER_MAX)
         return 0;
-    memcpy(out + n, line, (size_t)len);
-    return (size_t)(n + len);
+    memcpy(out + n, line, len);
+    return (size_t)n + len;
 }
 
 static size_t answer_connect(void *ctx, const struct visit_outcome *outcome,

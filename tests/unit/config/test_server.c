@@ -73,6 +73,10 @@ static const char *const bad[][2] = {
     {OPEN "--listen unix:", "1 to 107 bytes"},
     {OPEN "--listen unix:" LONG LONG, "1 to 107 bytes"},
     {OPEN "--listen=", "HOST:PORT"},
+    {OPEN "--socks 127.0.0.1", "--socks: needs the form HOST:PORT"},
+    {OPEN "--socks 127.0.0.1:x", "--socks: the port is not"},
+    {OPEN "--socks 127.0.0.1:1=", "--socks: not a client key"},
+    {OPEN "--http-proxy 127.0.0.1:1=a/b", "--http-proxy: not a client key"},
     {OPEN "--forward 127.0.0.1:1=foo", "--forward: needs the form LISTEN=CLIENT/HOST:PORT"},
     {OPEN "--forward 127.0.0.1:1", "--forward: needs the form"},
     {OPEN "--forward 127.0.0.1:1=a::b/127.0.0.1:1", "--forward: not a client key"},
@@ -265,4 +269,16 @@ Test(server, an_allocation_that_fails_is_said_and_leaves_nothing_behind)
         cv_server_config_deinit(&config);
         cr_assert_eq(memory.live, 0, "call %zu", n);
     }
+}
+
+Test(server, a_door_may_be_one_clients)
+{
+    cr_assert_eq(load(OPEN "--socks [::1]:1 --socks unix:/run/x=foo --http-proxy :0=bar"), 0);
+    cr_assert_eq(config.socks.count, 2);
+    cr_assert_str_eq(config.socks.at[0].listen, "[::1]:1");
+    cr_assert_null(config.socks.at[0].client);
+    cr_assert_str_eq(config.socks.at[1].listen, "unix:/run/x");
+    cr_assert_str_eq(config.socks.at[1].client, "foo");
+    cr_assert_eq(config.http_proxies.count, 1);
+    cr_assert_str_eq(config.http_proxies.at[0].client, "bar");
 }
