@@ -26,11 +26,11 @@ static size_t answer_failure(const struct visit_outcome *outcome, char out[VISIT
 {
     struct cv_http_text head;
     char line[300];
-    int len =
-        snprintf(line, sizeof(line), "%s: %s\n", cv_failure_text(outcome->failure), outcome->text);
+    size_t len;
     int n;
 
-    len = (int)cv_min_size((size_t)len, sizeof(line) - 1);
+    snprintf(line, sizeof(line), "%s: %s\n", cv_failure_text(outcome->failure), outcome->text);
+    len = strlen(line);
     cv_http_text_init(&head, out, VISIT_ANSWER_MAX, cv_failure_status(outcome->failure));
     cv_http_text_header(&head, "Content-Type", "text/plain; charset=utf-8");
     cv_http_text_header(&head, "X-Content-Type-Options", "nosniff");
