@@ -289,6 +289,10 @@ static int init_workers(struct server *server, struct cv_config_error *error)
         rc = uv_mutex_init(&server->lock);
     if (rc == 0)
         rc = cv_homes_new(&server->homes, &first->loop.alloc, server->worker_count);
+    if (rc == 0)
+        rc =
+            cv_admission_new(&server->admission, &first->loop.alloc,
+                             config->limits.max_conns_per_address, config->limits.rate_per_address);
     if (rc < 0)
         return server_fail(error, EXIT_RUNTIME, "start", rc);
     uv_timer_init(&first->loop.uv, &server->drain_timer);
@@ -361,6 +365,7 @@ static void clear(struct server *server)
     process_unwatch_signals(&server->signals);
     cv_changes_free(server->changes);
     uv_close((uv_handle_t *)&server->drain_timer, NULL);
+    cv_admission_free(server->admission);
     for (unsigned i = 0; i < server->worker_count; i++) {
         int rc = worker_deinit(&server->workers[i]);
 

@@ -3,6 +3,7 @@
 
 #include <stdatomic.h>
 
+#include "access/admission.h"
 #include "advertise.h"
 #include "config/server.h"
 #include "manager/homes.h"
@@ -20,10 +21,12 @@ struct server {
     struct worker *workers;
     unsigned worker_count;
 
-    struct cv_homes *homes; /* which worker has which client; under the lock */
+    struct cv_homes *homes;         /* which worker has which client; under the lock */
+    struct cv_admission *admission; /* connections of each address; under the lock */
     uv_mutex_t lock;
 
     atomic_uint_fast64_t conns;    /* visitors' connections open now, or on their way to a worker */
+    atomic_uint_fast64_t waiting;  /* visits that wait for their target's answer */
     atomic_uint_fast64_t sessions; /* open now */
     atomic_bool draining;
 

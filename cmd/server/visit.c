@@ -6,6 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "admit.h"
 #include "base/error.h"
 #include "net/address.h"
 #include "net/linger.h"
@@ -37,6 +38,7 @@ struct visit {
     int64_t conn_id;
     struct cv_timer *timer; /* owned; of the wait */
     bool acked, timed_out;
+    bool waiting; /* counted as such in the server */
 
     uint64_t tried; /* a bit for each worker that could not serve it */
     bool settles;   /* everybody was asked for a healthy session: any will do now */
@@ -54,13 +56,22 @@ static void visit_free(struct visit *visit)
     free(visit);
 }
 
-/* Gives its place back, and lets it go. */
+static void stop_waiting(struct visit *visit)
+{
+    if (visit->waiting)
+        atomic_fetch_sub(&visit->worker->server->waiting, 1);
+    visit->waiting = false;
+}
+
+/* Gives its places back, and lets it go. */
 static void leave(struct visit *visit, const struct cv_relay_end *end)
 {
     struct worker *worker = visit->worker;
 
+    stop_waiting(visit);
     if (visit->way->ended)
         visit->way->ended(visit->ctx, end);
+    admit_leave(worker, visit->peer);
     visit_free(visit);
     server_leave(worker->server);
     server_check_drained(worker);
@@ -217,6 +228,7 @@ static void wait_connected(struct cv_endpoint *endpoint)
     int rc;
 
     visit->acked = true;
+    stop_waiting(visit);
     cv_timer_free(visit->timer);
     visit->timer = NULL;
     cv_stream_owner(visit->stream, NULL, NULL);
@@ -290,6 +302,8 @@ static int wait_for_answer(struct visit *visit)
 
     if (rc < 0)
         return rc;
+    atomic_fetch_add(&visit->worker->server->waiting, 1);
+    visit->waiting = true;
     cv_timer_set(visit->timer, visit->wait);
     cv_stream_owner(visit->stream, on_hangup, visit);
     rc = cv_stream_watch(visit->stream, CV_HANGUP);
@@ -499,6 +513,23 @@ static struct visit *visit_new(struct worker *worker, const struct visit_options
     return visit;
 }
 
+/* Takes the places that a visit needs; false when one of them is not to be had. */
+static bool enter(const struct visit *visit)
+{
+    struct worker *worker = visit->worker;
+    struct server *server = worker->server;
+
+    if (visit->way->answer &&
+        atomic_load(&server->waiting) >= server->config->limits.max_pending_dials)
+        return false;
+    if (!server_enter(server))
+        return false;
+    if (admit_enter(worker, visit->peer))
+        return true;
+    server_leave(server);
+    return false;
+}
+
 void visit_start(struct worker *worker, const struct visit_options *options)
 {
     struct visit *visit = visit_new(worker, options);
@@ -511,7 +542,7 @@ void visit_start(struct worker *worker, const struct visit_options *options)
             options->way->ended(options->ctx, NULL);
         return;
     }
-    if (server_enter(worker->server)) {
+    if (enter(visit)) {
         serve(visit);
         return;
     }

@@ -6,6 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "admit.h"
 #include "net/address.h"
 #include "net/linger.h"
 #include "net/log.h"
@@ -24,6 +25,16 @@ static bool has_room(void *ctx)
     const struct server *server = ((struct worker *)ctx)->server;
 
     return atomic_load(&server->sessions) < server->config->limits.max_sessions;
+}
+
+static bool may_knock(void *ctx, const char *peer)
+{
+    return admit_enter(ctx, peer);
+}
+
+static void knock_left(void *ctx, const char *peer)
+{
+    admit_leave(ctx, peer);
 }
 
 int worker_init(struct worker *worker, struct server *server, unsigned index,
@@ -147,6 +158,8 @@ static int open_front(struct worker *worker, struct cv_config_error *error)
                                     .tls = server->tls,
                                     .credentials = credentials_now,
                                     .room = has_room,
+                                    .may_knock = may_knock,
+                                    .left = knock_left,
                                     .welcome = guest_welcome,
                                     .describe = advertise_describe,
                                     .describe_ctx = &server->page,

@@ -6,6 +6,7 @@
 #include "door.h"
 #include "http/front.h"
 #include "manager/manager.h"
+#include "net/log.h"
 #include "net/mailbox.h"
 #include "net/tunnel.h"
 
@@ -31,6 +32,7 @@ struct worker {
     struct cv_mail orders[3];   /* see worker_order() */
     struct cv_mail idle, ended; /* what it tells the first one */
     bool told_idle;
+    struct cv_log_limit refusals;
     unsigned next; /* at the first: who takes the next that came by a unix socket */
     uv_thread_t thread;
 };

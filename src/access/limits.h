@@ -9,6 +9,9 @@
 #define CV_LIMIT_SESSIONS          "10000"
 #define CV_LIMIT_CONNS             "20000"
 #define CV_LIMIT_CONNS_PER_SESSION "8192"
+#define CV_LIMIT_CONNS_PER_ADDRESS "1000"
+#define CV_LIMIT_RATE_PER_ADDRESS  "500"
+#define CV_LIMIT_PENDING_DIALS     "4096"
 #define CV_LIMIT_BUFFER_BUDGET     "512M"
 
 /* No flag sets more: ids and tables are sized with room for this many. */
@@ -21,6 +24,9 @@ struct cv_limits {
     uint64_t max_sessions;          /* agents and peers connected at once */
     uint64_t max_conns;             /* virtual connections of the whole process */
     uint64_t max_conns_per_session; /* virtual connections of one session */
+    uint64_t max_conns_per_address; /* open at once from one address; 0: no limit */
+    uint64_t rate_per_address;      /* connections a second from one address; 0: no limit */
+    uint64_t max_pending_dials;     /* visitors who wait for their target's answer */
     uint64_t buffer_budget;         /* bytes that all connections together may hold */
 };
 

@@ -7,9 +7,11 @@
 #include "base/error.h"
 #include "base/key.h"
 #include "base/list.h"
+#include "base/text.h"
 #include "door/http_text.h"
 #include "http/accept_key.h"
 #include "http/features.h"
+#include "net/address.h"
 #include "net/digest.h"
 #include "net/linger.h"
 #include "net/log.h"
@@ -32,7 +34,8 @@ struct knock {
     struct cv_front *front; /* borrowed */
     struct cv_stream *stream;
     struct cv_timer *timer; /* owned */
-    char *buf;              /* owned */
+    char peer[CV_ADDRESS_SIZE];
+    char *buf; /* owned */
     size_t len, size;
     size_t head_len;
     char answer[ANSWER_MAX];
@@ -47,9 +50,16 @@ struct knock {
     char subject[CV_SUBJECT_MAX + 1]; /* of the certificate that let it in; else empty */
 };
 
+static void give_back(const struct cv_front *front, const char *peer)
+{
+    if (front->config.left)
+        front->config.left(front->config.ctx, peer);
+}
+
 /* Ends a knock; its stream has gone elsewhere or is closed here. */
 static void leave(struct knock *knock)
 {
+    give_back(knock->front, knock->peer);
     cv_list_remove(&knock->link);
     knock->front->pending--;
     cv_stream_close(knock->stream);
@@ -431,37 +441,55 @@ static int open_stream(struct knock *knock, int fd)
     return rc < 0 ? rc : cv_timer_new(&knock->timer, knock->loop, on_timeout, knock);
 }
 
-void cv_front_accepted(void *ctx, int fd, const char *peer)
+/* Closes @fd when it fails. */
+static int open_knock(struct cv_front *front, int fd, const char *peer)
 {
-    struct cv_front *front = ctx;
     struct cv_loop *loop = front->config.loop;
-    struct knock *knock;
+    struct knock *knock = cv_alloc_zero(&loop->alloc, sizeof(*knock));
+    struct cv_text text;
     int rc;
 
-    if (front->pending >= CV_FRONT_PENDING_MAX) /* who has said nothing for longest makes room */
-        leave(cv_container_of(front->knocks.next, struct knock, link));
-    knock = cv_alloc_zero(&loop->alloc, sizeof(*knock));
     if (!knock) {
-        cv_log(&loop->log, CV_LOG_WARN, "front door: %s: turned away: out of memory", peer);
         close(fd);
-        return;
+        return -ENOMEM;
     }
     knock->loop = loop;
     knock->front = front;
+    cv_text_init(&text, knock->peer, sizeof(knock->peer));
+    cv_text_str(&text, peer);
     cv_list_init(&knock->link);
     rc = open_stream(knock, fd);
     if (rc < 0) {
-        cv_log(&loop->log, CV_LOG_WARN, "front door: %s: %s", peer, cv_strerror(rc));
         if (knock->stream)
             cv_stream_close(knock->stream);
         else
             close(fd);
         cv_free(&loop->alloc, knock);
-        return;
+        return rc;
     }
     cv_timer_set(knock->timer, CV_FRONT_HEAD_WAIT);
     cv_list_push_back(&front->knocks, &knock->link);
     front->pending++;
+    return 0;
+}
+
+void cv_front_accepted(void *ctx, int fd, const char *peer)
+{
+    struct cv_front *front = ctx;
+    int rc;
+
+    if (front->config.may_knock && !front->config.may_knock(front->config.ctx, peer)) {
+        close(fd);
+        return;
+    }
+    if (front->pending >= CV_FRONT_PENDING_MAX) /* who has said nothing for longest makes room */
+        leave(cv_container_of(front->knocks.next, struct knock, link));
+    rc = open_knock(front, fd, peer);
+    if (rc < 0) {
+        cv_log(&front->config.loop->log, CV_LOG_WARN, "front door: %s: turned away: %s", peer,
+               cv_strerror(rc));
+        give_back(front, peer);
+    }
 }
 
 int cv_front_new(struct cv_front **out, const struct cv_front_config *config)

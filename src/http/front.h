@@ -33,6 +33,11 @@ struct cv_front_config {
      * come in. */
     const struct cv_credentials *(*credentials)(void *ctx);
 
+    /* Whether one more connection of @peer may knock; `left` gives its place back when the request
+     * was dealt with, on whichever way. NULL, both: anybody. */
+    bool (*may_knock)(void *ctx, const char *peer);
+    void (*left)(void *ctx, const char *peer);
+
     /* Whether there is room for one more session; else 503. */
     bool (*room)(void *ctx);
     void (*welcome)(void *ctx, const struct cv_front_guest *guest);

@@ -65,7 +65,7 @@ class Limits(LabCase):
         self.agent(server.url, key="b")
         self.wait_echo(server.forwards["b"])
         third = self.agent(server.url, key="c")
-        wait_until(third.log, "the third agent's complaint")
+        wait_until(lambda: "503" in third.log(), "the third agent's complaint")
         self.assertFalse(traffic.echoes(server.forwards["c"]))
         self.assertTrue(
             traffic.echoes(server.forwards["a"]) and traffic.echoes(server.forwards["b"])

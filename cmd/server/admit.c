@@ -1,0 +1,61 @@
+#include "admit.h"
+
+#include <string.h>
+
+#include "net/log.h"
+#include "server.h"
+
+static bool address_of(struct cv_ip *out, const char *peer)
+{
+    const char *colon = strrchr(peer, ':');
+    bool bracketed = peer[0] == '[';
+    size_t len;
+
+    if (!colon)
+        return false;
+    len = (size_t)(colon - peer);
+    if (bracketed)
+        return len > 2 && cv_ip_parse(out, peer + 1, len - 2);
+    return cv_ip_parse(out, peer, len);
+}
+
+static void complain(struct worker *worker, const char *peer)
+{
+    uint64_t dropped;
+
+    if (!cv_log_allow(&worker->refusals, cv_loop_now(&worker->loop), &dropped))
+        return;
+    if (dropped)
+        cv_log(&worker->loop.log, CV_LOG_WARN, "%llu more such lines left out",
+               (unsigned long long)dropped);
+    cv_log(&worker->loop.log, CV_LOG_WARN, "%s refused: too many connections of that address",
+           peer);
+}
+
+bool admit_enter(struct worker *worker, const char *peer)
+{
+    struct server *server = worker->server;
+    struct cv_ip address;
+    int rc;
+
+    if (!address_of(&address, peer))
+        return true;
+    uv_mutex_lock(&server->lock);
+    rc = cv_admission_enter(server->admission, &address, cv_loop_now(&worker->loop));
+    uv_mutex_unlock(&server->lock);
+    if (rc < 0)
+        complain(worker, peer);
+    return rc == 0;
+}
+
+void admit_leave(struct worker *worker, const char *peer)
+{
+    struct server *server = worker->server;
+    struct cv_ip address;
+
+    if (!address_of(&address, peer))
+        return;
+    uv_mutex_lock(&server->lock);
+    cv_admission_leave(server->admission, &address);
+    uv_mutex_unlock(&server->lock);
+}

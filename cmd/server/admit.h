@@ -1,0 +1,15 @@
+#ifndef CMD_SERVER_ADMIT_H
+#define CMD_SERVER_ADMIT_H
+
+#include "worker.h"
+
+/* What one address may do: --max-conns-per-address and --max-rate-per-address, over all ways in and
+ * all workers. @peer is as listeners give it, `192.0.2.1:4711` or `[2001:db8::1]:4711`; what is no
+ * address, a unix socket's, is let in. */
+
+/* Whether one more of @peer may come in; a refusal is logged, within bounds. What was let in is
+ * given back with admit_leave(), by any worker. */
+bool admit_enter(struct worker *worker, const char *peer) CV_MUST_USE;
+void admit_leave(struct worker *worker, const char *peer);
+
+#endif

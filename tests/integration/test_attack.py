@@ -1,0 +1,219 @@
+"""Strangers who cost as much as they can: slow heads, slow bodies, slow readers, and floods from
+one address, while those who are in go on."""
+import socket
+import statistics
+import subprocess
+import threading
+import time
+import unittest
+
+from . import traffic
+from .lab import LabCase, binaries, scaled, wait_until
+from .netns import Namespace, why_not
+from .proxies import Proxies
+
+SLOW = scaled("CULVERT_SLOW", 1000, 300)  # connections of an attacker
+
+
+class Good:
+    """Visitors that come, ask and go, all the time; each must be served."""
+
+    def __init__(self, port):
+        self.port, self.times, self.failed = port, [], 0
+        self.stop = threading.Event()
+        self.thread = threading.Thread(target=self._run, daemon=True)
+        self.thread.start()
+
+    def _run(self):
+        while not self.stop.is_set():
+            start = time.monotonic()
+            if traffic.echoes(self.port):
+                self.times.append(time.monotonic() - start)
+            else:
+                self.failed += 1
+
+    def end(self):
+        self.stop.set()
+        self.thread.join()
+        return self.times
+
+    def p99(self, since=0):
+        return statistics.quantiles(self.times[since:], n=100)[98] * 1000
+
+
+class Slow(Proxies):
+    """slowhttptest against the front door."""
+
+    def attack(self, server, *mode):
+        return self.start(
+            "slowhttptest",
+            [self.program("slowhttptest"), *mode, "-c", SLOW, "-r", SLOW, "-l", 12, "-i", 1]
+            + ["-x", 24, "-p", 3, "-u", f"http://127.0.0.1:{server.port}/connect"],
+        )
+
+    def assert_good_ones_go_on(self, *mode, answered=None):
+        """The attacker's connections are there, or each was @answered with that status at once."""
+        server, agent, port = self.tunnel()
+        with traffic.visit(port, "ECHO") as held:
+            self.assertTrue(traffic.ping(held))
+            good = Good(port)
+            wait_until(lambda: len(good.times) >= 300, "good visitors")
+            before, calm = len(good.times), good.p99()
+            idle = server.rss()
+            attacker = self.attack(server, *mode)
+            peak = 0
+            while attacker.alive():
+                peak = max(peak, server.fds())
+                self.assertTrue(traffic.ping(held), "an open connection suffered")
+            good.end()
+        self.assertEqual(good.failed, 0, "a good visitor was not served")
+        self.assertGreater(len(good.times), before)
+        self.assertTrue(
+            peak > SLOW // 4 or server.log().count(f": {answered} ") > SLOW // 4,
+            "there was no attack",
+        )
+        self.assertEqual(agent.log().count("session up"), 1, "the agent's session was lost")
+        self.assertLess(server.rss() - idle, 64 << 20)
+        print(
+            f"{mode[0]}: p99 of good visitors {calm:.2f} ms before, {good.p99(before):.2f} during, "
+            f"{SLOW} slow ones"
+        )
+        wait_until(lambda: server.fds() < 64, lambda: f"{server.fds()} descriptors are left")
+
+    def test_slow_heads(self):
+        self.assert_good_ones_go_on("-H")
+
+    def test_slow_bodies(self):
+        """No body is waited for where none is wanted."""
+        self.assert_good_ones_go_on("-B", answered=405)
+
+    def test_slow_readers(self):
+        self.assert_good_ones_go_on("-X", "-w", 10, "-y", 20, "-n", 1, "-z", 1, "-k", 1)
+
+
+class Heads(LabCase):
+    def test_a_head_that_does_not_come_in_time_is_answered_408(self):
+        server = self.server()
+        with traffic.visit(server.port) as silent, traffic.visit(server.port) as slow:
+            slow.sendall(b"GET /connect HTTP/1.1\r\nHost: x\r\nX-")
+            answer, orderly = traffic.read_end(slow)
+            self.assertRegex(answer, b"^HTTP/1[.]1 408 ")
+            self.assertTrue(orderly)
+            self.assertEqual(traffic.read_end(silent)[0], b"")
+
+    def test_more_strangers_than_are_heard_make_the_oldest_go(self):
+        """And nobody is turned away for them."""
+        server, _, port = self.tunnel()
+        first = traffic.visit(server.port)
+        self.addCleanup(first.close)
+        crowd = [traffic.visit(server.port) for _ in range(4096)]
+        for sock in crowd:
+            self.addCleanup(sock.close)
+        self.assertEqual(traffic.read_end(first)[0], b"")
+        self.assertTrue(traffic.echoes(port))
+        crowd[-1].sendall(b"GET / HTTP/1.0\r\n\r\n")
+        self.assertRegex(crowd[-1].recv(100), b"^HTTP/1[.]1 404 ")
+
+
+class Addresses(LabCase):
+    """Limits of one address, in a network where visitors have addresses of their own."""
+
+    HERE, BAD, GOOD = "10.9.9.9", "10.9.9.1", "10.9.9.2"
+
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        if why := why_not():
+            raise unittest.SkipTest(f"no network namespace: {why}")
+
+    def setUp(self):
+        self.ns = Namespace("x")
+        self.addCleanup(self.ns.delete)
+        for address in (self.HERE, self.BAD, self.GOOD):
+            self.ns.ip("addr", "add", address, "dev", "lo")
+        super().setUp()
+        with self.ns.entered():
+            self.aim = self.target()
+
+    def open(self, port, source, request=None):
+        """A connection from @source; None when it was refused at once."""
+        with self.ns.entered():
+            sock = socket.socket()
+        sock.settimeout(traffic.DEADLINE)
+        self.addCleanup(sock.close)
+        try:
+            sock.bind((source, 0))
+            sock.connect((self.HERE, port))
+            if request:
+                sock.sendall(request)
+        except ConnectionError:
+            return None
+        return sock
+
+    def echo(self, port, source):
+        sock = self.open(port, source, b"ECHO\n")
+        return sock if sock and traffic.ping(sock) else None
+
+    def setup(self, *flags):
+        argv = ["--listen", f"{self.HERE}:8123", "--insecure-no-auth"]
+        argv += ["--forward", f"{self.HERE}:9000=foo/{self.aim.address}"]
+        program = binaries() / "culvert-server"
+        server = self.start("server", [*self.ns.prefix, program, *argv, *flags])
+        wait_until(lambda: traffic.sockets(9000, traffic.LISTEN, server.pid), "a listener")
+        self.agent(f"ws://{self.HERE}:8123/connect", prefix=self.ns.prefix)
+        wait_until(lambda: "client foo: session" in server.log(), "a session")
+        return server
+
+    def test_so_many_connections_of_one_address_at_a_forward(self):
+        for threads in ("1", "2"):
+            with self.subTest(threads=threads):
+                server = self.setup("--max-conns-per-address", "5", "--threads", threads)
+                held = [self.echo(9000, self.BAD) for _ in range(5)]
+                self.assertTrue(all(held))
+                self.assertIsNone(self.echo(9000, self.BAD), "one more")
+                self.assertTrue(self.echo(9000, self.GOOD), "another address")
+                self.assertTrue(all(traffic.ping(sock) for sock in held))
+                held.pop().close()
+                wait_until(lambda: self.echo(9000, self.BAD), "the freed place")
+                self.assertIn(f"{self.BAD}:", server.log())
+                self.assertIn("too many connections of that address", server.log())
+                for process in self.processes:
+                    process.kill()
+
+    def test_so_many_strangers_of_one_address_at_the_front_door(self):
+        self.setup("--max-conns-per-address", "5")
+        held = [self.open(8123, self.BAD) for _ in range(5)]
+        self.assertTrue(all(held))
+        more = self.open(8123, self.BAD, b"GET / HTTP/1.0\r\n\r\n")
+        self.assertEqual(traffic.read_end(more)[0] if more else b"", b"")
+        good = self.open(8123, self.GOOD, b"GET / HTTP/1.0\r\n\r\n")
+        self.assertRegex(traffic.read_end(good)[0], b"^HTTP/1[.]1 404 ")
+        held[0].close()
+
+        def served():
+            sock = self.open(8123, self.BAD, b"GET / HTTP/1.0\r\n\r\n")
+            return sock and traffic.read_end(sock)[0].startswith(b"HTTP/1.1 404 ")
+
+        wait_until(served, "the freed place")
+
+    def test_an_agent_does_not_hold_a_place_of_its_address(self):
+        """Any number of agents may share one, behind a NAT."""
+        self.setup("--max-conns-per-address", "2")
+        for key in ("a", "b", "c", "d"):
+            self.agent(f"ws://{self.HERE}:8123/connect", key=key, prefix=self.ns.prefix)
+        server = self.processes[0]
+        wait_until(lambda: server.log().count(": session ") >= 5, "five sessions")
+
+    def test_so_many_a_second(self):
+        server = self.setup("--max-rate-per-address", "1")
+        wait_until(lambda: self.echo(9000, self.BAD), "the first one")
+        flood = [self.echo(9000, self.BAD) for _ in range(50)]
+        self.assertLess(sum(sock is not None for sock in flood), 50)
+        self.assertTrue(self.echo(9000, self.GOOD), "another address")
+        wait_until(lambda: self.echo(9000, self.BAD), "its turn, later")
+        # what was refused is logged within bounds
+        self.assertLess(server.log().count("too many connections of that address"), 60)
+
+
+if __name__ == "__main__":
+    unittest.main()
