@@ -4,6 +4,7 @@
 
 #include "base/error.h"
 #include "net/log.h"
+#include "net/timer.h"
 #include "server.h"
 #include "ws/ws.h"
 
@@ -17,7 +18,8 @@ struct guest {
     struct cv_log_limit complaints;
     bool has_digest; /* of its token; not where anyone may come in */
     uint8_t digest[CV_TOKEN_DIGEST];
-    char *subject; /* owned; of its certificate, when it came in with that; else NULL */
+    struct cv_timer *expiry; /* owned; of its credential; NULL: it does not expire */
+    char *subject;           /* owned; of its certificate, when it came in with that; else NULL */
 };
 
 static const struct cv_log *log_of(const struct guest *guest)
@@ -118,6 +120,7 @@ static void free_guest(struct guest *guest)
 {
     const struct cv_alloc *alloc = &guest->worker->loop.alloc;
 
+    cv_timer_free(guest->expiry);
     cv_free(alloc, guest->subject);
     cv_free(alloc, guest);
 }
@@ -227,6 +230,82 @@ static struct guest *make_guest(struct worker *worker, const struct cv_front_gue
     return guest;
 }
 
+/* The credential that it came in with, as it is now; why is CV_ACCESS_OK where anyone may come in.
+ */
+static struct cv_access_answer credential_of(const struct guest *guest)
+{
+    const struct cv_credentials *credentials = guest->worker->credentials;
+    struct cv_access_answer answer = {.why = CV_ACCESS_OK};
+    size_t len = strlen(guest->key);
+    int rc = 0;
+
+    if (guest->has_digest)
+        rc = cv_access_agent(&answer, credentials, guest->digest, guest->key, len, cv_wall_clock());
+    else if (guest->subject)
+        rc = cv_access_agent_subject(&answer, credentials,
+                                     (struct cv_span){guest->subject, strlen(guest->subject)},
+                                     guest->key, len, cv_wall_clock());
+    if (rc < 0)
+        answer.credential = NULL;
+    return answer;
+}
+
+/* The wall clock may be set meanwhile, so it is looked at this often at least. */
+#define EXPIRY_LOOK 3600 /* seconds */
+
+static void recheck(struct guest *guest);
+
+static void on_expiry(void *ctx)
+{
+    recheck(ctx);
+}
+
+/* Looks again when @expires, seconds since 1970, is there. */
+static void watch_expiry(struct guest *guest, int64_t expires)
+{
+    int64_t left = expires - cv_wall_clock();
+    int rc = 0;
+
+    if (expires == CV_EXPIRES_NEVER) {
+        cv_timer_free(guest->expiry);
+        guest->expiry = NULL;
+        return;
+    }
+    if (!guest->expiry)
+        rc = cv_timer_new(&guest->expiry, &guest->worker->loop, on_expiry, guest);
+    if (rc < 0) {
+        cv_log(log_of(guest), CV_LOG_ERROR, "client %s: its expiry is not watched: %s", guest->key,
+               cv_strerror(rc));
+        return;
+    }
+    cv_timer_unref(guest->expiry);
+    if (left < 1)
+        left = 1;
+    if (left > EXPIRY_LOOK)
+        left = EXPIRY_LOOK;
+    cv_timer_set(guest->expiry, (uint64_t)left * CV_SEC);
+}
+
+/* Ends a session whose credential is gone or has expired. */
+static void recheck(struct guest *guest)
+{
+    struct cv_access_answer answer = credential_of(guest);
+
+    if (answer.why == CV_ACCESS_OK) {
+        watch_expiry(guest, answer.credential ? answer.credential->expires : CV_EXPIRES_NEVER);
+        return;
+    }
+    cv_log(log_of(guest), CV_LOG_WARN, "client %s: its credential is gone: %s", guest->key,
+           cv_access_text(answer.why));
+    cv_tunnel_close(guest->tunnel, CV_WS_POLICY, "the credential is gone");
+}
+
+void guests_recheck(struct worker *worker)
+{
+    cv_list_each_safe (link, &worker->guests)
+        recheck(cv_container_of(link, struct guest, link));
+}
+
 void guest_welcome(void *ctx, const struct cv_front_guest *from)
 {
     struct worker *worker = ctx;
@@ -248,6 +327,7 @@ void guest_welcome(void *ctx, const struct cv_front_guest *from)
     }
     cv_log(&worker->loop.log, CV_LOG_INFO, "client %s: session %llu up from %s%s", guest->key,
            (unsigned long long)guest->id, peer, from->culvert ? "" : " (no Culvert)");
+    recheck(guest);
     wake_others(worker);
 }
 
@@ -266,40 +346,6 @@ void guests_probe(struct worker *worker, const char *key)
 struct cv_tunnel *guest_tunnel(void *owner)
 {
     return ((struct guest *)owner)->tunnel;
-}
-
-/* The credential that it came in with, as it is now; why is CV_ACCESS_OK where anyone may come in.
- */
-static struct cv_access_answer credential_of(const struct guest *guest)
-{
-    const struct cv_credentials *credentials = guest->worker->credentials;
-    struct cv_access_answer answer = {.why = CV_ACCESS_OK};
-    size_t len = strlen(guest->key);
-    int rc = 0;
-
-    if (guest->has_digest)
-        rc = cv_access_agent(&answer, credentials, guest->digest, guest->key, len, cv_wall_clock());
-    else if (guest->subject)
-        rc = cv_access_agent_subject(&answer, credentials,
-                                     (struct cv_span){guest->subject, strlen(guest->subject)},
-                                     guest->key, len, cv_wall_clock());
-    if (rc < 0)
-        answer.credential = NULL;
-    return answer;
-}
-
-void guests_recheck(struct worker *worker)
-{
-    cv_list_each_safe (link, &worker->guests) {
-        struct guest *guest = cv_container_of(link, struct guest, link);
-        struct cv_access_answer answer = credential_of(guest);
-
-        if (answer.why == CV_ACCESS_OK)
-            continue;
-        cv_log(log_of(guest), CV_LOG_WARN, "client %s: its credential is gone: %s", guest->key,
-               cv_access_text(answer.why));
-        cv_tunnel_close(guest->tunnel, CV_WS_POLICY, "the credential is gone");
-    }
 }
 
 int guest_may_dial(void *owner, const struct cv_target *target)

@@ -1,4 +1,5 @@
 """What the logs say, and what they never say: a line a dial, each line one line, and no token."""
+import base64
 import json
 import os
 import pathlib
@@ -176,6 +177,49 @@ class Canary(Certificates):
             for where, text in self.visible(process):
                 for secret in secrets:
                     self.assertNotIn(secret, text, f"{where} of {process.argv[0]}")
+
+    def test_nor_is_a_visitors(self):
+        path, (agents, token) = self.token_file(
+            ("agent", "foo"), ("visitor", "walter", "dial=foo/*:*")
+        )
+        wrong, _ = self.new_token()
+        aim = self.target()
+        socks, proxy = traffic.free_port(), traffic.free_port()
+        server = self.server(
+            *("--socks", f"127.0.0.1:{socks}", "--http-proxy", f"127.0.0.1:{proxy}"),
+            *("--log-level", "debug"),
+            forwards={"main": f"foo/{aim.address}"},
+            auth=("--token-file", path),
+        )
+        agent = self.agent(server.url, "--log-level", "debug", token=agents)
+        self.wait_echo(server.forwards["main"])
+        for port in (socks, proxy):
+            for secret in (token, wrong):
+                self.log_in(port, port == socks, secret, aim)
+        wait_until(lambda: " as walter to foo/tcp/" in server.log(), "whose dial it was")
+        for process in (server, agent):
+            for where, text in self.visible(process):
+                for secret in (token, wrong, agents):
+                    self.assertNotIn(secret[4:], text, f"{where} of {process.argv[0]}")
+                    self.assertNotIn(self.basic(secret), text)
+
+    @staticmethod
+    def basic(token):
+        return base64.b64encode(f"foo:{token}".encode()).decode()
+
+    def log_in(self, port, is_socks, token, aim):
+        """One visit that ends in one way or the other."""
+        with traffic.visit(port) as sock:
+            if is_socks:
+                name = bytes([3]) + b"foo" + bytes([len(token)]) + token.encode()
+                target = b"\x7f\0\0\1" + aim.port.to_bytes(2, "big")
+                sock.sendall(b"\5\1\2\1" + name + b"\5\1\0\1" + target + b"ASK\n\n")
+            else:
+                sock.sendall(
+                    f"CONNECT {aim.address} HTTP/1.1\r\nHost: {aim.address}\r\n"
+                    f"Proxy-Authorization: Basic {self.basic(token)}\r\n\r\nASK\n\n".encode()
+                )
+            traffic.read_end(sock)
 
     def test_nor_when_they_stand_where_they_do_not_belong(self):
         token, _ = self.new_token()

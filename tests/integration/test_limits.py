@@ -1,4 +1,5 @@
 """The server's limits: what is over them is turned away, and nothing that is open suffers."""
+import signal
 import unittest
 
 from . import traffic
@@ -72,6 +73,54 @@ class Limits(LabCase):
         )
         first.stop()
         self.wait_echo(server.forwards["c"], "the third agent, once there is room")
+
+    def connect_to(self, port, address):
+        """A CONNECT through the HTTP proxy door, with its answer still to come."""
+        sock = traffic.visit(port)
+        self.addCleanup(sock.close)
+        sock.sendall(f"CONNECT {address} HTTP/1.1\r\nHost: {address}\r\n\r\n".encode())
+        return sock
+
+    def test_visitors_who_wait_for_their_target(self):
+        """While an agent does not answer: one more than the limit is told 503 at once."""
+        for threads in ("1", "2"):
+            with self.subTest(threads=threads):
+                door = traffic.free_port()
+                flags = ("--http-proxy", f"127.0.0.1:{door}=foo", "--threads", threads)
+                server, agent, port = self.tunnel(*flags, "--max-pending-dials", "2")
+                address = self.target().address
+                with traffic.visit(port, "ECHO") as held:
+                    self.assertTrue(traffic.ping(held))
+                    agent.signal(signal.SIGSTOP)
+                    waiting = [self.connect_to(door, address)]
+
+                    def full():
+                        # a place is taken when the dial has begun, which nobody is told
+                        sock = self.connect_to(door, address)
+                        sock.settimeout(0.2)
+                        try:
+                            return sock.recv(100)
+                        except TimeoutError:
+                            waiting.append(sock)
+                            return b""
+
+                    answer = wait_until(full, "a refusal")
+                    self.assertRegex(answer, b"^HTTP/1[.]1 503 ")
+                    self.assertIn(len(waiting), (2, 3))
+                    agent.signal(signal.SIGCONT)
+                    for sock in waiting:
+                        sock.settimeout(traffic.DEADLINE)
+                        self.assertRegex(sock.recv(100), b"^HTTP/1[.]1 200 ")
+                    self.assertTrue(traffic.ping(held), "an open connection suffered")
+
+    def test_connections_in_all_at_a_door_that_answers(self):
+        door = traffic.free_port()
+        _, _, port = self.tunnel("--http-proxy", f"127.0.0.1:{door}=foo", "--max-conns", "3")
+        live = []
+        wait_until(lambda: len(live.extend(self.open(port, 3 - len(live))) or live) == 3, "three")
+        answer = self.connect_to(door, "127.0.0.1:1").recv(100)
+        self.assertRegex(answer, b"^HTTP/1[.]1 503 ")
+        self.assertTrue(all(traffic.ping(visitor) for visitor in live))
 
     def test_a_target_name_over_266_bytes_is_refused_not_cut(self):
         """Cut at 266 bytes it would name another port."""
