@@ -95,8 +95,12 @@ class Handshake(LabCase):
         self.assertNotIn("sec-websocket-protocol", head.fields)
         self.assertNotIn("sec-websocket-extensions", head.fields)
 
-    def test_a_foreign_origin_is_accepted(self):
-        self.assertEqual(self.ask(Origin="https://elsewhere.example").status, 101)
+    def test_a_foreign_origin_is_accepted_with_a_token_alone(self):
+        """The reference takes any; a page cannot send a token, and is no agent."""
+        origin = "https://elsewhere.example"
+        self.assertEqual(self.ask(Origin=origin, Authorization="Bearer any").status, 101)
+        self.assertEqual(self.ask(Origin=origin).status, 403)
+        self.assertEqual(self.ask(Origin="http://x").status, 101)
 
     def test_field_names_and_tokens_in_any_case(self):
         self.assertEqual(
