@@ -15,6 +15,7 @@ int command_fail(int code, const char *format, ...) __attribute__((format(printf
 
 /* The commands: each is handed the words behind its own name and returns the exit code. */
 int command_token_new(int argc, char **argv);
+int command_room_new(int argc, char **argv);
 int command_discover(int argc, char **argv);
 
 #endif

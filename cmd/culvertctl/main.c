@@ -18,6 +18,10 @@ static const struct command {
      "find servers by SSDP, or with --listen watch devices come and go; also --interface IFACE, "
      "--timeout SECONDS",
      command_discover},
+    {{"room", "new"},
+     "room new --ids A,B [--ttl 10m] [--json]",
+     "sign the id of a room for two clients; also --secret FILE, the server's --rooms-secret",
+     command_room_new},
     {{"token", "new"},
      "token new [--json]",
      "make a token and the hash that stands for it in a token file",

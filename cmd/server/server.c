@@ -164,6 +164,7 @@ static void drain(struct server *server)
     atomic_store(&server->draining, true);
     cv_log(log_of(server), CV_LOG_INFO, "draining: %llu connections are open",
            (unsigned long long)atomic_load(&server->conns));
+    rooms_close(server->rooms);
     advertise_close(server->advertise);
     server->advertise = NULL;
     order_all(server, WORKER_CLOSE);
@@ -207,6 +208,7 @@ static void reload(struct server *server)
         reload_credentials(server);
     if (server->tls && cv_tls_reload(server->tls, tls_error, sizeof(tls_error)) < 0)
         cv_log(log_of(server), CV_LOG_ERROR, "reload: %s", tls_error);
+    rooms_reload(server->rooms);
     cv_log(log_of(server), CV_LOG_INFO, "reloaded");
 }
 
@@ -350,6 +352,8 @@ int server_start(struct server *server, const struct cv_server_config *config,
         code = open_tls(server, error);
     if (code == EXIT_OK)
         code = open_workers(server, error);
+    if (code == EXIT_OK)
+        code = rooms_open(&server->rooms, &server->workers[0].loop, config, error);
     if (code == EXIT_OK) {
         watch_files(server);
         code = start_threads(server, error);
@@ -365,6 +369,7 @@ static void clear(struct server *server)
     process_unwatch_signals(&server->signals);
     cv_changes_free(server->changes);
     uv_close((uv_handle_t *)&server->drain_timer, NULL);
+    rooms_free(server->rooms);
     cv_admission_free(server->admission);
     for (unsigned i = 0; i < server->worker_count; i++) {
         int rc = worker_deinit(&server->workers[i]);

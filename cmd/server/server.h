@@ -8,6 +8,7 @@
 #include "config/server.h"
 #include "manager/homes.h"
 #include "net/changes.h"
+#include "rooms.h"
 #include "worker.h"
 
 /* culvert-server: lets agents in at the front door, and visitors through to them.
@@ -33,6 +34,7 @@ struct server {
     /* The main thread's own. */
     struct advertise *advertise; /* NULL without --advertise, and when it stops */
     struct advertise_page page;
+    struct rooms *rooms; /* NULL without --rooms */
     struct process_signals signals;
     struct cv_changes *changes; /* of the files that are reloaded; or NULL */
     uv_timer_t drain_timer;

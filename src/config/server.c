@@ -123,6 +123,73 @@ static const struct cv_option options[] = {
         .help = "what is kept between runs (default: STATE_DIRECTORY, else /var/lib/culvert)",
     },
     {
+        .name = "rooms",
+        .argument = "ADDR:PORT",
+        .take = cv_take_listen,
+        .at = AT(rooms),
+        .help = "rooms in which two ends of WebRTC meet",
+    },
+    {
+        .name = "rooms-secret",
+        .argument = "FILE",
+        .take = cv_take_path,
+        .at = AT(rooms_secret),
+        .help = "only rooms that `culvertctl room new` signed with it; must not be readable by "
+                "others",
+    },
+    {
+        .name = "rooms-origin",
+        .argument = "ORIGIN",
+        .take = cv_take_origin,
+        .at = AT(rooms_origins),
+        .repeat = true,
+        .help = "of pages that may use rooms, such as https://example.org (default: all)",
+    },
+    {
+        .name = "rooms-tls-cert",
+        .argument = "FILE",
+        .take = cv_take_path,
+        .at = AT(rooms_tls_cert),
+        .help = "PEM certificate: rooms are served by TLS",
+    },
+    {
+        .name = "rooms-tls-key",
+        .argument = "FILE",
+        .take = cv_take_path,
+        .at = AT(rooms_tls_key),
+        .help = "its key",
+    },
+    {
+        .name = "rooms-max",
+        .argument = "N",
+        .take = cv_take_count,
+        .at = AT(rooms_max),
+        .min = 1,
+        .max = CV_LIMIT_COUNT_MAX,
+        .fallback = "10000",
+        .help = "rooms at once",
+    },
+    {
+        .name = "rooms-max-per-source",
+        .argument = "N",
+        .take = cv_take_count,
+        .at = AT(rooms_max_per_source),
+        .min = 1,
+        .max = CV_LIMIT_COUNT_MAX,
+        .fallback = "1000",
+        .help = "rooms at once that one address made",
+    },
+    {
+        .name = "rooms-budget",
+        .argument = "BYTES",
+        .take = cv_take_size,
+        .at = AT(rooms_budget),
+        .min = CV_LIMIT_BUDGET_MIN,
+        .max = CV_LIMIT_BUDGET_MAX,
+        .fallback = "64M",
+        .help = "that messages in all rooms together may hold; with K, M or G",
+    },
+    {
         .name = "max-sessions",
         .argument = "N",
         .take = cv_take_count,
@@ -222,6 +289,23 @@ const struct cv_program cv_server_program = {
 
 _Static_assert(sizeof(options) / sizeof(options[0]) <= CV_CONFIG_OPTIONS_MAX, "too many options");
 
+static int check_rooms(const struct cv_server_config *config, struct cv_config_error *error)
+{
+    const struct cv_common_config *common = &config->common;
+
+    if (!config->rooms.count && config->rooms_secret)
+        return cv_options_refuse(common, "rooms-secret", "needs --rooms besides", NULL, error);
+    if (!config->rooms.count && config->rooms_tls_cert)
+        return cv_options_refuse(common, "rooms-tls-cert", "needs --rooms besides", NULL, error);
+    if (config->rooms_tls_cert && !config->rooms_tls_key)
+        return cv_options_refuse(common, "rooms-tls-cert", "needs --rooms-tls-key besides", NULL,
+                                 error);
+    if (config->rooms_tls_key && !config->rooms_tls_cert)
+        return cv_options_refuse(common, "rooms-tls-key", "needs --rooms-tls-cert besides", NULL,
+                                 error);
+    return 0;
+}
+
 /* What no single value can say. */
 static int check(const struct cv_server_config *config, struct cv_config_error *error)
 {
@@ -244,7 +328,7 @@ static int check(const struct cv_server_config *config, struct cv_config_error *
         return cv_options_refuse(common, "tls-key", "needs --tls-cert besides", NULL, error);
     if (config->tls_client_ca && !config->tls_cert)
         return cv_options_refuse(common, "tls-client-ca", "needs --tls-cert besides", NULL, error);
-    return 0;
+    return check_rooms(config, error);
 }
 
 static void start(struct cv_server_config *config, const struct cv_alloc *alloc)

@@ -17,7 +17,12 @@ struct cv_server_config {
     struct cv_strings advertise;    /* interfaces to announce the front door on; none: not at all */
     const char *advertise_type, *advertise_uuid, *advertise_location; /* NULL: our own */
     uint64_t advertise_ttl;
-    const char *state_dir; /* NULL: the default */
+    const char *state_dir;                      /* NULL: the default */
+    struct cv_strings rooms;                    /* where rooms are served; one, or none */
+    struct cv_strings rooms_origins;            /* of pages that may use them; none: all */
+    const char *rooms_secret;                   /* NULL: anyone may use any room */
+    const char *rooms_tls_cert, *rooms_tls_key; /* both or none */
+    uint64_t rooms_max, rooms_max_per_source, rooms_budget;
     struct cv_limits limits;
     uint64_t threads;       /* event loops */
     uint64_t drain_timeout; /* microseconds */

@@ -20,6 +20,22 @@ int cv_take_path(struct cv_taking *taking, void *at, const char *value)
     return 0;
 }
 
+int cv_take_origin(struct cv_taking *taking, void *at, const char *value)
+{
+    struct cv_strings *origins = at;
+    const char *host = strstr(value, "://");
+    const char **grown;
+
+    if (strcmp(value, "null") != 0 && (!host || host == value || !host[3] || strchr(host + 3, '/')))
+        return refuse(taking, "is no origin, such as https://example.org or https://h:8443");
+    grown = cv_arena_push(taking->arena, origins->at, &origins->count, sizeof(*grown));
+    if (!grown)
+        return -ENOMEM;
+    origins->at = grown;
+    grown[origins->count - 1] = value;
+    return 0;
+}
+
 int cv_take_name(struct cv_taking *taking, void *at, const char *value)
 {
     struct cv_span name = {value, strlen(value)};

@@ -85,6 +85,9 @@ cv_option_take cv_take_allow; /* struct cv_patterns */
 /* Names of network interfaces: 1 to 15 bytes. */
 cv_option_take cv_take_interface; /* struct cv_strings */
 
+/* Origins of pages: `null`, or SCHEME://HOST[:PORT] without a path. */
+cv_option_take cv_take_origin; /* struct cv_strings */
+
 cv_option_take cv_take_path;    /* const char *: not empty */
 cv_option_take cv_take_name;    /* const char *: a DNS name or address */
 cv_option_take cv_take_key;     /* const char *: a client key */

@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <openssl/crypto.h>
 #include <openssl/evp.h>
+#include <openssl/hmac.h>
 #include <openssl/sha.h>
 
 int cv_sha1(uint8_t out[CV_SHA1_LEN], const void *data, size_t len)
@@ -42,4 +43,10 @@ bool cv_secret_equal(const void *a, const void *b, size_t len)
 void cv_secret_clear(void *secret, size_t len)
 {
     OPENSSL_cleanse(secret, len);
+}
+
+int cv_hmac_sha256(uint8_t out[CV_SHA256_LEN], const void *key, size_t key_len, const void *data,
+                   size_t len)
+{
+    return HMAC(EVP_sha256(), key, (int)key_len, data, len, out, NULL) ? 0 : -EIO;
 }

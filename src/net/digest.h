@@ -14,6 +14,10 @@
 int cv_sha1(uint8_t out[CV_SHA1_LEN], const void *data, size_t len) CV_MUST_USE;
 int cv_sha256(uint8_t out[CV_SHA256_LEN], const void *data, size_t len) CV_MUST_USE;
 
+/* The same with a key (RFC 2104). */
+int cv_hmac_sha256(uint8_t out[CV_SHA256_LEN], const void *key, size_t key_len, const void *data,
+                   size_t len) CV_MUST_USE;
+
 /* Base64 with padding, ended by NUL; @out has room for (len + 2) / 3 * 4 + 1. */
 void cv_base64(char *out, const void *data, size_t len);
 

@@ -1,0 +1,94 @@
+#include "rooms.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "net/digest.h"
+#include "net/log.h"
+#include "secret.h"
+#include "server.h"
+
+struct rooms {
+    struct cv_loop *loop; /* borrowed */
+    struct cv_tls *tls;   /* NULL: plain */
+    struct cv_rooms_server *server;
+};
+
+static int fail(struct cv_config_error *error, const char *text)
+{
+    snprintf(error->line, sizeof(error->line), "culvert-server: %s", text);
+    return EXIT_USAGE;
+}
+
+static int open_server(struct rooms *rooms, const struct cv_server_config *config,
+                       const struct secret *secret, struct cv_config_error *error)
+{
+    const struct cv_rooms_server_config how = {
+        .loop = rooms->loop,
+        .address = config->rooms.at[0],
+        .tls = rooms->tls,
+        .origins = config->rooms_origins.at,
+        .origin_count = config->rooms_origins.count,
+        .secret = config->rooms_secret ? secret->bytes : NULL,
+        .secret_len = secret->len,
+        .limits = {.max_rooms = (uint32_t)config->rooms_max,
+                   .max_rooms_per_source = (uint32_t)config->rooms_max_per_source,
+                   .max_bytes = (size_t)config->rooms_budget}};
+    int rc = cv_rooms_server_new(&rooms->server, &how);
+
+    if (rc < 0)
+        return server_fail(error, EXIT_OPEN, config->rooms.at[0], rc);
+    cv_log(&rooms->loop->log, CV_LOG_INFO, "rooms at %s%s", cv_rooms_server_address(rooms->server),
+           rooms->tls ? ", TLS" : "");
+    if (!config->rooms_secret)
+        cv_log(&rooms->loop->log, CV_LOG_WARN,
+               "rooms: without --rooms-secret anyone may use, listen to and delete any room");
+    return EXIT_OK;
+}
+
+int rooms_open(struct rooms **out, struct cv_loop *loop, const struct cv_server_config *config,
+               struct cv_config_error *error)
+{
+    const struct cv_tls_files files = {.cert = config->rooms_tls_cert,
+                                       .key = config->rooms_tls_key};
+    struct secret secret = {.len = 0};
+    char text[300];
+    int code;
+
+    if (config->rooms.count == 0)
+        return EXIT_OK;
+    *out = calloc(1, sizeof(**out));
+    if (!*out)
+        return server_fail(error, EXIT_RUNTIME, "rooms", UV_ENOMEM);
+    (*out)->loop = loop;
+    if (config->rooms_secret && secret_read(&secret, config->rooms_secret, text, sizeof(text)) < 0)
+        return fail(error, text);
+    if (config->rooms_tls_cert && cv_tls_new(&(*out)->tls, &files, text, sizeof(text)) < 0)
+        return fail(error, text);
+    code = open_server(*out, config, &secret, error);
+    cv_secret_clear(&secret, sizeof(secret));
+    return code;
+}
+
+void rooms_reload(struct rooms *rooms)
+{
+    char error[300];
+
+    if (rooms && rooms->tls && cv_tls_reload(rooms->tls, error, sizeof(error)) < 0)
+        cv_log(&rooms->loop->log, CV_LOG_ERROR, "reload: %s", error);
+}
+
+void rooms_close(struct rooms *rooms)
+{
+    if (rooms)
+        cv_rooms_server_close(rooms->server);
+}
+
+void rooms_free(struct rooms *rooms)
+{
+    if (!rooms)
+        return;
+    cv_rooms_server_free(rooms->server);
+    cv_tls_free(rooms->tls);
+    free(rooms);
+}
