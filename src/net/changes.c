@@ -5,9 +5,15 @@
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/inotify.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "base/error.h"
+
+/* A file that others write to all the time, such as a log in the same folder, wakes nobody: what is
+ * written in place counts when it is closed. */
+#define EVENTS (IN_CLOSE_WRITE | IN_MOVED_TO | IN_MOVED_FROM | IN_CREATE | IN_DELETE | IN_ATTRIB)
 
 /* What tells one state of a file from another; all zero for one that is not there. */
 struct mark {
@@ -20,7 +26,6 @@ struct mark {
 struct file {
     char path[PATH_MAX];
     struct mark mark;
-    uv_fs_event_t folder;
 };
 
 struct cv_changes {
@@ -28,6 +33,8 @@ struct cv_changes {
     cv_changed *changed;
     void *ctx; /* borrowed */
     uv_timer_t quiet;
+    uv_poll_t poll;
+    int fd; /* of inotify */
     size_t count;
     int handles; /* not yet closed; the memory goes with the last one */
     struct file files[];
@@ -70,11 +77,14 @@ static void on_quiet(uv_timer_t *timer)
         changes->changed(changes->ctx);
 }
 
-static void on_event(uv_fs_event_t *handle, const char *name, int events, int status)
+static void on_event(uv_poll_t *poll, int status, int events)
 {
-    struct cv_changes *changes = handle->data;
+    struct cv_changes *changes = poll->data;
+    char buf[4096];
 
-    (void)name, (void)events, (void)status;
+    (void)status, (void)events;
+    while (read(changes->fd, buf, sizeof(buf)) > 0)
+        continue; /* what it was is looked at later: names of links say little */
     uv_timer_start(&changes->quiet, on_quiet, CV_CHANGES_QUIET, 0);
 }
 
@@ -82,8 +92,10 @@ static void on_closed(uv_handle_t *handle)
 {
     struct cv_changes *changes = handle->data;
 
-    if (--changes->handles == 0)
-        cv_free(&changes->loop->alloc, changes);
+    if (--changes->handles > 0)
+        return;
+    close(changes->fd);
+    cv_free(&changes->loop->alloc, changes);
 }
 
 /* The folder of @path, as text of its own. */
@@ -101,21 +113,37 @@ static int add(struct cv_changes *changes, const char *path)
 {
     struct file *file = &changes->files[changes->count];
     char folder[PATH_MAX];
-    int rc;
 
     if ((size_t)snprintf(file->path, sizeof(file->path), "%s", path) >= sizeof(file->path))
         return -ENAMETOOLONG;
     folder_of(folder, path);
-    rc = uv_fs_event_init(&changes->loop->uv, &file->folder);
-    if (rc < 0)
-        return rc;
-    file->folder.data = changes;
-    changes->handles++;
+    if (inotify_add_watch(changes->fd, folder, EVENTS) < 0)
+        return -errno;
     changes->count++;
-    rc = uv_fs_event_start(&file->folder, on_event, folder, 0);
-    uv_unref((uv_handle_t *)&file->folder);
     (void)look_again(file); /* after the watch: nothing is missed between the two */
-    return rc;
+    return 0;
+}
+
+/* Returns 0, or an error and nothing is open. */
+static int open_watch(struct cv_changes *changes)
+{
+    uv_loop_t *uv = &changes->loop->uv;
+    int rc;
+
+    changes->fd = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
+    if (changes->fd < 0)
+        return -errno;
+    rc = uv_poll_init(uv, &changes->poll, changes->fd);
+    if (rc < 0) {
+        close(changes->fd);
+        return rc;
+    }
+    uv_timer_init(uv, &changes->quiet);
+    changes->quiet.data = changes->poll.data = changes;
+    changes->handles = 2;
+    uv_unref((uv_handle_t *)&changes->quiet);
+    uv_unref((uv_handle_t *)&changes->poll);
+    return 0;
 }
 
 int cv_changes_new(struct cv_changes **out, struct cv_loop *loop, const char *const *files,
@@ -132,13 +160,16 @@ int cv_changes_new(struct cv_changes **out, struct cv_loop *loop, const char *co
     changes->loop = loop;
     changes->changed = changed;
     changes->ctx = ctx;
-    uv_timer_init(&loop->uv, &changes->quiet);
-    uv_unref((uv_handle_t *)&changes->quiet);
-    changes->quiet.data = changes;
-    changes->handles = 1;
+    rc = open_watch(changes);
+    if (rc < 0) {
+        cv_free(&loop->alloc, changes);
+        return rc;
+    }
     for (size_t i = 0; i < count && rc == 0; i++)
         if (files[i])
             rc = add(changes, files[i]);
+    if (rc == 0)
+        rc = uv_poll_start(&changes->poll, UV_READABLE, on_event);
     if (rc < 0) {
         cv_changes_free(changes);
         return rc;
@@ -151,7 +182,6 @@ void cv_changes_free(struct cv_changes *changes)
 {
     if (!changes)
         return;
-    for (size_t i = 0; i < changes->count; i++)
-        uv_close((uv_handle_t *)&changes->files[i].folder, on_closed);
+    uv_close((uv_handle_t *)&changes->poll, on_closed);
     uv_close((uv_handle_t *)&changes->quiet, on_closed);
 }
