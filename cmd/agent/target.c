@@ -10,10 +10,12 @@
 #include "base/error.h"
 #include "net/address.h"
 #include "net/connect.h"
+#include "net/datagrams.h"
 #include "net/log.h"
 #include "net/relay.h"
 
 #define DIAL_TIMEOUT    (30 * CV_SEC)
+#define UDP_IDLE        (180 * CV_SEC) /* the server ends an idle flow before */
 #define TARGET_TEXT_MAX 300
 
 /* A target that is being dialled: the endpoint of its connection until the relay takes over. */
@@ -52,24 +54,34 @@ static void on_ended(void *ctx, const struct cv_relay_end *end)
     agent_conn_ended(ctx);
 }
 
+/* Makes the relay, which takes @fd. Returns 0 or what went wrong. */
+static int open_relay(struct dial *dial, int fd)
+{
+    struct cv_stream *stream;
+    int rc;
+
+    if (dial->target.proto == CV_PROTO_UDP)
+        return cv_datagrams_new(dial->tunnel, dial->conn_id, fd, false, UDP_IDLE, NULL, NULL);
+    rc = cv_stream_new(&stream, &dial->agent->loop, fd);
+    if (rc < 0) {
+        close(fd);
+        return rc;
+    }
+    return cv_relay_new(dial->tunnel, dial->conn_id, stream, on_ended, dial->agent);
+}
+
 /* Hands the socket over to a relay. The connection's CLOSED goes to that from here on. */
 static void relay(struct dial *dial, int fd)
 {
     struct cv_session *session = cv_tunnel_session(dial->tunnel);
-    struct cv_stream *stream;
-    int rc = cv_stream_new(&stream, &dial->agent->loop, fd);
+    int rc = open_relay(dial, fd);
 
     if (rc < 0) {
-        close(fd);
         give_up(dial, CV_REASON_DIAL, cv_strerror(rc));
         return;
     }
-    rc = cv_relay_new(dial->tunnel, dial->conn_id, stream, on_ended, dial->agent);
-    if (rc < 0) {
-        give_up(dial, CV_REASON_DIAL, cv_strerror(rc));
-        return;
-    }
-    dial->agent->conns++;
+    if (dial->target.proto != CV_PROTO_UDP) /* a drain does not wait for datagrams */
+        dial->agent->conns++;
     rc = cv_session_accept(session, dial->conn_id);
     if (rc < 0)
         cv_log(&dial->agent->loop.log, CV_LOG_DEBUG, "connection %lld: %s",
@@ -184,6 +196,7 @@ static void start(struct dial *dial)
     struct cv_connect_options options = {.host = host,
                                          .port = target->port,
                                          .is_unix = target->proto == CV_PROTO_UNIX,
+                                         .is_udp = target->proto == CV_PROTO_UDP,
                                          .timeout = DIAL_TIMEOUT,
                                          .allow = on_address,
                                          .done = on_connected,
@@ -192,10 +205,6 @@ static void start(struct dial *dial)
 
     if (is_files(dial)) {
         dial_files(dial);
-        return;
-    }
-    if (target->proto == CV_PROTO_UDP) {
-        give_up(dial, CV_REASON_REFUSED, "this agent does not speak udp");
         return;
     }
     snprintf(host, sizeof(host), "%.*s", (int)target->host_len, target->host);

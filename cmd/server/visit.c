@@ -9,6 +9,7 @@
 #include "admit.h"
 #include "base/error.h"
 #include "net/address.h"
+#include "net/datagrams.h"
 #include "net/linger.h"
 #include "net/log.h"
 #include "net/timer.h"
@@ -214,6 +215,9 @@ static int relay(struct visit *visit)
     int rc;
 
     visit->stream = NULL;
+    if (visit->proto == CV_PROTO_UDP)
+        return cv_datagrams_new(visit->tunnel, visit->conn_id, cv_stream_release(stream), true,
+                                visit->worker->server->config->udp_idle, on_ended, visit);
     rc = cv_relay_new_early(visit->tunnel, visit->conn_id, stream, visit->early, visit->early_len,
                             on_ended, visit);
     free(visit->early);
@@ -319,6 +323,10 @@ static int begin(struct visit *visit)
     const struct cv_session_config *config = cv_session_config(cv_tunnel_session(visit->tunnel));
     ssize_t n;
 
+    if (visit->proto == CV_PROTO_UDP && !(config->features & CV_FEATURE_DGRAM))
+        cv_log(&visit->worker->loop.log, CV_LOG_INFO,
+               "%s: client %s does not know datagrams: it may join some, or cut them", visit->door,
+               visit->client);
     if (visit->way->answer && (config->features & CV_FEATURE_ACK)) {
         cv_tunnel_touch(visit->tunnel);
         return wait_for_answer(visit);

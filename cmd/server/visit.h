@@ -46,7 +46,7 @@ struct visit_options {
     const char *client;          /* a valid client key; copied */
     enum cv_proto proto;
     const char *address; /* as in a Connect; copied */
-    int fd;              /* taken */
+    int fd;              /* taken; of udp one end of cv_connect_pair_messages() */
     const void *early;   /* bytes that were read from it already; copied */
     size_t early_len;
     const uint8_t *digest; /* of the visitor's token, CV_TOKEN_DIGEST bytes, copied: what it may

@@ -188,8 +188,8 @@ static int open_forwards(struct worker *worker, struct cv_config_error *error)
         worker->forward_count++;
         if (worker == first)
             cv_log(&worker->loop.log, CV_LOG_INFO, "forward %s to %s/%s/%s",
-                   cv_listener_address(forward->listener), rules->at[i].client,
-                   cv_proto_name(rules->at[i].proto), rules->at[i].address);
+                   forward_address(forward), rules->at[i].client, cv_proto_name(rules->at[i].proto),
+                   rules->at[i].address);
     }
     return EXIT_OK;
 }
@@ -235,7 +235,7 @@ static void close_doors(struct worker *worker)
     for (size_t i = 0; i < worker->listener_count; i++)
         cv_listener_close(worker->listeners[i]);
     for (size_t i = 0; i < worker->forward_count; i++)
-        cv_listener_close(worker->forwards[i].listener);
+        forward_close(&worker->forwards[i]);
     worker->listener_count = worker->forward_count = 0;
     doors_close(worker);
     cv_front_free(worker->front);

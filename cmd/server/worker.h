@@ -6,6 +6,7 @@
 #include "door.h"
 #include "http/front.h"
 #include "manager/manager.h"
+#include "net/flows.h"
 #include "net/log.h"
 #include "net/mailbox.h"
 #include "net/tunnel.h"
@@ -79,11 +80,15 @@ struct forward {
     struct worker *worker;         /* borrowed */
     const struct cv_forward *rule; /* borrowed */
     struct cv_listener *listener;  /* NULL where the first worker listens for all */
+    struct cv_flows *flows;        /* of a udp target, in its place */
 };
 
 /* @first: the same rule at the first worker, or NULL there. */
 int forward_open(struct forward *forward, struct worker *worker, const struct cv_forward *rule,
                  const struct forward *first) CV_MUST_USE;
+
+const char *forward_address(const struct forward *forward);
+void forward_close(struct forward *forward);
 
 /* guest.c: agents that came in. */
 void guest_welcome(void *ctx, const struct cv_front_guest *guest); /* @ctx is the worker */

@@ -76,8 +76,8 @@ static int forward_target(struct cv_taking *taking, struct cv_forward *out, cons
 
     if (rc < 0)
         return rc;
-    if (target.proto == CV_PROTO_UDP)
-        return refuse(taking, "udp/ targets are not supported yet");
+    if (target.proto == CV_PROTO_UDP && strncmp(out->listen, "unix:", 5) == 0)
+        return refuse(taking, "a udp/ target needs an address to listen at");
     out->proto = cv_proto_take(&left);
     out->address = left.at;
     if (strlen(cv_proto_name(out->proto)) + 1 + left.len > CV_CONNECT_TARGET_MAX)
@@ -104,11 +104,11 @@ static int parse_forward(struct cv_taking *taking, struct cv_forward *out, char 
     return forward_target(taking, out, slash + 1);
 }
 
-int cv_take_forward(struct cv_taking *taking, void *at, const char *value)
+static int add_forward(struct cv_taking *taking, struct cv_forwards *forwards, const char *value,
+                       size_t len)
 {
-    struct cv_forwards *forwards = at;
     struct cv_forward forward = {0}, *grown;
-    char *copy = cv_arena_copy(taking->arena, value, strlen(value));
+    char *copy = cv_arena_copy(taking->arena, value, len);
     int rc = copy ? parse_forward(taking, &forward, copy) : -ENOMEM;
 
     if (rc < 0)
@@ -119,6 +119,66 @@ int cv_take_forward(struct cv_taking *taking, void *at, const char *value)
     forwards->at = grown;
     grown[forwards->count - 1] = forward;
     return 0;
+}
+
+/* `…:LOW-HIGH`: what stands in front of the ports, and how many there are from which on. */
+struct ports {
+    struct cv_span front; /* with its colon */
+    uint16_t low, high;
+};
+
+/* Whether @text ends in a range of ports; one that is upside down has high < low. */
+static bool range_of(struct ports *out, struct cv_span text)
+{
+    const char *colon = cv_span_last(text, ':'), *end = text.at + text.len, *dash;
+
+    dash = colon ? memchr(colon, '-', (size_t)(end - colon)) : NULL;
+    if (!dash)
+        return false;
+    out->front = (struct cv_span){text.at, (size_t)(colon + 1 - text.at)};
+    return cv_port_parse(&out->low, (struct cv_span){colon + 1, (size_t)(dash - colon - 1)}, 1) &&
+           cv_port_parse(&out->high, (struct cv_span){dash + 1, (size_t)(end - dash - 1)}, 1);
+}
+
+/* Makes a rule for each port of two ranges that are as long. */
+static int add_range(struct cv_taking *taking, struct cv_forwards *forwards,
+                     const struct ports *from, const struct ports *to)
+{
+    unsigned count = from->high - from->low + 1U;
+
+    if (from->high < from->low || to->high < to->low || to->high - to->low + 1U != count)
+        return refuse(taking, "the two ranges of ports are not equally long");
+    if (count > CV_FORWARD_PORTS_MAX)
+        return refuse(taking, "a range has at most 1024 ports");
+    for (unsigned i = 0; i < count; i++) {
+        char rule[CV_CONFIG_VALUE_MAX];
+        struct cv_text text;
+        int rc;
+
+        cv_text_init(&text, rule, sizeof(rule));
+        cv_text_bytes(&text, from->front.at, from->front.len);
+        cv_text_u64(&text, from->low + i);
+        cv_text_bytes(&text, to->front.at, to->front.len);
+        cv_text_u64(&text, to->low + i);
+        rc = add_forward(taking, forwards, rule, text.len);
+        if (rc < 0)
+            return rc;
+    }
+    return 0;
+}
+
+int cv_take_forward(struct cv_taking *taking, void *at, const char *value)
+{
+    const char *sign = strchr(value, '=');
+    struct ports from, to;
+
+    if (sign && strncmp(value, "unix:", 5) != 0 &&
+        range_of(&from, (struct cv_span){value, (size_t)(sign - value)})) {
+        if (!range_of(&to, (struct cv_span){sign, strlen(sign)}))
+            return refuse(taking, "a range to listen at needs one as long to dial");
+        return add_range(taking, at, &from, &to);
+    }
+    return add_forward(taking, at, value, strlen(value));
 }
 
 int cv_take_door(struct cv_taking *taking, void *at, const char *value)

@@ -22,7 +22,8 @@ static const struct cv_option options[] = {
         .take = cv_take_forward,
         .at = AT(forwards),
         .repeat = true,
-        .help = "listen here, dial there through that agent; unix/PATH as a target",
+        .help = "listen here, dial there through that agent; udp/HOST:PORT, unix/PATH, "
+                "ranges of ports 9000-9010",
     },
     {
         .name = "socks",
@@ -266,6 +267,16 @@ static const struct cv_option options[] = {
         .max = CV_LIMIT_THREADS_MAX,
         .fallback = "1",
         .help = "event loops, each on a core of its own; one carries several Gbit/s",
+    },
+    {
+        .name = "udp-idle",
+        .argument = "SECONDS",
+        .take = cv_take_seconds,
+        .at = AT(udp_idle),
+        .min = 1,
+        .max = 86400,
+        .fallback = "60",
+        .help = "a flow of datagrams ends when none has come for that long",
     },
     {
         .name = "drain-timeout",

@@ -25,6 +25,7 @@ struct cv_server_config {
     uint64_t rooms_max, rooms_max_per_source, rooms_budget;
     struct cv_limits limits;
     uint64_t threads;       /* event loops */
+    uint64_t udp_idle;      /* microseconds */
     uint64_t drain_timeout; /* microseconds */
 };
 

@@ -18,13 +18,16 @@ struct cv_strings {
  * listener. */
 cv_option_take cv_take_listen; /* struct cv_strings */
 
-/* LISTEN=CLIENT/TARGET, split at the first `=`. */
+/* LISTEN=CLIENT/TARGET, split at the first `=`; a range of ports on both sides stands for as many
+ * rules. */
 struct cv_forward {
     const char *listen; /* as of cv_take_listen */
     const char *client; /* a valid client key */
     enum cv_proto proto;
     const char *address; /* as in a Connect: HOST:PORT, or the path of a socket */
 };
+
+#define CV_FORWARD_PORTS_MAX 1024 /* of a range */
 
 struct cv_forwards {
     struct cv_forward *at;

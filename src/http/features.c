@@ -10,6 +10,7 @@ static const struct {
     {CV_FEATURE_ACK, "ack"},
     {CV_FEATURE_HALFCLOSE, "halfclose"},
     {CV_FEATURE_CREDIT, "credit"},
+    {CV_FEATURE_DGRAM, "dgram"},
 };
 
 #define FEATURE_COUNT (sizeof(features) / sizeof(features[0]))

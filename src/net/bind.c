@@ -96,11 +96,12 @@ static int fail(int fd, int error)
 static int listen_at(struct cv_bound *out, const struct sockaddr *address, bool only, bool shared)
 {
     const int on = 1, v6only = only;
-    int fd = socket(address->sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    bool stream = out->type == SOCK_STREAM;
+    int fd = socket(address->sa_family, out->type | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 
     if (fd < 0)
         return -errno;
-    if (address->sa_family != AF_UNIX) {
+    if (address->sa_family != AF_UNIX && stream) {
         setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
         setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on)); /* accepted ones inherit it */
     }
@@ -109,7 +110,7 @@ static int listen_at(struct cv_bound *out, const struct sockaddr *address, bool 
     if (address->sa_family == AF_INET6)
         setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &v6only, sizeof(v6only));
     cv_address_unpace(fd, address);
-    if (bind(fd, address, cv_address_len(address)) < 0 || listen(fd, BACKLOG) < 0)
+    if (bind(fd, address, cv_address_len(address)) < 0 || (stream && listen(fd, BACKLOG) < 0))
         return fail(fd, -errno);
     out->fd = fd;
     return 0;
@@ -154,7 +155,7 @@ static int listen_name(struct cv_bound *out, uv_loop_t *loop, const struct cv_bi
     return rc;
 }
 
-static int listen_tcp(struct cv_bound *out, uv_loop_t *loop, const struct cv_bind_target *target)
+static int listen_ip(struct cv_bound *out, uv_loop_t *loop, const struct cv_bind_target *target)
 {
     struct sockaddr_storage address;
     socklen_t len = sizeof(address);
@@ -220,7 +221,22 @@ int cv_bind(struct cv_bound *out, uv_loop_t *loop, const char *text)
     if (rc < 0)
         return rc;
     out->path[0] = '\0';
-    return target.is_unix ? listen_path(out, target.host) : listen_tcp(out, loop, &target);
+    out->type = SOCK_STREAM;
+    return target.is_unix ? listen_path(out, target.host) : listen_ip(out, loop, &target);
+}
+
+int cv_bind_datagrams(struct cv_bound *out, uv_loop_t *loop, const char *text)
+{
+    struct cv_bind_target target;
+    int rc = cv_bind_parse(&target, text);
+
+    if (rc < 0)
+        return rc;
+    if (target.is_unix)
+        return CV_ESYNTAX;
+    out->path[0] = '\0';
+    out->type = SOCK_DGRAM;
+    return listen_ip(out, loop, &target);
 }
 
 /* Where a TCP socket is bound. */

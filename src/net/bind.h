@@ -21,6 +21,7 @@ struct cv_bind_target {
 };
 
 struct cv_bound {
+    int type;                         /* SOCK_STREAM or SOCK_DGRAM */
     int fd;                           /* owned */
     char text[CV_BIND_PATH_SIZE + 8]; /* where it really listens, as parsed */
     char path[CV_BIND_PATH_SIZE];     /* of a unix socket, "" of others */
@@ -34,6 +35,9 @@ int cv_bind_parse(struct cv_bind_target *out, const char *text) CV_MUST_USE;
 /* Binds and listens; a name is looked up at once, blocking (@loop is not run). Returns 0,
  * CV_ESYNTAX, -errno, or UV_EAI_* for a name that does not resolve. */
 int cv_bind(struct cv_bound *out, uv_loop_t *loop, const char *text) CV_MUST_USE;
+
+/* The same for a UDP socket, which has no unix: form (CV_ESYNTAX). */
+int cv_bind_datagrams(struct cv_bound *out, uv_loop_t *loop, const char *text) CV_MUST_USE;
 
 /* As cv_bind(), at a TCP address that cv_bind_beside() will share; a unix socket cannot be shared
  * and is bound as ever. -EADDRINUSE still when anybody else listens there. */

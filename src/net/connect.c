@@ -35,8 +35,9 @@ struct cv_connecting {
     struct attempt *attempts;  /* of the allowed addresses, in order; NULL while resolving */
     size_t count, started;
     size_t running;
-    int error;    /* of the last attempt that failed; 0: none did */
-    int pins;     /* handles to close and the request to end before the memory may go */
+    int error; /* of the last attempt that failed; 0: none did */
+    int pins;  /* handles to close and the request to end before the memory may go */
+    bool is_udp;
     bool is_unix; /* the target is a path: asked about with NULL */
     bool resolving;
     bool finished;
@@ -102,7 +103,7 @@ static void succeed(struct attempt *attempt)
     int fd = attempt_release(attempt);
     const int on = 1;
 
-    if (attempt->address.ss_family != AF_UNIX)
+    if (attempt->address.ss_family != AF_UNIX && !attempt->owner->is_udp)
         setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
     finish(attempt->owner, fd, 0);
 }
@@ -144,7 +145,8 @@ static int attempt_start(struct attempt *attempt)
     struct cv_connecting *c = attempt->owner;
     int rc;
 
-    attempt->fd = socket(address->sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    attempt->fd = socket(address->sa_family,
+                         (c->is_udp ? SOCK_DGRAM : SOCK_STREAM) | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (attempt->fd < 0)
         return -errno;
     cv_address_unpace(attempt->fd, address);
@@ -306,6 +308,7 @@ int cv_connect_start(struct cv_connecting **out, struct cv_loop *loop,
     c->done = options->done;
     c->ctx = options->ctx;
     c->is_unix = options->is_unix;
+    c->is_udp = options->is_udp;
     uv_timer_init(&loop->uv, &c->deadline);
     uv_timer_init(&loop->uv, &c->next);
     c->deadline.data = c->next.data = c;
@@ -331,4 +334,10 @@ int cv_connect_pair(int pair[2])
 {
     return socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, pair) < 0 ? -errno
                                                                                         : 0;
+}
+
+int cv_connect_pair_messages(int pair[2])
+{
+    return socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, pair) < 0 ? -errno
+                                                                                           : 0;
 }

@@ -16,6 +16,9 @@ typedef bool cv_connect_allow(void *ctx, const struct sockaddr *address);
 /* Two connected stream sockets in this process, non-blocking. Returns 0 or -errno. */
 int cv_connect_pair(int pair[2]) CV_MUST_USE;
 
+/* The same for whole messages; the end of one is the end of the other. */
+int cv_connect_pair_messages(int pair[2]) CV_MUST_USE;
+
 /* The end, exactly once unless cancelled, never before cv_connect_start() returned. @fd is the
  * callee's: connected, non-blocking, TCP_NODELAY set; or -1 with @error: -errno or UV_EAI_* of the
  * last address tried, -ETIMEDOUT, CV_EDENIED when no address was allowed. */
@@ -25,6 +28,8 @@ struct cv_connect_options {
     const char *host; /* name, IPv4 or IPv6 without brackets; of proto unix the path. Copied */
     uint16_t port;
     bool is_unix;
+    bool is_udp;             /* the socket is one of datagrams, connected to the first allowed
+                                address */
     uint64_t timeout;        /* microseconds for everything together */
     cv_connect_allow *allow; /* NULL: everything */
     cv_connect_done *done;

@@ -44,6 +44,7 @@ int cv_session_dial(struct cv_session *s, const char *proto, const char *address
     s->stats.opened++;
     e->user = user;
     e->awaits_ack = true;
+    e->dgram = cv_gram_proto(proto, connect.proto_len);
     e->wants |= WANT_CONNECT;
     *conn_id = e->id;
     cv_entry_settle(s, e);
@@ -68,6 +69,7 @@ int cv_session_accept(struct cv_session *s, int64_t conn_id)
         return CV_ESTALE;
     if ((s->config.features & CV_FEATURE_ACK) && !e->wire_over)
         e->wants |= WANT_CONNECTED;
+    e->tells |= cv_list_empty(&e->grams) ? 0 : EVENT_GRAM;
     cv_entry_move(s, e, CV_CONN_EV_ACCEPT);
     e->progressed =
         s->cut; /* nothing has told a cut session the time lately: begin with the next tick */

@@ -40,9 +40,17 @@ enum entry_want {
 /* Events that an entry has to tell. CLOSED is the last. */
 enum entry_event {
     EVENT_CONNECTED = 1 << 0,
-    EVENT_FIN = 1 << 1,
-    EVENT_DRAIN = 1 << 2,
-    EVENT_CLOSED = 1 << 3,
+    EVENT_GRAM = 1 << 1, /* a datagram that was kept */
+    EVENT_FIN = 1 << 2,
+    EVENT_DRAIN = 1 << 3,
+    EVENT_CLOSED = 1 << 4,
+};
+
+/* A datagram that came before its target was there. */
+struct gram {
+    struct cv_list link;
+    size_t len;
+    uint8_t data[];
 };
 
 /* One connection in the session's table. It leaves when its CLOSED was polled and nothing is wanted
@@ -58,6 +66,9 @@ struct entry {
     struct cv_list asking;  /* in `asking` while probe_at is set */
     struct cv_list drains;  /* in `drains` while the connection is draining */
     unsigned wants, tells;  /* enum entry_want, enum entry_event */
+    struct cv_list grams;   /* owned; of `udp`, while its target is not there */
+    size_t grams_len;       /* bytes in them, charged to the budget */
+    bool dgram;             /* of `udp`: a Data frame is a datagram */
     bool source_ready;
     bool awaits_ack;   /* we dialled, and were not told yet that it is through */
     bool progressed;   /* DRAINING: the sink took something since drain_at was set */
@@ -102,6 +113,9 @@ struct cv_session {
     uint64_t hash_seed;
 
     struct reader reader;
+    uint8_t *gram; /* owned: a datagram that came in several pieces so far, or NULL */
+    size_t gram_len;
+    struct gram *lent;                 /* owned: handed out by the last poll, or NULL */
     struct cv_session_event now_event; /* from the piece just fed */
     bool has_now_event;
     int64_t offer_id; /* Data event polled and not yet answered */
@@ -164,6 +178,27 @@ void cv_entry_store(struct cv_session *s, struct entry *e, const uint8_t *data, 
 
 /* recv.c */
 void cv_session_settle_offer(struct cv_session *s);
+
+/* gram.c: datagrams. */
+
+/* Whether connections of @proto, which may hold a route, are datagrams. */
+bool cv_gram_proto(const char *proto, size_t len);
+
+/* A piece of a Data frame of a connection of datagrams. Returns the whole datagram's length, with
+ * *@data on it, when @fin ends it and it is to be told now, else 0. */
+size_t cv_gram_piece(struct cv_session *s, struct entry *e, const uint8_t **data, size_t len,
+                     bool fin);
+
+/* Takes the next one that was kept and lends it until cv_gram_return(). */
+void cv_gram_lend(struct cv_session *s, struct entry *e, struct cv_session_event *event);
+void cv_gram_return(struct cv_session *s);
+void cv_gram_drop_all(struct cv_session *s, struct entry *e);
+
+/* Bytes that @e must be allowed to send for its turn to come. */
+size_t cv_gram_least(const struct cv_session *s, const struct entry *e);
+
+/* Bytes of payload that there must be room for in a datagram's turn. */
+size_t cv_gram_room(const struct cv_session *s);
 
 /* misc.c: frames about no entry, in a queue of bytes. */
 int cv_misc_orphan(struct cv_session *s, int64_t conn_id, const char *text) CV_MUST_USE;

@@ -42,6 +42,7 @@ int cv_entry_add(struct cv_session *s, int64_t id, enum cv_conn_state state, uin
     cv_list_init(&e->events);
     cv_list_init(&e->asking);
     cv_list_init(&e->drains);
+    cv_list_init(&e->grams);
     HASH_ADD(hh, s->entries, id, sizeof(e->id), e);
     if (!cv_table_added(e)) {
         cv_free(s->alloc, e);
@@ -69,6 +70,7 @@ void cv_entry_free(struct cv_session *s, struct entry *e)
     HASH_DEL(s->entries, e);
     s->grown -= e->conn.rx_window - CV_WINDOW_INITIAL;
     cv_conn_deinit(&e->conn, s->alloc, &s->budget);
+    cv_gram_drop_all(s, e);
     cv_free(s->alloc, e->text);
     cv_free(s->alloc, e);
 }
@@ -110,7 +112,7 @@ void cv_entry_settle(struct cv_session *s, struct entry *e)
     enlist(&s->drains, &e->drains, s->cut && e->conn.state == CV_CONN_DRAINING);
     enlist(&s->fresh, &e->ready,
            e->source_ready && !e->wire_over && cv_conn_sends(e->conn.state) &&
-               cv_conn_may_send(&e->conn) > 0);
+               cv_conn_may_send(&e->conn) >= cv_gram_least(s, e));
 }
 
 void cv_entry_move(struct cv_session *s, struct entry *e, enum cv_conn_event event)
@@ -133,6 +135,7 @@ void cv_entry_move(struct cv_session *s, struct entry *e, enum cv_conn_event eve
         e->tells |= before == after ? 0 : EVENT_FIN;
     if (after == CV_CONN_CLOSED && before != CV_CONN_CLOSED) {
         cv_chain_clear(&e->conn.rx, s->alloc, &s->budget);
+        cv_gram_drop_all(s, e);
         e->tells |= EVENT_CLOSED;
         s->stats.closed[e->reason]++;
     }

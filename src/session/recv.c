@@ -60,19 +60,23 @@ static void not_found(struct cv_session *s, int64_t conn_id)
 
 /* A piece of Data. One whose connection is over on the wire is stray: it was under way when we said
  * so. */
-static void data_piece(struct cv_session *s, const uint8_t *data, size_t len)
+static void data_piece(struct cv_session *s, const uint8_t *data, size_t len, bool fin)
 {
     int64_t id = s->reader.frame.conn_id;
     struct entry *e = s->reader.known ? cv_entry_find(s, id) : NULL;
 
-    if (!e || e->wire_over || !cv_conn_receives(e->conn.state) || len == 0)
+    if (!e || e->wire_over || !cv_conn_receives(e->conn.state) || (len == 0 && !e->dgram))
         return;
     s->stats.bytes_in += len;
     if (cv_conn_received(&e->conn, len) < 0) {
         cv_entry_abort(s, e, CV_REASON_CAP, NULL);
         return;
     }
-    if (e->conn.rx.len > 0 || !cv_conn_delivers(e->conn.state)) {
+    if (e->dgram) {
+        len = cv_gram_piece(s, e, &data, len, fin);
+        if (len == 0)
+            return;
+    } else if (e->conn.rx.len > 0 || !cv_conn_delivers(e->conn.state)) {
         cv_entry_store(s, e, data, len);
         return;
     }
@@ -108,6 +112,7 @@ static int on_connect(struct cv_session *s, uint64_t now)
         return 0;
     }
     s->stats.opened++;
+    e->dgram = cv_gram_proto(connect.proto, connect.proto_len);
     tell(s, &(struct cv_session_event){.kind = CV_EVENT_CONNECT,
                                        .conn_id = id,
                                        .text = connect.proto,
@@ -263,12 +268,12 @@ static void begin_body(struct cv_session *s)
         not_found(s, r->frame.conn_id);
 }
 
-static void body_piece(struct cv_session *s, const uint8_t *data, size_t len)
+static void body_piece(struct cv_session *s, const uint8_t *data, size_t len, bool fin)
 {
     struct reader *r = &s->reader;
 
     if (r->frame.type == CV_FRAME_DATA) {
-        data_piece(s, data, len);
+        data_piece(s, data, len, fin);
     } else if (r->frame.type == CV_FRAME_SYNC) {
         cv_sync_piece(s, data, len);
     } else if (r->body_len < sizeof(r->body) && len) {
@@ -316,7 +321,7 @@ int cv_session_recv(struct cv_session *s, const uint8_t *data, size_t len, bool 
     }
     if (!r->in_body)
         return fin ? CV_EPROTO : 0;
-    body_piece(s, data, len);
+    body_piece(s, data, len, fin);
     if (!fin)
         return 0;
     r->in_body = false;
@@ -331,7 +336,7 @@ void cv_session_settle_offer(struct cv_session *s)
     if (!s->offer)
         return;
     e = cv_entry_find(s, s->offer_id);
-    if (e && s->offer_len && e->conn.state != CV_CONN_CLOSED)
+    if (e && s->offer_len && e->conn.state != CV_CONN_CLOSED && !e->dgram)
         cv_entry_store(s, e, s->offer, s->offer_len);
     s->offer = NULL;
     s->offer_len = 0;
@@ -345,17 +350,21 @@ void cv_session_taken(struct cv_session *s, size_t len)
         return;
     s->offer += len;
     s->offer_len -= len;
+    if (e->dgram) /* was consumed when it came */
+        return;
     cv_conn_consumed(&e->conn, &s->limits, len);
     cv_entry_settle(s, e);
     cv_session_settle_offer(s);
 }
 
-static void fill_event(struct entry *e, struct cv_session_event *event)
+static void fill_event(struct cv_session *s, struct entry *e, struct cv_session_event *event)
 {
     *event = (struct cv_session_event){.conn_id = e->id, .user = e->user};
     if (e->tells & EVENT_CONNECTED) {
         e->tells &= ~(unsigned)EVENT_CONNECTED;
         event->kind = CV_EVENT_CONNECTED;
+    } else if (e->tells & EVENT_GRAM) {
+        cv_gram_lend(s, e, event);
     } else if (e->tells & EVENT_FIN) {
         e->tells &= ~(unsigned)EVENT_FIN;
         event->kind = CV_EVENT_FIN;
@@ -377,6 +386,7 @@ int cv_session_poll(struct cv_session *s, struct cv_session_event *event)
     struct entry *e;
 
     cv_session_settle_offer(s);
+    cv_gram_return(s);
     if (s->has_now_event) {
         *event = s->now_event;
         s->has_now_event = false;
@@ -396,7 +406,12 @@ int cv_session_poll(struct cv_session *s, struct cv_session_event *event)
     if (cv_list_empty(&s->events))
         return 0;
     e = cv_container_of(s->events.next, struct entry, events);
-    fill_event(e, event);
+    fill_event(s, e, event);
+    if (event->kind == CV_EVENT_DATA) {
+        s->offer_id = event->conn_id;
+        s->offer = event->data;
+        s->offer_len = event->len;
+    }
     if (e->closed_told) {
         s->told = e;
         cv_list_remove(&e->events);

@@ -144,7 +144,7 @@ static bool data_next(struct cv_session *s, size_t room, struct cv_slot *slot)
     frame.id = s->frame_id;
     frame.conn_id = e->id;
     slot->head_len = cv_frame_encode(slot->head, &frame);
-    if (room < slot->head_len + PAYLOAD_MIN)
+    if (room < slot->head_len + (e->dgram ? cv_gram_room(s) : PAYLOAD_MIN))
         return false;
     slot->kind = CV_SLOT_DATA;
     slot->conn_id = e->id;

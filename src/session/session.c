@@ -68,6 +68,8 @@ void cv_session_free(struct cv_session *s)
     cv_entry_free_all(s);
     cv_chain_clear(&s->misc, s->alloc, NULL);
     cv_free(s->alloc, s->sync_body);
+    cv_free(s->alloc, s->gram);
+    cv_gram_return(s);
     cv_free(s->alloc, s);
 }
 

@@ -57,6 +57,12 @@ enum cv_feature {
 #define CV_DATA_MAX_FOREIGN \
     ((size_t)32640) /* to a reference end, which sends no more itself; two fill a send */
 
+#define CV_DGRAM_MAX                                                                              \
+    ((size_t)60000) /* bytes of a datagram of `udp`: a link's buffer has room for it at any time. \
+                       Longer ones, and empty ones, are dropped */
+#define CV_DGRAMS_KEPT \
+    ((size_t)64 * 1024) /* bytes of them that wait for a target that is being dialled */
+
 struct cv_session_config {
     enum cv_session_role role;
     bool culvert;      /* the other end's handshake showed X-Culvert-Features */
@@ -99,8 +105,9 @@ enum cv_session_event_kind {
     CV_EVENT_CONNECT, /* the other end wants a target: cv_session_accept() or cv_session_abort() in
                          time */
     CV_EVENT_CONNECTED, /* our dial is through (only with CV_FEATURE_ACK) */
-    CV_EVENT_DATA,  /* offer it to the sink at once and say cv_session_taken(); the rest is kept */
-    CV_EVENT_FIN,   /* everything is taken and no more comes: shut the sink's writing side */
+    CV_EVENT_DATA, /* of `udp`: one datagram, whole; what is not taken of it is dropped. Else: offer
+                      it to the sink at once and say cv_session_taken(); the rest is kept */
+    CV_EVENT_FIN,  /* everything is taken and no more comes: shut the sink's writing side */
     CV_EVENT_DRAIN, /* both directions ended; stored bytes wait for the sink. The source's are to be
                        dropped */
     CV_EVENT_CLOSED, /* the last event of a connection; its id is stale from here on */

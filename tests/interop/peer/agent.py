@@ -67,10 +67,15 @@ class Flooder(Agent):
 
 
 def dial_target(proto, address):
-    """A socket to `tcp` host:port or to `unix` path."""
+    """A socket to `tcp` or `udp` host:port, or to `unix` path."""
     if proto == "unix":
         sock = socket.socket(socket.AF_UNIX)
         sock.connect(address)
+        return sock
+    if proto == "udp":
+        sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        host, _, port = address.rpartition(":")
+        sock.connect((host, int(port)))
         return sock
     if proto != "tcp":
         raise OSError(f"unknown network {proto}")

@@ -86,10 +86,14 @@ static const char *const bad[][2] = {
     {OPEN "--forward =foo/127.0.0.1:1", "--forward: needs the form HOST:PORT"},
     {OPEN "--forward 127.0.0.1:1=foo/127.0.0.1:0", "--forward: the port is not a number from 1"},
     {OPEN "--forward 127.0.0.1:1=foo/127.0.0.1:1-2", "--forward: the port is not"},
+    {OPEN "--forward 127.0.0.1:1-2=foo/127.0.0.1:1", "--forward: a range to listen at needs one"},
+    {OPEN "--forward 127.0.0.1:1-2=foo/127.0.0.1:1-3", "--forward: the two ranges of ports are"},
+    {OPEN "--forward 127.0.0.1:2-1=foo/127.0.0.1:2-1", "--forward: the two ranges of ports are"},
+    {OPEN "--forward 127.0.0.1:0-1=foo/127.0.0.1:1-2", "--forward: the port is not a number from"},
+    {OPEN "--forward :1-1025=foo/127.0.0.1:1-1025", "--forward: a range has at most 1024 ports"},
     {OPEN "--forward 127.0.0.1:1=foo/127.0.0.1", "--forward: needs the form HOST:PORT"},
     {OPEN "--forward 127.0.0.1:1=foo/:80", "--forward: the host is neither"},
-    {OPEN "--forward 127.0.0.1:1=foo/udp/127.0.0.1:53",
-     "--forward: udp/ targets are not supported"},
+    {OPEN "--forward unix:/x=foo/udp/127.0.0.1:53", "--forward: a udp/ target needs an address"},
     {OPEN "--forward 127.0.0.1:1=foo/unix/run/x", "--forward: the path of a socket is absolute"},
     {OPEN "--forward 127.0.0.1:1=foo/sctp/h:1", "--forward: the host is neither"},
     {OPEN "--max-conns many", "--max-conns: not a number: 'many'"},
@@ -281,4 +285,19 @@ Test(server, a_door_may_be_one_clients)
     cr_assert_str_eq(config.socks.at[1].client, "foo");
     cr_assert_eq(config.http_proxies.count, 1);
     cr_assert_str_eq(config.http_proxies.at[0].client, "bar");
+}
+
+Test(server, a_range_of_ports_is_as_many_rules)
+{
+    cr_assert_eq(load(OPEN "--forward [::1]:9-11=foo/udp/a.b:65533-65535 --forward :1-1=b/c:2-2"),
+                 0);
+    cr_assert_eq(config.forwards.count, 4);
+    cr_assert_str_eq(config.forwards.at[0].listen, "[::1]:9");
+    cr_assert_str_eq(config.forwards.at[2].listen, "[::1]:11");
+    cr_assert_eq(config.forwards.at[2].proto, CV_PROTO_UDP);
+    cr_assert_str_eq(config.forwards.at[2].client, "foo");
+    cr_assert_str_eq(config.forwards.at[2].address, "a.b:65535");
+    cr_assert_str_eq(config.forwards.at[3].address, "c:2");
+    cr_assert_eq(load(OPEN "--forward :1-1024=foo/127.0.0.1:1-1024"), 0);
+    cr_assert_eq(config.forwards.count, CV_FORWARD_PORTS_MAX);
 }
