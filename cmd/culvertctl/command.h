@@ -18,4 +18,17 @@ int command_token_new(int argc, char **argv);
 int command_room_new(int argc, char **argv);
 int command_discover(int argc, char **argv);
 
+/* operate.c: what a running server is asked, and told. */
+int command_status(int argc, char **argv);
+int command_clients(int argc, char **argv);
+int command_conns(int argc, char **argv);
+int command_peers(int argc, char **argv);
+int command_rooms(int argc, char **argv);
+int command_forwards(int argc, char **argv);
+int command_events(int argc, char **argv);
+int command_top(int argc, char **argv);
+int command_kick(int argc, char **argv);
+int command_cut(int argc, char **argv);
+int command_drain(int argc, char **argv);
+
 #endif

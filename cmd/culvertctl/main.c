@@ -1,5 +1,6 @@
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "access/quote.h"
@@ -18,6 +19,23 @@ static const struct command {
      "find servers by SSDP, or with --listen watch devices come and go; also --interface IFACE, "
      "--timeout SECONDS",
      command_discover},
+    {{"status", NULL}, "status", "how the server is", command_status},
+    {{"clients", NULL}, "clients", "the agents that are connected", command_clients},
+    {{"conns", NULL}, "conns", "the visitors' connections", command_conns},
+    {{"peers", NULL}, "peers", "the peer servers", command_peers},
+    {{"rooms", NULL}, "rooms", "the rendezvous rooms", command_rooms},
+    {{"forwards", NULL}, "forwards", "the forwards that are open", command_forwards},
+    {{"events", NULL}, "events", "what happened lately", command_events},
+    {{"top", NULL}, "top", "the busiest agents, anew each second", command_top},
+    {{"kick", NULL},
+     "kick CLIENT",
+     "end the sessions of an agent; it will come back",
+     command_kick},
+    {{"cut", NULL}, "cut ID", "end one connection, by its id of `conns`", command_cut},
+    {{"drain", NULL},
+     "drain",
+     "let what runs end, take no more, and stop the server",
+     command_drain},
     {{"room", "new"},
      "room new --ids A,B [--ttl 10m] [--json]",
      "sign the id of a room for two clients; also --secret FILE, the server's --rooms-secret",
@@ -50,10 +68,18 @@ static int print_help(void)
            "Commands:\n");
     for (size_t i = 0; i < COMMAND_COUNT; i++)
         printf("  %-42s  %s\n", commands[i].synopsis, commands[i].help);
-    printf("\n"
-           "Flags:\n"
-           "  --help                                      print this\n"
-           "  --version                                   print name, version and commit\n");
+    printf(
+        "\n"
+        "Flags of the commands that ask a server:\n"
+        "  --admin URL                                 http://HOST:PORT or unix:PATH (default:\n"
+        "                                              CULVERT_ADMIN, or http://127.0.0.1:8124)\n"
+        "  --admin-token-file FILE                     its token (default: CULVERT_ADMIN_TOKEN)\n"
+        "  --json                                      as JSON\n"
+        "  --watch[=SECONDS]                           again and again\n"
+        "\n"
+        "Flags:\n"
+        "  --help                                      print this\n"
+        "  --version                                   print name, version and commit\n");
     return EXIT_OK;
 }
 
@@ -86,8 +112,25 @@ static int unknown(int argc, char **argv)
     return command_fail(EXIT_USAGE, "no such command: %s (--help shows what there is)", line);
 }
 
+/* `culvertctl --admin URL COMMAND` is as good as `culvertctl COMMAND --admin URL`: leaves the words
+ * from the command on. */
+static void take_admin(int *argc, char ***argv)
+{
+    const char *word = *argc > 1 ? (*argv)[1] : "";
+    int words = 0;
+
+    if (strncmp(word, "--admin=", 8) == 0 && setenv("CULVERT_ADMIN", word + 8, 1) == 0)
+        words = 1;
+    else if (strcmp(word, "--admin") == 0 && *argc > 2 &&
+             setenv("CULVERT_ADMIN", (*argv)[2], 1) == 0)
+        words = 2;
+    *argc -= words;
+    *argv += words;
+}
+
 int main(int argc, char **argv)
 {
+    take_admin(&argc, &argv);
     if (argc < 2)
         return command_fail(EXIT_USAGE, "which command? (--help shows what there is)");
     if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0)

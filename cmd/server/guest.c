@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "net/address.h"
 #include "net/log.h"
 #include "net/timer.h"
 #include "server.h"
@@ -14,7 +15,9 @@ struct guest {
     struct worker *worker;    /* borrowed */
     struct cv_tunnel *tunnel; /* first told of its end by on_closed() */
     uint64_t id;              /* in the manager */
+    uint64_t since;           /* when it joined */
     char key[CV_KEY_MAX + 1];
+    char peer[CV_ADDRESS_SIZE];
     struct cv_log_limit complaints;
     bool has_digest; /* of its token; not where anyone may come in */
     uint8_t digest[CV_TOKEN_DIGEST];
@@ -111,7 +114,11 @@ static void wake_others(struct worker *worker)
 /* Tells the other workers. */
 static void leave(struct guest *guest)
 {
-    atomic_fetch_sub(&guest->worker->server->sessions, 1);
+    struct worker *worker = guest->worker;
+
+    atomic_fetch_sub(&worker->server->sessions, 1);
+    worker->left++;
+    cv_session_stats_add(&worker->past, cv_session_stats(cv_tunnel_session(guest->tunnel)));
     if (server_found(guest->worker, guest->key, false) < 0)
         cv_log(log_of(guest), CV_LOG_ERROR, "client %s: out of memory", guest->key);
 }
@@ -134,6 +141,7 @@ static void on_closed(void *ctx, struct cv_tunnel *tunnel, int error, const char
     cv_log(&worker->loop.log, error == CV_ECLOSED ? CV_LOG_INFO : CV_LOG_WARN,
            "client %s: session %llu ended: %s", guest->key, (unsigned long long)guest->id, text);
     if (cv_manager_leave(worker->manager, guest->id) == 0) {
+        admin_event(worker->server->admin, "left", guest->key, text);
         leave(guest);
         wake_others(worker);
     }
@@ -178,6 +186,8 @@ static int enlist(struct guest *guest, struct cv_session *session)
         atomic_fetch_sub(&server->sessions, 1);
         return rc;
     }
+    worker->joined++;
+    admin_event(server->admin, "joined", guest->key, guest->peer);
     return server_found(worker, guest->key, true);
 }
 
@@ -215,7 +225,9 @@ static struct guest *make_guest(struct worker *worker, const struct cv_front_gue
         return NULL;
     cv_list_init(&guest->link);
     guest->worker = worker;
+    guest->since = cv_loop_now(&worker->loop);
     snprintf(guest->key, sizeof(guest->key), "%s", from->key);
+    snprintf(guest->peer, sizeof(guest->peer), "%s", cv_stream_peer(from->stream));
     guest->has_digest = from->digest != NULL;
     if (from->digest)
         memcpy(guest->digest, from->digest, sizeof(guest->digest));
@@ -335,6 +347,36 @@ void guests_dismiss(struct worker *worker, uint16_t code, const char *reason)
 {
     cv_list_each_safe (link, &worker->guests)
         cv_tunnel_close(cv_container_of(link, struct guest, link)->tunnel, code, reason);
+}
+
+void guests_each(struct worker *worker, void (*each)(void *ctx, const struct guest_info *info),
+                 void *ctx)
+{
+    cv_list_each (link, &worker->guests) {
+        const struct guest *guest = cv_container_of(link, struct guest, link);
+        struct guest_info info = {.id = guest->id,
+                                  .key = guest->key,
+                                  .peer = guest->peer,
+                                  .session = cv_tunnel_session(guest->tunnel),
+                                  .since = guest->since};
+
+        each(ctx, &info);
+    }
+}
+
+unsigned guests_kick(struct worker *worker, const char *key)
+{
+    unsigned found = 0;
+
+    cv_list_each_safe (link, &worker->guests) {
+        struct guest *guest = cv_container_of(link, struct guest, link);
+
+        if (strcmp(guest->key, key) != 0)
+            continue;
+        cv_tunnel_close(guest->tunnel, CV_WS_POLICY, "ended by an operator");
+        found++;
+    }
+    return found;
 }
 
 void guests_probe(struct worker *worker, const char *key)

@@ -1,5 +1,6 @@
 #include <stdio.h>
 
+#include "admin.h"
 #include "advertise.h"
 #include "config/file.h"
 #include "server.h"
@@ -43,6 +44,8 @@ static int configure(struct cv_server_config *config, const struct cv_alloc *hea
 
     if (rc == 0 && config->common.values)
         rc = advertise_check(config, error);
+    if (rc == 0 && config->common.values)
+        rc = admin_check(config, error);
     if (rc == 0 && config->common.action == CV_CONFIG_CHECK)
         rc = check_credentials(config, error);
     return rc;

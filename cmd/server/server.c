@@ -110,6 +110,7 @@ static void dismiss(struct server *server)
     if (server->gone)
         return;
     server->gone = true;
+    admin_close(server->admin);
     order_all(server, WORKER_DISMISS);
     uv_timer_start(&server->drain_timer, on_last_moment, LAST_MOMENT / CV_MSEC, 0);
     uv_unref((uv_handle_t *)&server->drain_timer); /* when everybody is gone sooner, so are we */
@@ -159,9 +160,12 @@ static void on_drain_timeout(uv_timer_t *timer)
     dismiss(server);
 }
 
-static void drain(struct server *server)
+void server_drain(struct server *server)
 {
+    if (atomic_load(&server->draining))
+        return;
     atomic_store(&server->draining, true);
+    admin_event(server->admin, "drain", "", "no more work is taken");
     cv_log(log_of(server), CV_LOG_INFO, "draining: %llu connections are open",
            (unsigned long long)atomic_load(&server->conns));
     rooms_close(server->rooms);
@@ -206,9 +210,11 @@ static void reload(struct server *server)
 
     if (server->config->token_file)
         reload_credentials(server);
+    admin_reload(server->admin);
     if (server->tls && cv_tls_reload(server->tls, tls_error, sizeof(tls_error)) < 0)
         cv_log(log_of(server), CV_LOG_ERROR, "reload: %s", tls_error);
     rooms_reload(server->rooms);
+    admin_event(server->admin, "reload", "", "credentials and certificates");
     cv_log(log_of(server), CV_LOG_INFO, "reloaded");
 }
 
@@ -242,7 +248,7 @@ static void on_signal(uv_signal_t *handle, int number)
     else if (atomic_load(&server->draining))
         dismiss(server); /* the second one does not wait */
     else
-        drain(server);
+        server_drain(server);
 }
 
 /* Starting. */
@@ -321,6 +327,8 @@ static int open_workers(struct server *server, struct cv_config_error *error)
     if (code == EXIT_OK)
         code = advertise_open(&server->advertise, &server->page, &server->workers[0].loop,
                               server->config, server->workers[0].listeners, error);
+    if (code == EXIT_OK)
+        code = admin_open(&server->admin, server, error);
     return code;
 }
 
@@ -371,6 +379,7 @@ static void clear(struct server *server)
     uv_close((uv_handle_t *)&server->drain_timer, NULL);
     rooms_free(server->rooms);
     cv_admission_free(server->admission);
+    admin_free(server->admin);
     for (unsigned i = 0; i < server->worker_count; i++) {
         int rc = worker_deinit(&server->workers[i]);
 

@@ -4,6 +4,7 @@
 #include <stdatomic.h>
 
 #include "access/admission.h"
+#include "admin.h"
 #include "advertise.h"
 #include "config/server.h"
 #include "manager/homes.h"
@@ -32,6 +33,7 @@ struct server {
     atomic_bool draining;
 
     /* The main thread's own. */
+    struct admin *admin;         /* NULL without --admin */
     struct advertise *advertise; /* NULL without --advertise, and when it stops */
     struct advertise_page page;
     struct rooms *rooms; /* NULL without --rooms */
@@ -52,6 +54,9 @@ int server_run(struct server *server);
 
 /* From @worker: a connection ended, and a drain may be over. */
 void server_check_drained(struct worker *worker);
+
+/* Takes no more work, and ends when what runs has ended or it took too long; on the main thread. */
+void server_drain(struct server *server);
 
 /* A worker's thread has ended; on the main thread. */
 void server_worker_ended(struct server *server);

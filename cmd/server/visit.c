@@ -16,6 +16,8 @@
 #include "server.h"
 
 struct visit {
+    struct cv_list link;         /* in the worker's, from the dial on */
+    uint64_t id;                 /* from then on */
     struct cv_mail mail;         /* on its way to another worker */
     struct cv_endpoint endpoint; /* of the connection, while it waits for the target's answer */
     const struct visit_way *way; /* borrowed */
@@ -69,6 +71,7 @@ static void leave(struct visit *visit, const struct cv_relay_end *end)
 {
     struct worker *worker = visit->worker;
 
+    cv_list_remove(&visit->link);
     stop_waiting(visit);
     if (visit->way->ended)
         visit->way->ended(visit->ctx, end);
@@ -379,6 +382,9 @@ static int dial_through(struct visit *visit, const struct cv_route *route)
     if (rc < 0)
         return rc;
     visit->tunnel = guest_tunnel(route->owner);
+    visit->id = worker->next_visit;
+    worker->next_visit += worker->server->worker_count;
+    cv_list_push_back(&worker->visits, &visit->link);
     rc = cv_stream_new(&visit->stream, &worker->loop, visit->fd);
     if (rc < 0) {
         abort_conn(visit, CV_REASON_MEMORY, NULL);
@@ -493,6 +499,7 @@ static struct visit *visit_new(struct worker *worker, const struct visit_options
 
     if (!visit)
         return NULL;
+    cv_list_init(&visit->link);
     at = visit->text;
     if (options->early_len && !(visit->early = malloc(options->early_len))) {
         free(visit);
@@ -559,4 +566,37 @@ void visit_start(struct worker *worker, const struct visit_options *options)
     if (visit->way->ended)
         visit->way->ended(visit->ctx, NULL);
     visit_free(visit);
+}
+
+/* For operators. */
+
+void visits_each(struct worker *worker, void (*each)(void *ctx, const struct visit_info *info),
+                 void *ctx)
+{
+    cv_list_each (link, &worker->visits) {
+        const struct visit *visit = cv_container_of(link, struct visit, link);
+        struct visit_info info = {.id = visit->id,
+                                  .door = visit->door,
+                                  .peer = visit->peer,
+                                  .client = visit->client,
+                                  .proto = visit->proto,
+                                  .address = visit->address,
+                                  .conn_id = visit->conn_id,
+                                  .since = visit->since};
+
+        each(ctx, &info);
+    }
+}
+
+bool visit_cut(struct worker *worker, uint64_t id)
+{
+    cv_list_each (link, &worker->visits) {
+        struct visit *visit = cv_container_of(link, struct visit, link);
+
+        if (visit->id == id) {
+            abort_conn(visit, CV_REASON_KILLED, "ended by an operator");
+            return true;
+        }
+    }
+    return false;
 }

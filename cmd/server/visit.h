@@ -62,4 +62,23 @@ struct visit_options {
 /* Starts a visit from the worker's own thread; may be over before it returns. */
 void visit_start(struct worker *worker, const struct visit_options *options);
 
+/* A visit that was dialled, as operators see it. Everything is borrowed for the call. */
+struct visit_info {
+    uint64_t id;      /* never used twice */
+    const char *door; /* where it came in */
+    const char *peer; /* the visitor's address */
+    const char *client;
+    enum cv_proto proto;
+    const char *address;
+    int64_t conn_id; /* in the client's session */
+    uint64_t since;  /* microseconds of the loop's clock */
+};
+
+/* Calls @each for every visit that @worker serves. */
+void visits_each(struct worker *worker, void (*each)(void *ctx, const struct visit_info *info),
+                 void *ctx);
+
+/* Ends one; false when it is not there. */
+bool visit_cut(struct worker *worker, uint64_t id);
+
 #endif

@@ -10,8 +10,11 @@
 #include "net/address.h"
 #include "net/linger.h"
 #include "net/log.h"
+#include "net/timer.h"
 #include "server.h"
 #include "ws/ws.h"
+
+#define PULSE (1 * CV_SEC)
 
 /* Starting. */
 
@@ -48,6 +51,8 @@ int worker_init(struct worker *worker, struct server *server, unsigned index,
     worker->server = server;
     worker->index = index;
     cv_list_init(&worker->guests);
+    cv_list_init(&worker->visits);
+    worker->next_visit = index + 1;
     if (rc == 0)
         rc = cv_mailbox_open(&worker->mailbox, &worker->loop, worker);
     if (rc == 0)
@@ -228,6 +233,32 @@ int worker_start(struct worker *worker)
     return uv_thread_create(&worker->thread, run, worker);
 }
 
+/* Pulse. */
+
+static void set_pulse(struct worker *worker)
+{
+    worker->pulse_at = cv_loop_now(&worker->loop) + PULSE;
+    cv_timer_set(worker->pulse, PULSE);
+    cv_timer_unref(worker->pulse);
+}
+
+static void on_pulse(void *ctx)
+{
+    struct worker *worker = ctx;
+
+    worker->lag = cv_less_size(cv_loop_now(&worker->loop), worker->pulse_at);
+    set_pulse(worker);
+}
+
+int worker_pulse(struct worker *worker)
+{
+    int rc = cv_timer_new(&worker->pulse, &worker->loop, on_pulse, worker);
+
+    if (rc == 0)
+        set_pulse(worker);
+    return rc;
+}
+
 /* Orders. */
 
 static void close_doors(struct worker *worker)
@@ -322,6 +353,7 @@ int worker_replace_credentials(struct worker *worker, struct cv_credentials *cre
 
 int worker_deinit(struct worker *worker)
 {
+    cv_timer_free(worker->pulse);
     cv_mailbox_close(&worker->mailbox);
     cv_manager_free(worker->manager);
     cv_credentials_free(worker->credentials);

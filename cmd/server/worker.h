@@ -29,9 +29,14 @@ struct worker {
     struct forward *forwards; /* one for each rule */
     size_t forward_count;     /* that are open */
     struct doors doors;
-    struct cv_list guests;
-    struct cv_mail orders[3];   /* see worker_order() */
-    struct cv_mail idle, ended; /* what it tells the first one */
+    struct cv_list guests, visits;
+    uint64_t next_visit;          /* its id: workers deal them out in turn */
+    struct cv_session_stats past; /* of sessions that have ended */
+    uint64_t joined, left;        /* sessions, ever */
+    struct cv_timer *pulse;       /* once a second, with --admin: see worker_pulse() */
+    uint64_t pulse_at, lag;       /* when it is due; how late it came, microseconds */
+    struct cv_mail orders[3];     /* see worker_order() */
+    struct cv_mail idle, ended;   /* what it tells the first one */
     bool told_idle;
     struct cv_log_limit refusals;
     unsigned next; /* at the first: who takes the next that came by a unix socket */
@@ -60,6 +65,9 @@ int worker_deinit(struct worker *worker);
 int worker_listen(struct worker *worker, struct cv_listener **out, const char *address,
                   const struct cv_listener *first, cv_listener_accepted *accepted,
                   void *ctx) CV_MUST_USE;
+
+/* Measures from now on how late the loop comes to things. Returns 0 or -ENOMEM. */
+int worker_pulse(struct worker *worker) CV_MUST_USE;
 
 enum worker_order {
     WORKER_CLOSE,   /* close the doors */
@@ -99,6 +107,21 @@ void guests_recheck(struct worker *worker);
 
 /* Asks the sessions of @key for a sign of life: it came back at another worker. */
 void guests_probe(struct worker *worker, const char *key);
+
+/* A session as operators see it. Everything is borrowed for the call. */
+struct guest_info {
+    uint64_t id;
+    const char *key, *peer;
+    const struct cv_session *session;
+    uint64_t since; /* microseconds of the loop's clock */
+};
+
+/* Calls @each for every session of @worker. */
+void guests_each(struct worker *worker, void (*each)(void *ctx, const struct guest_info *info),
+                 void *ctx);
+
+/* Ends all sessions of @key; returns how many. */
+unsigned guests_kick(struct worker *worker, const char *key);
 
 /* Whether the credential that the guest came in with lets @target be dialled through it now: 0,
  * CV_EDENIED, or CV_EFULL when it has as many connections as that allows. @owner as

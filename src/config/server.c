@@ -78,6 +78,22 @@ static const struct cv_option options[] = {
         .help = "PEM authorities: agents may show a certificate of theirs in place of a token",
     },
     {
+        .name = "admin",
+        .argument = "ADDR:PORT",
+        .take = cv_take_listen,
+        .at = AT(admins),
+        .repeat = true,
+        .help =
+            "admin API, /metrics, /healthz, /readyz; loopback or unix:PATH without a token file",
+    },
+    {
+        .name = "admin-token-file",
+        .argument = "FILE",
+        .take = cv_take_path,
+        .at = AT(admin_token_file),
+        .help = "lines of the role admin: who may use the admin API",
+    },
+    {
         .name = "advertise",
         .argument = "IFACE",
         .take = cv_take_interface,

@@ -12,6 +12,8 @@ struct cv_server_config {
     struct cv_door_rules socks, http_proxies;
     const char *token_file; /* NULL: insecure_no_auth */
     bool insecure_no_auth;
+    struct cv_strings admins;       /* admin listeners */
+    const char *admin_token_file;   /* NULL: they are local */
     const char *tls_cert, *tls_key; /* both or none */
     const char *tls_client_ca;      /* NULL, or with the two */
     struct cv_strings advertise;    /* interfaces to announce the front door on; none: not at all */

@@ -152,6 +152,9 @@ struct cv_session {
     size_t sync_part_len;
 };
 
+/* stats.c: a dial was acknowledged after @took microseconds. */
+void cv_stats_dialled(struct cv_session_stats *stats, uint64_t took);
+
 /* entry.c */
 struct entry *cv_entry_find(struct cv_session *s, int64_t id);
 int cv_entry_add(struct cv_session *s, int64_t id, enum cv_conn_state state, uint64_t now,

@@ -202,8 +202,10 @@ static int on_entry_frame(struct cv_session *s, uint64_t now)
         cv_conn_on_resume(&e->conn);
         break;
     case CV_FRAME_CONNECTED:
-        if ((s->config.features & CV_FEATURE_ACK) && e->awaits_ack)
+        if ((s->config.features & CV_FEATURE_ACK) && e->awaits_ack) {
             e->tells |= EVENT_CONNECTED;
+            cv_stats_dialled(&s->stats, now - e->opened_at);
+        }
         e->awaits_ack = false;
         break;
     case CV_FRAME_CLOSE_WRITE:

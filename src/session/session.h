@@ -264,14 +264,24 @@ bool cv_session_usable(const struct cv_session *session);
 
 /* For routing, limits and people. */
 
+/* How long dials took that were acknowledged: one bucket up to each of these, and one for longer.
+ */
+#define CV_DIAL_BOUNDS 12
+extern const uint32_t cv_dial_bounds[CV_DIAL_BOUNDS]; /* milliseconds */
+
 struct cv_session_stats {
-    uint64_t opened;                  /* connections ever */
-    uint64_t closed[CV_REASON_COUNT]; /* of them ended, by reason */
-    uint64_t bytes_in, bytes_out;     /* payload */
+    uint64_t opened;                      /* connections ever */
+    uint64_t dialled[CV_DIAL_BOUNDS + 1]; /* of them acknowledged, by how long that took */
+    uint64_t dial_time;                   /* of those together, microseconds */
+    uint64_t closed[CV_REASON_COUNT];     /* of them ended, by reason */
+    uint64_t bytes_in, bytes_out;         /* payload */
     uint64_t frames_in, frames_out;
     uint64_t pauses_in, pauses_out, resumes_in, resumes_out;
     uint64_t unknown_frames; /* of a type not known, skipped */
 };
+
+/* Adds what @from counted to @to. */
+void cv_session_stats_add(struct cv_session_stats *to, const struct cv_session_stats *from);
 
 const struct cv_session_stats *cv_session_stats(const struct cv_session *session);
 const struct cv_session_config *cv_session_config(const struct cv_session *session);

@@ -20,8 +20,9 @@ PURE_HEADERS = {
 
 # Headers with an owner: a name, or a folder's prefix, and the only layers that may include it.
 OWNERS = {
-    "uv.h": {"net"}, "uv/": {"net"}, "openssl/": {"net"}, "curl/": {"net"},
-    "sys/socket.h": {"net"}, "sys/un.h": {"net"}, "sys/epoll.h": {"net"}, "sys/ioctl.h": {"net"},
+    "uv.h": {"net"}, "uv/": {"net"}, "openssl/": {"net"}, "curl/": {"net", "cmd"},
+    "sys/socket.h": {"net"}, "sys/un.h": {"net"}, "sys/epoll.h": {"net"},
+    "sys/ioctl.h": {"net", "cmd"},
     "sys/uio.h": {"net"}, "sys/select.h": {"net"}, "poll.h": {"net"}, "netdb.h": {"net"},
     "netinet/": {"net"}, "arpa/": {"net"}, "net/if.h": {"net"}, "ifaddrs.h": {"net"},
     "linux/tcp.h": {"net"}, "linux/sockios.h": {"net"}, "linux/netlink.h": {"net"},

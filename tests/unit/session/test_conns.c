@@ -391,3 +391,31 @@ Test(conns, an_error_about_a_connect_that_never_went_out_is_about_something_else
     cr_assert_str_eq(end_tells(&end), "");
     cr_assert_str_eq(end_says(&end), "Connect 1 tcp/a:1");
 }
+
+Test(conns, stats_sort_dials_by_how_long_they_took)
+{
+    const uint64_t waits[] = {0, CV_MSEC, CV_MSEC + 1, 300 * CV_MSEC, 60 * CV_SEC};
+    const struct cv_session_stats *stats = cv_session_stats(end.session);
+    struct cv_session_stats sum = {.opened = 1};
+    uint64_t time = 0;
+
+    for (size_t i = 0; i < sizeof(waits) / sizeof(waits[0]); i++) {
+        int64_t id = 0;
+
+        cr_assert_eq(cv_session_dial(end.session, "tcp", "a:1", NULL, end.now, &id), 0);
+        end_says(&end);
+        end.now += waits[i];
+        cv_session_heard(end.session, end.now);
+        cr_assert_eq(end_hear(&end, CV_FRAME_CONNECTED, id, ""), 0);
+        time += waits[i];
+    }
+    cr_assert_eq(stats->dialled[0], 2);
+    cr_assert_eq(stats->dialled[1], 1);
+    cr_assert_eq(stats->dialled[8], 1); /* up to 1 s */
+    cr_assert_eq(stats->dialled[CV_DIAL_BOUNDS], 1);
+    cr_assert_eq(stats->dial_time, time);
+    cv_session_stats_add(&sum, stats);
+    cr_assert_eq(sum.opened, 6);
+    cr_assert_eq(sum.dialled[0], 2);
+    cr_assert_eq(sum.dial_time, time);
+}

@@ -1,0 +1,500 @@
+#include "admin.h"
+
+#include <errno.h>
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "config/file.h"
+#include "culvert_version.h"
+#include "http/admin.h"
+#include "net/log.h"
+#include "net/timer.h"
+#include "server.h"
+#include "totals.h"
+#include "visit.h"
+
+#define PROGRAM     "culvert-server"
+#define EVENTS_MAX  256
+#define ANSWER_TIME (100 * CV_MSEC) /* for an answer to go out */
+
+struct event {
+    int64_t at; /* seconds since 1970 */
+    uint64_t number;
+    char kind[16];
+    char client[CV_KEY_MAX + 1];
+    char text[128];
+};
+
+struct admin {
+    struct server *server; /* borrowed */
+    struct cv_admin *http;
+    struct cv_credentials *credentials; /* NULL: everyone on this machine */
+    struct cv_timer *drain;             /* rings when that was asked for */
+    uint64_t began;
+    bool closed;
+    uv_mutex_t lock; /* of the events */
+    struct event events[EVENTS_MAX];
+    uint64_t event_count; /* ever */
+};
+
+/* Asking every worker: one question, a part of the answer from each. */
+
+struct question {
+    struct admin *admin; /* borrowed; the main thread outlives all questions */
+    uint64_t id;         /* of the request */
+    enum { ASK_LIST, ASK_KICK, ASK_CUT } what;
+    enum cv_admin_list list;
+    char key[CV_KEY_MAX + 1]; /* of ASK_KICK */
+    uint64_t visit;           /* of ASK_CUT */
+    unsigned missing;         /* parts */
+    json_t *array;            /* owned */
+    struct totals totals;
+    unsigned found;
+    struct part {
+        struct cv_mail mail;
+        struct question *question;
+        json_t *array; /* owned */
+        struct totals totals;
+        unsigned found;
+    } parts[];
+};
+
+static void append(json_t *array, json_t *object)
+{
+    if (array && object)
+        json_array_append_new(array, object);
+    else
+        json_decref(object);
+}
+
+static double seconds_since(struct worker *worker, uint64_t since)
+{
+    return (double)(cv_loop_now(&worker->loop) - since) / 1e6;
+}
+
+struct listing {
+    struct worker *worker;
+    json_t *array;
+};
+
+static void list_client(void *ctx, const struct guest_info *info)
+{
+    const struct listing *listing = ctx;
+    const struct cv_session_config *config = cv_session_config(info->session);
+    const struct cv_session_stats *stats = cv_session_stats(info->session);
+    uint64_t rtt = cv_session_rtt(info->session);
+
+    append(listing->array,
+           json_pack("{s:s, s:I, s:s, s:b, s:f, s:o, s:i, s:I, s:I, s:i}", "client", info->key,
+                     "session", (json_int_t)info->id, "address", info->peer, "culvert",
+                     config->culvert, "seconds", seconds_since(listing->worker, info->since),
+                     "rtt_ms", rtt == CV_NEVER ? json_null() : json_real((double)rtt / 1e3),
+                     "conns", (int)cv_session_conns(info->session), "bytes_in",
+                     (json_int_t)stats->bytes_in, "bytes_out", (json_int_t)stats->bytes_out,
+                     "worker", (int)listing->worker->index));
+}
+
+static void list_conn(void *ctx, const struct visit_info *info)
+{
+    const struct listing *listing = ctx;
+    char target[CV_CONNECT_TARGET_MAX + 1];
+
+    snprintf(target, sizeof(target), "%s/%s", cv_proto_name(info->proto), info->address);
+    append(listing->array,
+           json_pack("{s:I, s:s, s:s, s:s, s:s, s:I, s:f, s:i}", "id", (json_int_t)info->id,
+                     "client", info->client, "door", info->door, "visitor", info->peer, "target",
+                     target, "connection", (json_int_t)info->conn_id, "seconds",
+                     seconds_since(listing->worker, info->since), "worker",
+                     (int)listing->worker->index));
+}
+
+/* On the worker's thread. */
+static void work_out(struct part *part, struct worker *worker)
+{
+    const struct question *question = part->question;
+    struct listing listing = {.worker = worker};
+
+    switch (question->what) {
+    case ASK_KICK:
+        part->found = guests_kick(worker, question->key);
+        return;
+    case ASK_CUT:
+        part->found = visit_cut(worker, question->visit);
+        return;
+    case ASK_LIST:
+        break;
+    }
+    part->array = listing.array = json_array();
+    if (question->list == CV_ADMIN_CLIENTS)
+        guests_each(worker, list_client, &listing);
+    else if (question->list == CV_ADMIN_CONNS)
+        visits_each(worker, list_conn, &listing);
+    else
+        totals_add(&part->totals, worker);
+}
+
+static void answer_json(struct admin *admin, uint64_t id, enum cv_admin_list list, json_t *json)
+{
+    char *text = json ? json_dumps(json, JSON_COMPACT | JSON_REAL_PRECISION(9)) : NULL;
+
+    if (text)
+        cv_admin_answer(admin->http, id, list, text, strlen(text));
+    else
+        cv_admin_answer(admin->http, id, list, "null", 4);
+    free(text);
+    json_decref(json);
+}
+
+static json_t *status(const struct admin *admin, const struct totals *totals)
+{
+    const struct server *server = admin->server;
+
+    return json_pack(
+        "{s:s, s:s, s:s, s:f, s:i, s:I, s:I, s:I, s:I, s:I, s:b}", "name", PROGRAM, "version",
+        CULVERT_VERSION, "commit", CULVERT_COMMIT, "uptime_seconds",
+        (double)(cv_loop_now(&server->workers[0].loop) - admin->began) / 1e6, "threads",
+        (int)server->worker_count, "sessions", (json_int_t)atomic_load(&server->sessions), "conns",
+        (json_int_t)atomic_load(&server->conns), "bytes_in", (json_int_t)totals->stats.bytes_in,
+        "bytes_out", (json_int_t)totals->stats.bytes_out, "queue_bytes",
+        (json_int_t)atomic_load(&server->budget.used), "draining",
+        (int)atomic_load(&server->draining));
+}
+
+static void answer_metrics(struct admin *admin, uint64_t id, const struct totals *totals)
+{
+    size_t len = 0;
+    char *text = totals_write(totals, admin->server, &len);
+
+    cv_admin_answer(admin->http, id, CV_ADMIN_METRICS, text ? text : "", len);
+    free(text);
+}
+
+/* All parts are there. */
+static void conclude(struct question *question)
+{
+    struct admin *admin = question->admin;
+
+    if (admin->closed)
+        json_decref(question->array);
+    else if (question->what != ASK_LIST)
+        cv_admin_done(admin->http, question->id, question->found);
+    else if (question->list == CV_ADMIN_METRICS)
+        answer_metrics(admin, question->id, &question->totals);
+    else if (question->list == CV_ADMIN_STATUS)
+        answer_json(admin, question->id, question->list, status(admin, &question->totals));
+    else
+        answer_json(admin, question->id, question->list, json_incref(question->array));
+    if (!admin->closed)
+        json_decref(question->array);
+    free(question);
+}
+
+static void take_part(struct part *part)
+{
+    struct question *question = part->question;
+
+    question->found += part->found;
+    totals_merge(&question->totals, &part->totals);
+    if (part->array)
+        json_array_extend(question->array, part->array);
+    json_decref(part->array);
+    if (--question->missing == 0)
+        conclude(question);
+}
+
+static void on_part(struct cv_mail *mail, void *ctx, bool lost)
+{
+    (void)ctx, (void)lost; /* a question goes with its last part, answered or not */
+    take_part(cv_container_of(mail, struct part, mail));
+}
+
+static void on_asked(struct cv_mail *mail, void *ctx, bool lost)
+{
+    struct part *part = cv_container_of(mail, struct part, mail);
+    struct worker *worker = ctx;
+
+    if (lost) { /* the threads have ended: this is the main one */
+        take_part(part);
+        return;
+    }
+    work_out(part, worker);
+    mail->deliver = on_part;
+    cv_mailbox_post(&worker->server->workers[0].mailbox, mail);
+}
+
+static struct question *question_new(struct admin *admin, uint64_t id)
+{
+    unsigned workers = admin->server->worker_count;
+    struct question *question = calloc(1, sizeof(*question) + workers * sizeof(question->parts[0]));
+
+    if (!question)
+        return NULL;
+    question->admin = admin;
+    question->id = id;
+    question->missing = workers;
+    question->array = json_array();
+    return question;
+}
+
+static void ask(struct question *question)
+{
+    struct server *server = question->admin->server;
+
+    for (unsigned i = 1; i < server->worker_count; i++) {
+        struct part *part = &question->parts[i];
+
+        part->question = question;
+        part->mail.deliver = on_asked;
+        cv_mailbox_post(&server->workers[i].mailbox, &part->mail);
+    }
+    question->parts[0].question = question;
+    work_out(&question->parts[0], &server->workers[0]);
+    take_part(&question->parts[0]);
+}
+
+/* What the main thread knows by itself. */
+
+static json_t *list_forwards(const struct admin *admin)
+{
+    const struct cv_forwards *rules = &admin->server->config->forwards;
+    const struct worker *first = &admin->server->workers[0];
+    json_t *array = json_array();
+    char target[CV_CONNECT_TARGET_MAX + 1];
+
+    for (size_t i = 0; i < first->forward_count; i++) {
+        snprintf(target, sizeof(target), "%s/%s", cv_proto_name(rules->at[i].proto),
+                 rules->at[i].address);
+        append(array, json_pack("{s:s, s:s, s:s}", "listen",
+                                cv_listener_address(first->forwards[i].listener), "client",
+                                rules->at[i].client, "target", target));
+    }
+    return array;
+}
+
+static json_t *list_events(struct admin *admin)
+{
+    json_t *array = json_array();
+    uint64_t from;
+
+    uv_mutex_lock(&admin->lock);
+    from = admin->event_count > EVENTS_MAX ? admin->event_count - EVENTS_MAX : 0;
+    for (uint64_t i = from; i < admin->event_count; i++) {
+        const struct event *event = &admin->events[i % EVENTS_MAX];
+
+        append(array, json_pack("{s:I, s:I, s:s, s:s, s:s}", "number", (json_int_t)event->number,
+                                "time", (json_int_t)event->at, "kind", event->kind, "client",
+                                event->client, "text", event->text));
+    }
+    uv_mutex_unlock(&admin->lock);
+    return array;
+}
+
+static void on_list(void *ctx, uint64_t id, enum cv_admin_list list)
+{
+    struct admin *admin = ctx;
+    struct question *question;
+
+    if (list == CV_ADMIN_FORWARDS || list == CV_ADMIN_EVENTS) {
+        answer_json(admin, id, list,
+                    list == CV_ADMIN_EVENTS ? list_events(admin) : list_forwards(admin));
+        return;
+    }
+    if (list == CV_ADMIN_PEERS || list == CV_ADMIN_ROOMS || list == CV_ADMIN_ROUTES) {
+        answer_json(admin, id, list, json_array());
+        return;
+    }
+    question = question_new(admin, id);
+    if (!question) {
+        answer_json(admin, id, list, NULL);
+        return;
+    }
+    question->what = ASK_LIST;
+    question->list = list;
+    ask(question);
+}
+
+static void on_kick(void *ctx, uint64_t id, const char *key)
+{
+    struct question *question = question_new(ctx, id);
+
+    if (!question) {
+        cv_admin_done(((struct admin *)ctx)->http, id, 0);
+        return;
+    }
+    question->what = ASK_KICK;
+    snprintf(question->key, sizeof(question->key), "%s", key);
+    ask(question);
+}
+
+static void on_cut(void *ctx, uint64_t id, uint64_t conn)
+{
+    struct question *question = question_new(ctx, id);
+
+    if (!question) {
+        cv_admin_done(((struct admin *)ctx)->http, id, 0);
+        return;
+    }
+    question->what = ASK_CUT;
+    question->visit = conn;
+    ask(question);
+}
+
+static void on_drain_due(void *ctx)
+{
+    server_drain(((struct admin *)ctx)->server);
+}
+
+/* Not before the answer is out: the listeners may go at once. */
+static void on_drain(void *ctx)
+{
+    struct admin *admin = ctx;
+
+    cv_timer_set(admin->drain, ANSWER_TIME);
+}
+
+static bool is_ready(void *ctx, const char **why)
+{
+    const struct admin *admin = ctx;
+
+    *why = "draining\n";
+    return !atomic_load(&admin->server->draining);
+}
+
+static const struct cv_credentials *credentials_now(void *ctx)
+{
+    return ((struct admin *)ctx)->credentials;
+}
+
+void admin_event(struct admin *admin, const char *kind, const char *client, const char *text)
+{
+    struct event *event;
+
+    if (!admin)
+        return;
+    uv_mutex_lock(&admin->lock);
+    event = &admin->events[admin->event_count % EVENTS_MAX];
+    event->number = ++admin->event_count;
+    event->at = cv_wall_clock();
+    snprintf(event->kind, sizeof(event->kind), "%s", kind);
+    snprintf(event->client, sizeof(event->client), "%s", client);
+    snprintf(event->text, sizeof(event->text), "%s", text);
+    uv_mutex_unlock(&admin->lock);
+}
+
+/* Starting and ending. */
+
+static const struct cv_admin_ops ops = {
+    .list = on_list,
+    .kick = on_kick,
+    .cut = on_cut,
+    .drain = on_drain,
+    .ready = is_ready,
+};
+
+static int listen_all(struct admin *admin, struct cv_config_error *error)
+{
+    const struct cv_strings *listens = &admin->server->config->admins;
+    struct cv_site *site = cv_admin_site(admin->http);
+
+    for (size_t i = 0; i < listens->count; i++) {
+        int rc = cv_site_listen(site, listens->at[i]);
+
+        if (rc < 0)
+            return server_fail(error, EXIT_OPEN, listens->at[i], rc);
+        cv_log(&admin->server->workers[0].loop.log, CV_LOG_INFO, "admin at %s",
+               cv_site_address(site, i));
+    }
+    return EXIT_OK;
+}
+
+static int load(struct admin *admin, struct cv_credentials **out, struct cv_config_error *error)
+{
+    const char *file = admin->server->config->admin_token_file;
+
+    *out = NULL;
+    return file ? cv_credentials_load(out, &admin->server->workers[0].loop.alloc, PROGRAM, file,
+                                      error)
+                : 0;
+}
+
+static int start(struct admin *admin, struct cv_config_error *error)
+{
+    struct server *server = admin->server;
+    struct cv_admin_config config = {.loop = &server->workers[0].loop,
+                                     .credentials = credentials_now,
+                                     .ops = &ops,
+                                     .ctx = admin};
+    int rc;
+
+    if (load(admin, &admin->credentials, error) < 0)
+        return EXIT_USAGE;
+    rc = cv_admin_new(&admin->http, &config);
+    if (rc == 0)
+        rc = cv_timer_new(&admin->drain, config.loop, on_drain_due, admin);
+    for (unsigned i = 0; rc == 0 && i < server->worker_count; i++)
+        rc = worker_pulse(&server->workers[i]);
+    return rc < 0 ? server_fail(error, EXIT_RUNTIME, "admin", rc) : listen_all(admin, error);
+}
+
+int admin_check(const struct cv_server_config *config, struct cv_config_error *error)
+{
+    for (size_t i = 0; i < config->admins.count && !config->admin_token_file; i++)
+        if (!cv_admin_is_local(config->admins.at[i]))
+            return cv_options_refuse(&config->common, "admin",
+                                     "others can reach it: needs --admin-token-file",
+                                     config->admins.at[i], error);
+    return 0;
+}
+
+int admin_open(struct admin **out, struct server *server, struct cv_config_error *error)
+{
+    struct admin *admin;
+
+    if (server->config->admins.count == 0)
+        return EXIT_OK;
+    admin = calloc(1, sizeof(*admin));
+    if (!admin || uv_mutex_init(&admin->lock) < 0) {
+        free(admin);
+        return server_fail(error, EXIT_RUNTIME, "admin", -ENOMEM);
+    }
+    admin->server = server;
+    admin->began = cv_loop_now(&server->workers[0].loop);
+    *out = admin;
+    return start(admin, error);
+}
+
+void admin_reload(struct admin *admin)
+{
+    struct cv_config_error error;
+    struct cv_credentials *fresh;
+
+    if (!admin || !admin->credentials)
+        return;
+    if (load(admin, &fresh, &error) < 0) {
+        cv_log(&admin->server->workers[0].loop.log, CV_LOG_ERROR, "reload: %s", error.line);
+        return;
+    }
+    cv_credentials_free(admin->credentials);
+    admin->credentials = fresh;
+}
+
+void admin_close(struct admin *admin)
+{
+    if (!admin || admin->closed)
+        return;
+    admin->closed = true;
+    cv_timer_free(admin->drain);
+    cv_site_close(cv_admin_site(admin->http));
+}
+
+void admin_free(struct admin *admin)
+{
+    if (!admin)
+        return;
+    cv_admin_free(admin->http);
+    cv_credentials_free(admin->credentials);
+    uv_mutex_destroy(&admin->lock);
+    free(admin);
+}

@@ -1,0 +1,31 @@
+#ifndef CMD_SERVER_ADMIN_H
+#define CMD_SERVER_ADMIN_H
+
+#include "process.h"
+#include "worker.h"
+
+/* --admin: what operators see and do, gathered from all workers. It lives on the main thread. */
+struct admin;
+
+/* Whether an admin listener that others can reach has its token file; for --check too. CV_ESYNTAX:
+ * see @error. */
+int admin_check(const struct cv_server_config *config, struct cv_config_error *error) CV_MUST_USE;
+
+/* Opens the listeners; *@out stays NULL without --admin. Returns EXIT_OK, or the code to exit with
+ * and a line in @error. */
+int admin_open(struct admin **out, struct server *server, struct cv_config_error *error);
+
+/* Reads the operators' credentials anew; what cannot be read leaves the old ones in force. */
+void admin_reload(struct admin *admin);
+
+/* Notes what happened, for /api/v1/events; from any thread. @admin may be NULL. */
+void admin_event(struct admin *admin, const char *kind, const char *client, const char *text);
+
+/* Ends the listeners and their connections; the loop must run on until that is done. NULL is fine.
+ */
+void admin_close(struct admin *admin);
+
+/* After the loop has run down. NULL is fine. */
+void admin_free(struct admin *admin);
+
+#endif

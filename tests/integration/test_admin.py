@@ -1,0 +1,330 @@
+"""The admin API, /metrics and what culvertctl makes of them."""
+import http.client
+import json
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import unittest
+
+from . import traffic
+from .lab import LabCase, binaries, wait_until
+
+
+class AdminCase(LabCase):
+    def setUp(self):
+        super().setUp()
+        self.admin_port = traffic.free_port()
+        self.aim = self.target()
+
+    def watched(self, *flags, **how):
+        """A server with an admin listener, and a forward `main` to the agent foo."""
+        server = self.server(
+            "--admin", f"127.0.0.1:{self.admin_port}", *flags,
+            forwards={"main": f"foo/{self.aim.address}"}, **how,
+        )
+        wait_until(lambda: traffic.listening(self.admin_port), "the admin listener")
+        return server
+
+    def ask(self, path, method="GET", port=None, **headers):
+        """(status, body as text)."""
+        connection = http.client.HTTPConnection(
+            "127.0.0.1", port or self.admin_port, timeout=traffic.DEADLINE
+        )
+        self.addCleanup(connection.close)
+        connection.request(
+            method, path, headers={name.replace("_", "-"): text for name, text in headers.items()}
+        )
+        answer = connection.getresponse()
+        return answer.status, answer.read().decode()
+
+    def listed(self, name, **headers):
+        status, body = self.ask(f"/api/v1/{name}", **headers)
+        self.assertEqual(status, 200, body)
+        return json.loads(body)
+
+    def ctl(self, *argv, env=None):
+        """culvertctl's output; the test fails when that does."""
+        done = self.run_to_end(
+            "culvertctl", *argv, "--admin", f"http://127.0.0.1:{self.admin_port}", env=env
+        )
+        self.assertEqual(done.returncode, 0, done.stderr)
+        return done.stdout
+
+
+class Api(AdminCase):
+    def test_what_is_there_is_listed(self):
+        server = self.watched()
+        self.assertEqual(self.listed("clients"), [])
+        self.agent(server.url)
+        self.wait_echo(server.forwards["main"])
+        with traffic.visit(server.forwards["main"], "ECHO") as visitor:
+            self.assertTrue(traffic.ping(visitor, b"x" * 1000))
+            (client,) = self.listed("clients")
+            self.assertEqual((client["client"], client["culvert"]), ("foo", True))
+            self.assertGreaterEqual(client["bytes_in"], 1000)
+            (conn,) = self.listed("conns")
+            self.assertEqual((conn["client"], conn["target"]), ("foo", f"tcp/{self.aim.address}"))
+            self.assertEqual(conn["visitor"], "127.0.0.1:%d" % visitor.getsockname()[1])
+            self.assertEqual(self.listed("status")["conns"], 1)
+        wait_until(lambda: self.listed("conns") == [], "the visitor's end")
+        (forward,) = self.listed("forwards")
+        self.assertEqual(forward["listen"], f"127.0.0.1:{server.forwards['main']}")
+        self.assertIn(("joined", "foo"), [(e["kind"], e["client"]) for e in self.listed("events")])
+        for name in ("peers", "rooms", "routes"):
+            self.assertEqual(self.listed(name), [])
+
+    def test_lists_are_of_all_loops(self):
+        server = self.watched("--threads", "3")
+        keys = {f"k{n}" for n in range(9)}
+        for key in keys:
+            self.agent(server.url, key=key)
+        wait_until(lambda: len(self.listed("clients")) == len(keys), "all sessions")
+        clients = self.listed("clients")
+        self.assertEqual({client["client"] for client in clients}, keys)
+        self.assertEqual(len({client["session"] for client in clients}), len(keys))
+        self.assertGreater(len({client["worker"] for client in clients}), 1)
+        self.assertEqual(self.ask("/api/v1/clients/k4", "DELETE")[0], 200)
+        wait_until(lambda: "k4" in [e["client"] for e in self.listed("events")
+                                    if e["kind"] == "left"], "its end")
+
+    def test_a_kicked_client_comes_back(self):
+        server = self.watched()
+        self.agent(server.url)
+        self.wait_echo(server.forwards["main"])
+        session = self.listed("clients")[0]["session"]
+        self.assertEqual(self.ask("/api/v1/clients/foo", "DELETE"), (200, '{"ended":1}\n'))
+        self.wait_echo(server.forwards["main"], "its return")
+        self.assertNotEqual(self.listed("clients")[0]["session"], session)
+        self.assertEqual(self.ask("/api/v1/clients/nobody", "DELETE")[0], 404)
+
+    def test_one_connection_is_cut_and_no_other(self):
+        server = self.watched()
+        self.agent(server.url)
+        self.wait_echo(server.forwards["main"])
+        port = server.forwards["main"]
+        with traffic.visit(port, "ECHO") as kept, traffic.visit(port, "ECHO") as ended:
+            self.assertTrue(traffic.ping(kept) and traffic.ping(ended))
+            name = "127.0.0.1:%d" % ended.getsockname()[1]
+            (conn,) = [conn for conn in self.listed("conns") if conn["visitor"] == name]
+            self.assertEqual(self.ask(f"/api/v1/conns/{conn['id']}", "DELETE")[0], 200)
+            self.assertEqual(traffic.read_end(ended)[0], b"")
+            self.assertTrue(traffic.ping(kept))
+        for wrong in ("0", "-1", "x", "999999"):
+            self.assertEqual(self.ask(f"/api/v1/conns/{wrong}", "DELETE")[0], 404, wrong)
+
+    def test_a_drain_lets_a_transfer_finish(self):
+        server = self.watched()
+        self.agent(server.url)
+        port = server.forwards["main"]
+        self.wait_echo(port)
+        self.assertEqual(self.ask("/readyz")[0], 200)
+        with traffic.visit(port, f"GET {8 << 20} 5", receive_buffer=65536) as visitor:
+            start = traffic.read_exactly(visitor, 1 << 20)
+            self.assertEqual(self.ask("/api/v1/drain", "POST"), (202, '{"draining":true}\n'))
+            wait_until(lambda: self.ask("/readyz") == (503, "draining\n"), "not ready")
+            self.assertEqual(self.ask("/healthz"), (200, "ok\n"))
+            rest, orderly = traffic.read_end(visitor)
+            self.assertTrue(orderly and len(start + rest) == 8 << 20)
+        self.assertEqual(server.wait(), 0)
+
+    def test_a_server_without_work_ends_after_it_has_answered(self):
+        server = self.watched()
+        self.assertEqual(self.ask("/api/v1/drain", "POST"), (202, '{"draining":true}\n'))
+        self.assertEqual(server.wait(), 0)
+
+    def test_what_is_no_request_of_ours_is_refused(self):
+        self.watched()
+        self.assertEqual(self.ask("/api/v1/nothing")[0], 404)
+        self.assertEqual(self.ask("/")[0], 404)
+        self.assertEqual(self.ask("/api/v1/status", "POST")[0], 405)
+        self.assertEqual(self.ask("/api/v1/drain")[0], 405)
+        self.assertEqual(self.ask("/api/v1/clients/foo")[0], 405)
+        self.assertEqual(self.ask("/" + "x" * 600)[0], 414)
+
+    def test_a_slow_client_does_not_keep_others(self):
+        self.watched()
+        with socket.create_connection(("127.0.0.1", self.admin_port)) as slow:
+            slow.sendall(b"GET /api/v1/st")
+            self.assertEqual(self.ask("/healthz")[0], 200)
+
+    def test_a_unix_socket(self):
+        path = self.dir / "admin"
+        self.server("--admin", f"unix:{path}")
+        done = self.run_to_end("culvertctl", "status", "--json", "--admin", f"unix:{path}")
+        self.assertEqual(json.loads(done.stdout)["name"], "culvert-server", done.stderr)
+
+
+class Locks(AdminCase):
+    def test_a_page_of_another_site_learns_and_does_nothing(self):
+        server = self.watched()
+        for headers in (
+            {"Host": "evil.example"},
+            {"Host": f"evil.example:{self.admin_port}"},
+            {"Origin": "http://evil.example"},
+            {"Origin": "null"},
+            {"Origin": f"http://localhost:{self.admin_port}", "Host": "127.0.0.1"},
+        ):
+            for method, path in (("GET", "/api/v1/clients"), ("POST", "/api/v1/drain")):
+                self.assertEqual(self.ask(path, method, **headers)[0], 403, headers)
+        self.assertEqual(self.ask("/readyz")[0], 200)
+        self.assertTrue(server.alive())
+
+    def test_this_machines_names_are_let_in(self):
+        self.watched()
+        for host in ("localhost", "127.0.0.1", "127.9.9.9:80", f"localhost:{self.admin_port}",
+                     "[::1]", "[::1]:8124"):
+            self.assertEqual(self.ask("/api/v1/status", Host=host)[0], 200, host)
+        own = f"127.0.0.1:{self.admin_port}"
+        self.assertEqual(self.ask("/api/v1/status", Host=own, Origin=f"http://{own}")[0], 200)
+
+    def test_answers_say_that_no_page_may_use_them(self):
+        self.watched()
+        connection = http.client.HTTPConnection("127.0.0.1", self.admin_port, timeout=20)
+        self.addCleanup(connection.close)
+        connection.request("GET", "/api/v1/status")
+        answer = connection.getresponse()
+        answer.read()
+        fields = {name.lower(): text for name, text in answer.getheaders()}
+        self.assertIn("default-src 'none'", fields["content-security-policy"])
+        self.assertEqual(fields["x-content-type-options"], "nosniff")
+        self.assertEqual(fields["cache-control"], "no-store")
+        self.assertFalse([name for name in fields if name.startswith("access-control")])
+
+    def test_a_token_is_needed_where_others_can_reach_it(self):
+        done = self.run_to_end(
+            "culvert-server", "--listen", "127.0.0.1:0", "--insecure-no-auth", "--check",
+            "--admin", "0.0.0.0:0",
+        )
+        self.assertEqual(done.returncode, 2)
+        self.assertIn("--admin-token-file", done.stderr)
+
+    def test_the_role_admin_and_no_other_is_let_in(self):
+        path, (admin, visitor) = self.token_file(
+            ("admin", "ops"), ("visitor", "v", "dial=*/*:*")
+        )
+        server = self.watched("--admin-token-file", path)
+        right = {"Authorization": f"Bearer {admin}"}
+        self.assertEqual(self.ask("/api/v1/status")[0], 401)
+        self.assertEqual(self.ask("/api/v1/status", Authorization=f"Bearer {visitor}")[0], 401)
+        self.assertEqual(self.ask("/api/v1/status", Authorization=admin)[0], 401)
+        self.assertEqual(self.ask("/metrics")[0], 401)
+        self.assertEqual(self.ask("/healthz")[0], 200)
+        self.assertEqual(self.ask("/api/v1/status", Host="any.example", **right)[0], 200)
+        file = self.file("admin.token", admin + "\n")
+        self.assertIn("uptime", self.ctl("status", "--admin-token-file", file))
+        self.assertIn("uptime", self.ctl("status", env={"CULVERT_ADMIN_TOKEN": admin}))
+        path.write_text("\n".join(path.read_text().splitlines()[1:]) + "\n")
+        server.signal(signal.SIGHUP)
+        wait_until(lambda: self.ask("/api/v1/status", **right)[0] == 401, "the reload")
+
+
+class Metrics(AdminCase):
+    def values(self):
+        status, text = self.ask("/metrics")
+        self.assertEqual(status, 200)
+        lines = [line for line in text.splitlines() if not line.startswith("#")]
+        return {line.rpartition(" ")[0]: float(line.rpartition(" ")[2]) for line in lines}
+
+    def test_what_happened_is_counted(self):
+        server = self.watched()
+        agent = self.agent(server.url)
+        port = server.forwards["main"]
+        self.wait_echo(port)
+        wait_until(lambda: self.values()["culvert_connections"] == 0, "the end of the echo")
+        before = self.values()
+        self.assertTrue(traffic.upload(port, 100_000))
+        self.assertTrue(traffic.download(port, 50_000))
+        wait_until(lambda: self.values()["culvert_connections"] == 0, "the end of both")
+        after = self.values()
+
+        def grown(name):
+            return after[name] - before[name]
+
+        self.assertGreaterEqual(grown('culvert_bytes_total{direction="out"}'), 100_000)
+        self.assertGreaterEqual(grown('culvert_bytes_total{direction="in"}'), 50_000)
+        self.assertEqual(grown("session_server_total_add_connections"), 2)
+        self.assertEqual(grown("session_server_total_remove_connections"), 2)
+        self.assertEqual(grown("culvert_dial_duration_seconds_count"), 2)
+        self.assertEqual(after["culvert_sessions"], 1)
+        self.assertEqual(after["session_server_total_add_websocket_session"], 1)
+        agent.stop()
+        wait_until(lambda: self.values()["culvert_sessions"] == 0, "its end")
+        gone = self.values()
+        self.assertEqual(gone["session_server_total_remove_websocket_session"], 1)
+        for name in (
+            'culvert_bytes_total{direction="out"}',
+            "session_server_total_add_connections",
+        ):
+            self.assertGreaterEqual(gone[name], after[name], "a counter went back")
+
+    def test_promtool_finds_nothing_to_say(self):
+        promtool = shutil.which("promtool")
+        self.assertTrue(promtool, "no promtool: tools/install-deps test")
+        self.watched("--threads", "2")
+        text = self.ask("/metrics")[1]
+        done = subprocess.run(
+            [promtool, "check", "metrics"], input=text, text=True, capture_output=True, check=False
+        )
+        self.assertEqual((done.returncode, done.stdout + done.stderr), (0, ""))
+
+
+class Ctl(AdminCase):
+    def test_tables_and_orders(self):
+        server = self.watched()
+        self.assertEqual(self.ctl("clients"), "no agent is connected\n")
+        self.agent(server.url)
+        port = server.forwards["main"]
+        self.wait_echo(port)
+        with traffic.visit(port, "ECHO") as visitor:
+            self.assertTrue(traffic.ping(visitor))
+            self.assertRegex(self.ctl("clients"), r"^CLIENT +SESSION .*\nfoo +1 ")
+            table = self.ctl("conns")
+            self.assertIn(f"tcp/{self.aim.address}", table)
+            number = re.search(r"^ *(\d+)  foo", table, re.M).group(1)
+            self.assertEqual(json.loads(self.ctl("conns", "--json"))[0]["id"], int(number))
+            self.assertIn(f"ended connection {number}", self.ctl("cut", number))
+            self.assertEqual(traffic.read_end(visitor)[0], b"")
+        self.assertIn(str(port), self.ctl("forwards"))
+        self.assertIn("joined", self.ctl("events"))
+        self.assertEqual(self.ctl("peers"), "no peer is connected\n")
+        self.assertIn("ended the sessions of foo", self.ctl("kick", "foo"))
+        self.wait_echo(port, "its return")
+        self.assertIn("takes no more work", self.ctl("drain"))
+        self.assertEqual(server.wait(), 0)
+
+    def test_the_flag_may_stand_first(self):
+        self.watched()
+        done = self.run_to_end(
+            "culvertctl", "--admin", f"http://127.0.0.1:{self.admin_port}", "status"
+        )
+        self.assertIn("uptime", done.stdout, done.stderr)
+
+    def test_errors_say_what_to_do(self):
+        for argv, words in (
+            (["kick"], "which client?"),
+            (["kick", "a", "b"], "too many words: 'b'"),
+            (["clients", "--sideways"], "no such flag: '--sideways'"),
+            (["clients", "--watch=x"], "no number of seconds"),
+            (["status", "--admin"], "a URL is needed"),
+        ):
+            done = self.run_to_end("culvertctl", *argv)
+            self.assertEqual(done.returncode, 2, argv)
+            self.assertIn(words, done.stderr)
+        done = self.run_to_end("culvertctl", "status", "--admin",
+                               f"http://127.0.0.1:{traffic.free_port()}")
+        self.assertEqual(done.returncode, 1)
+        self.assertIn("--admin?", done.stderr)
+
+    def test_watching_shows_it_again(self):
+        self.watched()
+        log = self.start(
+            "watch", [binaries() / "culvertctl", "status", "--json", "--watch=1", "--admin",
+                      f"http://127.0.0.1:{self.admin_port}"],
+        )
+        wait_until(lambda: log.log().count('"uptime_seconds"') >= 2, "two looks")
+
+
+if __name__ == "__main__":
+    unittest.main()
