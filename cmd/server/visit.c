@@ -575,14 +575,8 @@ void visits_each(struct worker *worker, void (*each)(void *ctx, const struct vis
 {
     cv_list_each (link, &worker->visits) {
         const struct visit *visit = cv_container_of(link, struct visit, link);
-        struct visit_info info = {.id = visit->id,
-                                  .door = visit->door,
-                                  .peer = visit->peer,
-                                  .client = visit->client,
-                                  .proto = visit->proto,
-                                  .address = visit->address,
-                                  .conn_id = visit->conn_id,
-                                  .since = visit->since};
+        struct visit_info info = {visit->id,    visit->door,    visit->peer,    visit->client,
+                                  visit->proto, visit->address, visit->conn_id, visit->since};
 
         each(ctx, &info);
     }
