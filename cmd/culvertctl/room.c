@@ -102,7 +102,7 @@ int command_room_new(int argc, char **argv)
     int64_t ttl, expiry;
     int code = read_words(&wish, argc, argv);
 
-    if (code != EXIT_OK)
+    if (code != EXIT_OK || !wish.ids)
         return code;
     ttl = read_ttl(wish.ttl);
     if (!ttl)

@@ -6,6 +6,9 @@
 
 #define HEAD_MAX 1024
 
+/* A body that is too long is read to its end up to here, so that its sender reads the answer. */
+#define BODY_READ_MAX (1 << 20)
+
 static int finish(struct cv_room_guest *guest, struct lws *wsi)
 {
     cv_free(&guest->server->config.loop->alloc, guest->path);
@@ -128,10 +131,17 @@ static int post(struct cv_room_guest *guest, struct lws *wsi)
                                   body, cv_loop_now(guest->server->config.loop)));
 }
 
+static int too_long(struct cv_room_guest *guest, struct lws *wsi)
+{
+    return fail(guest, wsi, 413, "Failed to send the message: ", "it is longer than 65536 bytes");
+}
+
 static int act(struct cv_room_guest *guest, struct lws *wsi)
 {
     char origin[256];
 
+    if (guest->too_long)
+        return too_long(guest, wsi);
     if (!guest->room.len)
         return fail(guest, wsi, 500, "Invalid path: ", guest->path);
     if (guest->method != CV_ROOM_POST && guest->method != CV_ROOM_DELETE)
@@ -195,18 +205,19 @@ static int start(struct cv_room_guest *guest, struct lws *wsi, const char *path,
     guest->path[len] = '\0';
     guest->method = read_method(wsi);
     cv_room_guest_forget(guest);
-    if (body < 0 || body > (long long)CV_ROOMS_BODY_MAX) {
+    if (body < 0 || body > BODY_READ_MAX) {
         guest->leave = true;
         return body < 0 ? fail(guest, wsi, 411, "A body needs a Content-Length", "")
-                        : fail(guest, wsi, 413,
-                               "Failed to send the message: ", "it is longer than 65536 bytes");
+                        : too_long(guest, wsi);
     }
+    read_path(guest);
+    if (body > 0)
+        return 0;
     if (strcmp(guest->path, "/status") == 0)
         return answer_status(guest, wsi);
     if (strcmp(guest->path, "/ws") == 0)
         return fail(guest, wsi, 400, "This is a WebSocket", "");
-    read_path(guest);
-    return body > 0 ? 0 : act(guest, wsi);
+    return act(guest, wsi);
 }
 
 static int write_body(struct cv_room_guest *guest, struct lws *wsi)
