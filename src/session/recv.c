@@ -388,7 +388,8 @@ int cv_session_poll(struct cv_session *s, struct cv_session_event *event)
     struct entry *e;
 
     cv_session_settle_offer(s);
-    cv_gram_return(s);
+    if (s->lent)
+        cv_gram_return(s);
     if (s->has_now_event) {
         *event = s->now_event;
         s->has_now_event = false;
