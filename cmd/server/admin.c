@@ -301,7 +301,11 @@ static void on_list(void *ctx, uint64_t id, enum cv_admin_list list)
                     list == CV_ADMIN_EVENTS ? list_events(admin) : list_forwards(admin));
         return;
     }
-    if (list == CV_ADMIN_PEERS || list == CV_ADMIN_ROOMS || list == CV_ADMIN_ROUTES) {
+    if (list == CV_ADMIN_ROOMS) {
+        answer_json(admin, id, list, rooms_list(admin->server->rooms));
+        return;
+    }
+    if (list == CV_ADMIN_PEERS || list == CV_ADMIN_ROUTES) {
         answer_json(admin, id, list, json_array());
         return;
     }

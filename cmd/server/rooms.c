@@ -70,6 +70,43 @@ int rooms_open(struct rooms **out, struct cv_loop *loop, const struct cv_server_
     return code;
 }
 
+struct listing {
+    json_t *array, *last; /* last: borrowed, the object of the room that is being shown */
+    const char *room;
+};
+
+static void add_to(json_t *object, const char *key, size_t more)
+{
+    json_t *value = json_object_get(object, key);
+
+    json_integer_set(value, json_integer_value(value) + (json_int_t)more);
+}
+
+/* Clients come room by room. */
+static void list_client(void *ctx, const struct cv_rooms_entry *entry)
+{
+    struct listing *listing = ctx;
+
+    if (listing->room != entry->room.at) {
+        listing->room = entry->room.at;
+        listing->last = json_pack("{s:s%, s:i, s:i}", "room", entry->room.at, entry->room.len,
+                                  "clients", 0, "queued", 0);
+        if (json_array_append_new(listing->array, listing->last) < 0)
+            listing->last = NULL;
+    }
+    add_to(listing->last, "clients", 1);
+    add_to(listing->last, "queued", entry->bytes);
+}
+
+json_t *rooms_list(const struct rooms *rooms)
+{
+    struct listing listing = {.array = json_array()};
+
+    if (rooms && listing.array)
+        cv_rooms_each(cv_rooms_server_rooms(rooms->server), list_client, &listing);
+    return listing.array;
+}
+
 void rooms_reload(struct rooms *rooms)
 {
     char error[300];

@@ -287,6 +287,11 @@ const char *cv_rooms_server_address(const struct cv_rooms_server *server)
     return cv_listener_address(server->listener);
 }
 
+const struct cv_rooms *cv_rooms_server_rooms(const struct cv_rooms_server *server)
+{
+    return server->rooms;
+}
+
 void cv_rooms_server_close(struct cv_rooms_server *server)
 {
     if (!server->timer)

@@ -34,6 +34,9 @@ int cv_rooms_server_new(struct cv_rooms_server **out,
 /* Where it listens, for logs. */
 const char *cv_rooms_server_address(const struct cv_rooms_server *server);
 
+/* Borrowed, to be looked at. */
+const struct cv_rooms *cv_rooms_server_rooms(const struct cv_rooms_server *server);
+
 /* Stops listening and ends every connection; the loop then has nothing left of it. */
 void cv_rooms_server_close(struct cv_rooms_server *server);
 

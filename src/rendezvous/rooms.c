@@ -268,6 +268,7 @@ void cv_rooms_each(const struct cv_rooms *rooms,
             entry.client = (struct cv_rooms_text){client->id, client->len};
             entry.present = client->end != NULL;
             entry.queued = client->queue.count;
+            entry.bytes = client->queue.bytes;
             show(ctx, &entry);
         }
 }

@@ -158,6 +158,7 @@ struct cv_rooms_entry {
     struct cv_rooms_text room, client; /* borrowed for the call */
     bool present;
     size_t queued; /* messages that wait with it */
+    size_t bytes;  /* in them */
 };
 
 /* Shows every client, room by room. */

@@ -267,6 +267,29 @@ class Conformance(RoomsCase):
         self.assertNotIn("at the end:", self.culvert.log())
 
 
+class Listed(RoomsCase):
+    def setUp(self):
+        admin = traffic.free_port()
+        self.rooms_flags = ("--admin", f"127.0.0.1:{admin}")
+        self.admin = f"http://127.0.0.1:{admin}"
+        super().setUp()
+
+    def test_an_operator_sees_the_rooms(self):
+        self.end("full", "a"), self.end("full", "b"), self.end("lone", "a").send("12345")
+        wait_until(
+            lambda: self.rooms() == [
+                {"room": "full", "clients": 2, "queued": 0},
+                {"room": "lone", "clients": 1, "queued": 5},
+            ],
+            self.rooms,
+        )
+
+    def rooms(self):
+        done = self.run_to_end("culvertctl", "--admin", self.admin, "rooms", "--json")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        return json.loads(done.stdout)
+
+
 class Limits(RoomsCase):
     rooms_flags = ("--rooms-max", 3, "--rooms-max-per-source", 2)
 
