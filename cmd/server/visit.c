@@ -472,6 +472,8 @@ static void on_handed_over(struct cv_mail *mail, void *ctx, bool lost)
 
     if (lost) {
         close(visit->fd);
+        if (visit->way->ended)
+            visit->way->ended(visit->ctx, NULL);
         visit_free(visit);
         return;
     }

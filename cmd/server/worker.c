@@ -12,6 +12,7 @@
 #include "net/log.h"
 #include "net/timer.h"
 #include "server.h"
+#include "web.h"
 #include "ws/ws.h"
 
 #define PULSE (1 * CV_SEC)
@@ -170,6 +171,9 @@ static int open_front(struct worker *worker, struct cv_config_error *error)
                                     .describe_ctx = &server->page,
                                     .ctx = worker};
 
+    if (web_open(worker) < 0)
+        return server_fail(error, EXIT_RUNTIME, "HTTP door", -ENOMEM);
+    front.gateway = worker->gateway;
     if (cv_front_new(&worker->front, &front) < 0)
         return server_fail(error, EXIT_RUNTIME, "front door", -ENOMEM);
     return open_listeners(worker, error);
@@ -271,6 +275,7 @@ static void close_doors(struct worker *worker)
     doors_close(worker);
     cv_front_free(worker->front);
     worker->front = NULL;
+    cv_gateway_drain(worker->gateway);
 }
 
 static void obey(struct worker *worker, enum worker_order order)
@@ -285,6 +290,7 @@ static void obey(struct worker *worker, enum worker_order order)
             cv_mailbox_unref(&worker->mailbox);
         break;
     case WORKER_END:
+        cv_gateway_end(worker->gateway);
         cv_tunnel_end_all(&worker->loop, CV_REASON_KILLED);
         cv_linger_end(&worker->loop);
         break;
@@ -355,8 +361,12 @@ int worker_deinit(struct worker *worker)
 {
     cv_timer_free(worker->pulse);
     cv_mailbox_close(&worker->mailbox);
+    if (worker->gateway)
+        cv_gateway_end(worker->gateway);
+    cv_gateway_free(worker->gateway);
     cv_manager_free(worker->manager);
     cv_credentials_free(worker->credentials);
+    free(worker->routes);
     free(worker->listeners);
     free(worker->forwards);
     doors_free(worker);

@@ -23,6 +23,8 @@ struct worker {
     struct cv_mailbox mailbox;
     struct cv_credentials *credentials; /* its own copy; NULL: anyone may come in */
     struct cv_manager *manager;         /* of its sessions */
+    struct cv_gateway *gateway;         /* the HTTP door, behind the front door */
+    struct cv_gateway_route *routes;    /* owned, the gateway's */
     struct cv_front *front;             /* NULL when it takes in no more */
     struct cv_listener **listeners;     /* of the front door; a unix socket's at the first alone */
     size_t listener_count;

@@ -10,6 +10,9 @@ struct cv_server_config {
     struct cv_strings listens;      /* front doors; at least one */
     struct cv_forwards forwards;
     struct cv_door_rules socks, http_proxies;
+    struct cv_route_rules routes;
+    const char *target_ca;  /* of https targets; NULL: the system's */
+    uint64_t max_body;      /* bytes of a request through the HTTP door; 0: no limit */
     const char *token_file; /* NULL: insecure_no_auth */
     bool insecure_no_auth;
     struct cv_strings admins;       /* admin listeners */

@@ -49,6 +49,21 @@ struct cv_door_rules {
 
 cv_option_take cv_take_door; /* struct cv_door_rules */
 
+/* HOST[/PREFIX]=CLIENT/HOST:PORT. */
+struct cv_route_rule {
+    const char *host;    /* without port; IPv6 in brackets */
+    const char *prefix;  /* of the path: "" or `/a/b` */
+    const char *client;  /* a valid client key */
+    const char *address; /* HOST:PORT */
+};
+
+struct cv_route_rules {
+    struct cv_route_rule *at;
+    size_t count;
+};
+
+cv_option_take cv_take_route; /* struct cv_route_rules */
+
 /* Of a WebSocket server. */
 struct cv_url {
     bool tls;

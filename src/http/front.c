@@ -341,12 +341,26 @@ static bool describe(struct knock *knock, const struct cv_http_head *head, struc
     return true;
 }
 
+/* It is a visitor of the HTTP door, who may go on after this request. */
+static void visit(struct knock *knock)
+{
+    struct cv_stream *stream = knock->stream;
+
+    cv_stream_owner(stream, NULL, NULL);
+    knock->stream = NULL;
+    cv_gateway_take(knock->front->config.gateway, stream, knock->buf, knock->len);
+    leave(knock);
+}
+
 static void answer(struct knock *knock, const struct cv_http_head *head)
 {
+    const struct cv_front_config *config = &knock->front->config;
     struct cv_slice path, query;
     bool found = cv_http_target_split(head->target, &path, &query) == 0;
 
-    if (found && cv_slice_is(path, "/connect"))
+    if (config->gateway && cv_gateway_claims(config->gateway, head))
+        visit(knock);
+    else if (found && cv_slice_is(path, "/connect"))
         connect_tunnel(knock, head);
     else if (!found || !describe(knock, head, path))
         refuse(knock, 404, "nothing here: agents connect at /connect");

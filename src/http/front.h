@@ -2,13 +2,15 @@
 #define CV_HTTP_FRONT_H
 
 #include "access/credential.h"
+#include "http/gateway.h"
 #include "net/listener.h"
 #include "net/tls.h"
 
 #define CV_FRONT_DESCRIPTION "/ssdp/description.xml" /* its path */
 
 /* The front door: one request on each accepted connection. `GET /connect` with the right credential
- * becomes a tunnel; everything else is answered and closed. */
+ * becomes a tunnel; what the HTTP door claims becomes its visitor; everything else is answered and
+ * closed. */
 struct cv_front;
 
 /* An agent that may come in: its handshake is answered. */
@@ -46,7 +48,9 @@ struct cv_front_config {
      * returns its length; 0 when there is none to be had. NULL: never. */
     int (*describe)(void *ctx, const char *host, char *out, size_t size);
     void *describe_ctx; /* borrowed */
-    void *ctx;          /* borrowed */
+
+    struct cv_gateway *gateway; /* borrowed; NULL: no HTTP door */
+    void *ctx;                  /* borrowed */
 };
 
 #define CV_FRONT_HEAD_WAIT (10 * CV_SEC) /* until the request's head is there, TLS included */

@@ -37,6 +37,7 @@ struct cv_dialling {
     struct cv_proxied *proxied;
     SSL *ssl;                 /* owned until it has a stream; NULL: plain */
     struct cv_stream *stream; /* owned; whose handshake is under way */
+    int fd;                   /* owned: a socket that TLS is yet to begin on; -1: none */
     int pins;                 /* handles to close before the memory may go */
     int error;                /* what stood in the way of beginning, with `why` */
     char target[TARGET_SIZE]; /* HOST:PORT, for texts */
@@ -62,7 +63,10 @@ static void stop(struct cv_dialling *d)
     if (d->stream)
         cv_stream_reset(d->stream);
     cv_stream_close(d->stream);
+    if (d->fd >= 0)
+        close(d->fd);
     SSL_free(d->ssl);
+    d->fd = -1;
     d->connecting = NULL;
     d->proxied = NULL;
     d->stream = NULL;
@@ -164,12 +168,20 @@ static void on_deadline(uv_timer_t *timer)
     fail(timer->data, -ETIMEDOUT, "no answer in time");
 }
 
-/* Only for what failed before it began: `done` never comes before cv_outbound_dial() has returned.
- */
+/* What failed before it began, and a socket that was there before: `done` never comes before
+ * cv_outbound_dial() has returned. */
 static void on_begin(uv_timer_t *timer)
 {
     struct cv_dialling *d = timer->data;
+    int fd = d->fd;
 
+    d->fd = -1;
+    if (d->error == 0) {
+        on_socket(d, fd);
+        return;
+    }
+    if (fd >= 0)
+        close(fd);
     fail(d, d->error, d->why);
 }
 
@@ -237,8 +249,9 @@ static void name_target(struct cv_dialling *d, const struct cv_outbound_options 
              options->host, (unsigned)options->port);
 }
 
-int cv_outbound_dial(struct cv_dialling **out, struct cv_outbound *outbound,
-                     const struct cv_outbound_options *options, cv_outbound_done *done, void *ctx)
+static int dialling_new(struct cv_dialling **out, struct cv_outbound *outbound,
+                        const struct cv_outbound_options *options, cv_outbound_done *done,
+                        void *ctx)
 {
     struct cv_loop *loop = outbound->loop;
     struct cv_dialling *d;
@@ -249,7 +262,7 @@ int cv_outbound_dial(struct cv_dialling **out, struct cv_outbound *outbound,
     d = cv_alloc_zero(&loop->alloc, sizeof(*d));
     if (!d)
         return -ENOMEM;
-    *d = (struct cv_dialling){.loop = loop, .done = done, .ctx = ctx, .pins = 2};
+    *d = (struct cv_dialling){.loop = loop, .done = done, .ctx = ctx, .fd = -1, .pins = 2};
     name_target(d, options);
     cv_list_push_back(&outbound->dials, &d->link);
     uv_timer_init(&loop->uv, &d->deadline);
@@ -257,9 +270,36 @@ int cv_outbound_dial(struct cv_dialling **out, struct cv_outbound *outbound,
     d->deadline.data = d->begin.data = d;
     uv_update_time(&loop->uv); /* timers count from the loop's last wake, which may be long ago */
     uv_timer_start(&d->deadline, on_deadline, cv_loop_delay(0, options->timeout), 0);
+    *out = d;
+    return 0;
+}
+
+int cv_outbound_dial(struct cv_dialling **out, struct cv_outbound *outbound,
+                     const struct cv_outbound_options *options, cv_outbound_done *done, void *ctx)
+{
+    struct cv_dialling *d;
+    int rc = dialling_new(&d, outbound, options, done, ctx);
+
+    if (rc < 0)
+        return rc;
     d->error = begin(d, outbound, options);
     if (d->error)
         uv_timer_start(&d->begin, on_begin, 0, 0);
+    *out = d;
+    return 0;
+}
+
+int cv_outbound_over(struct cv_dialling **out, struct cv_outbound *outbound, int fd,
+                     const struct cv_outbound_options *options, cv_outbound_done *done, void *ctx)
+{
+    struct cv_dialling *d;
+    int rc = dialling_new(&d, outbound, options, done, ctx);
+
+    if (rc < 0)
+        return rc;
+    d->fd = fd;
+    d->error = make_ssl(d, outbound, options);
+    uv_timer_start(&d->begin, on_begin, 0, 0);
     *out = d;
     return 0;
 }

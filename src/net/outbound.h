@@ -39,6 +39,12 @@ int cv_outbound_dial(struct cv_dialling **out, struct cv_outbound *outbound,
                      const struct cv_outbound_options *options, cv_outbound_done *done,
                      void *ctx) CV_MUST_USE;
 
+/* TLS over a socket that leads there already; @options->tls is taken for set, and no proxy is
+ * looked for. Takes @fd on success. */
+int cv_outbound_over(struct cv_dialling **out, struct cv_outbound *outbound, int fd,
+                     const struct cv_outbound_options *options, cv_outbound_done *done,
+                     void *ctx) CV_MUST_USE;
+
 /* Stops it; `done` is not called any more. Must not be called after `done`. */
 void cv_outbound_cancel(struct cv_dialling *dialling);
 

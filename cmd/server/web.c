@@ -1,0 +1,93 @@
+#include "web.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/error.h"
+#include "net/log.h"
+#include "server.h"
+#include "visit.h"
+
+static size_t answer(void *ctx, const struct visit_outcome *outcome, char out[VISIT_ANSWER_MAX])
+{
+    _Static_assert(CV_UPSTREAM_OUTCOME_MAX <= VISIT_ANSWER_MAX, "an outcome fits");
+    (void)ctx;
+    return cv_upstream_outcome(out, outcome->failure, outcome->text);
+}
+
+static void ended(void *ctx, const struct cv_relay_end *end)
+{
+    bool error = end && cv_reason_is_error(end->reason);
+    const char *text = error && end->text_len == 0 ? cv_reason_text(end->reason) : NULL;
+
+    if (text)
+        cv_upstream_ended(ctx, error, text, strlen(text));
+    else
+        cv_upstream_ended(ctx, error, end ? end->text : NULL, end ? end->text_len : 0);
+}
+
+static const struct visit_way web_way = {.answer = answer, .ended = ended};
+
+/* The gateway has judged what the visitor may reach, request by request. */
+static void dial(void *ctx, const struct cv_upstream_dial *dial)
+{
+    visit_start(ctx, &(struct visit_options){
+                         .way = &web_way,
+                         .door = "HTTP door",
+                         .peer = dial->peer,
+                         .client = dial->target->client,
+                         .proto = CV_PROTO_TCP,
+                         .address = dial->target->address,
+                         .fd = dial->fd,
+                         .digest = dial->target->has_digest ? dial->target->digest : NULL,
+                         .from = CV_ROUTE_VISITOR,
+                         .wait = dial->wait,
+                         .ctx = dial->call});
+}
+
+static const struct cv_credentials *credentials_now(void *ctx)
+{
+    return ((struct worker *)ctx)->credentials;
+}
+
+/* The configured routes, as the gateway wants them. */
+static int make_routes(struct worker *worker)
+{
+    const struct cv_route_rules *rules = &worker->server->config->routes;
+
+    worker->routes = calloc(rules->count + 1, sizeof(*worker->routes));
+    if (!worker->routes)
+        return -ENOMEM;
+    for (size_t i = 0; i < rules->count; i++) {
+        const struct cv_route_rule *rule = &rules->at[i];
+
+        worker->routes[i] = (struct cv_gateway_route){
+            .match = {.host = rule->host, .prefix = rule->prefix},
+            .client = rule->client,
+            .address = rule->address,
+        };
+        if (worker->index == 0)
+            cv_log(&worker->loop.log, CV_LOG_INFO, "route %s%s to %s/%s", rule->host, rule->prefix,
+                   rule->client, rule->address);
+    }
+    return 0;
+}
+
+int web_open(struct worker *worker)
+{
+    const struct cv_server_config *config = worker->server->config;
+    struct cv_gateway_config gateway = {.loop = &worker->loop,
+                                        .credentials = credentials_now,
+                                        .dial = dial,
+                                        .ctx = worker,
+                                        .route_count = config->routes.count,
+                                        .ca_file = config->target_ca,
+                                        .max_body = config->max_body};
+    int rc = make_routes(worker);
+
+    if (rc < 0)
+        return rc;
+    gateway.routes = worker->routes;
+    return cv_gateway_new(&worker->gateway, &gateway);
+}

@@ -1,0 +1,98 @@
+#include <errno.h>
+#include <string.h>
+#include <strings.h>
+
+#include "base/error.h"
+#include "base/key.h"
+#include "config/values.h"
+
+/* `HOST[/PREFIX]=CLIENT/HOST:PORT`. */
+
+static int refuse(struct cv_taking *taking, const char *problem)
+{
+    taking->problem = problem;
+    return CV_ESYNTAX;
+}
+
+/* A name, an IPv4 address, or IPv6 in brackets; no port. */
+static bool host_valid(const char *host)
+{
+    size_t len = strlen(host);
+    struct cv_ip address;
+
+    if (host[0] != '[')
+        return cv_name_valid((struct cv_span){host, len});
+    return len > 2 && host[len - 1] == ']' && cv_ip_parse(&address, host + 1, len - 2) &&
+           address.family == 6;
+}
+
+/* A path without a slash at its end; "" is every path. */
+static bool prefix_valid(const char *prefix)
+{
+    for (const char *at = prefix; *at; at++)
+        if (*at <= ' ' || *at >= 0x7f || strchr("?#\\\"<>", *at))
+            return false;
+    return !strstr(prefix, "//");
+}
+
+static int read_match(struct cv_taking *taking, struct cv_route_rule *out, const char *text)
+{
+    size_t host_len = strcspn(text, "/"), prefix_len = strlen(text + host_len);
+
+    while (prefix_len && text[host_len + prefix_len - 1] == '/')
+        prefix_len--;
+    out->host = cv_arena_copy(taking->arena, text, host_len);
+    out->prefix = cv_arena_copy(taking->arena, text + host_len, prefix_len);
+    if (!out->host || !out->prefix)
+        return -ENOMEM;
+    if (!host_valid(out->host))
+        return refuse(taking, "the host is neither a name nor an address without port");
+    if (!prefix_valid(out->prefix))
+        return refuse(taking, "odd byte in the prefix of the path");
+    return 0;
+}
+
+static int read_rule(struct cv_taking *taking, struct cv_route_rule *out, char *text)
+{
+    char *sign = strchr(text, '='), *slash = sign ? strchr(sign, '/') : NULL;
+    struct cv_target target;
+    int rc;
+
+    if (!slash)
+        return refuse(taking, "needs the form HOST[/PREFIX]=CLIENT/HOST:PORT");
+    *sign = *slash = '\0';
+    out->client = sign + 1;
+    out->address = slash + 1;
+    rc = read_match(taking, out, text);
+    if (rc < 0)
+        return rc;
+    if (!cv_key_valid(out->client, strlen(out->client)))
+        return refuse(taking, cv_error_text(CV_EBADKEY));
+    rc = cv_target_parse(&target, out->address, strlen(out->address), &taking->problem);
+    if (rc < 0)
+        return rc;
+    if (target.proto != CV_PROTO_TCP || target.host != out->address + (out->address[0] == '['))
+        return refuse(taking, "the target of a route is HOST:PORT");
+    return 0;
+}
+
+int cv_take_route(struct cv_taking *taking, void *at, const char *value)
+{
+    struct cv_route_rules *rules = at;
+    struct cv_route_rule rule = {0}, *grown;
+    char *copy = cv_arena_copy(taking->arena, value, strlen(value));
+    int rc = copy ? read_rule(taking, &rule, copy) : -ENOMEM;
+
+    if (rc < 0)
+        return rc;
+    for (size_t i = 0; i < rules->count; i++)
+        if (strcasecmp(rules->at[i].host, rule.host) == 0 &&
+            strcmp(rules->at[i].prefix, rule.prefix) == 0)
+            return refuse(taking, "there is a route for this host and prefix already");
+    grown = cv_arena_push(taking->arena, rules->at, &rules->count, sizeof(rule));
+    if (!grown)
+        return -ENOMEM;
+    rules->at = grown;
+    grown[rules->count - 1] = rule;
+    return 0;
+}

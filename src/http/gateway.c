@@ -1,0 +1,87 @@
+#include "http/gateway.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "http/gateway_core.h"
+
+static int find_route(const struct cv_gateway *gateway, const struct cv_http_head *head,
+                      struct cv_slice path)
+{
+    return cv_http_route_find(gateway->matches, gateway->config.route_count, head->host, path);
+}
+
+bool cv_gateway_claims(const struct cv_gateway *gateway, const struct cv_http_head *head)
+{
+    struct cv_slice path, query;
+
+    if (cv_http_target_split(head->target, &path, &query) < 0)
+        return false;
+    if (cv_slice_is(path, "/connect") && cv_http_find(head, "X-Tunnel-ID"))
+        return false;
+    return find_route(gateway, head, path) >= 0 || cv_http_gate_is(path);
+}
+
+static int copy_matches(struct cv_gateway *gateway)
+{
+    const struct cv_gateway_config *config = &gateway->config;
+
+    gateway->matches =
+        cv_alloc_zero(&config->loop->alloc, (config->route_count + 1) * sizeof(*gateway->matches));
+    if (!gateway->matches)
+        return -ENOMEM;
+    for (size_t i = 0; i < config->route_count; i++)
+        gateway->matches[i] = config->routes[i].match;
+    return 0;
+}
+
+int cv_gateway_new(struct cv_gateway **out, const struct cv_gateway_config *config)
+{
+    struct cv_upstreams_config upstreams = {
+        .loop = config->loop, .ca_file = config->ca_file, .dial = config->dial, .ctx = config->ctx};
+    struct cv_gateway *gateway = cv_alloc_zero(&config->loop->alloc, sizeof(*gateway));
+    int rc;
+
+    if (!gateway)
+        return -ENOMEM;
+    gateway->config = *config;
+    cv_list_init(&gateway->callers);
+    rc = copy_matches(gateway);
+    if (rc == 0)
+        rc = cv_upstreams_new(&gateway->upstreams, &upstreams);
+    if (rc < 0) {
+        cv_gateway_free(gateway);
+        return rc;
+    }
+    *out = gateway;
+    return 0;
+}
+
+void cv_gateway_drain(struct cv_gateway *gateway)
+{
+    gateway->draining = true;
+    cv_upstreams_drain(gateway->upstreams);
+    cv_list_each_safe (link, &gateway->callers) {
+        struct cv_caller *caller = cv_container_of(link, struct cv_caller, link);
+
+        caller->keep_alive = false;
+        if (caller->state == CV_CALLER_HEAD)
+            cv_caller_drop(caller);
+    }
+}
+
+void cv_gateway_end(struct cv_gateway *gateway)
+{
+    cv_gateway_drain(gateway);
+    cv_list_each_safe (link, &gateway->callers)
+        cv_caller_drop(cv_container_of(link, struct cv_caller, link));
+}
+
+void cv_gateway_free(struct cv_gateway *gateway)
+{
+    if (!gateway)
+        return;
+    cv_upstreams_free(gateway->upstreams);
+    cv_free(&gateway->config.loop->alloc, gateway->matches);
+    cv_free(&gateway->config.loop->alloc, gateway);
+}

@@ -1,0 +1,59 @@
+#ifndef CV_HTTP_GATEWAY_H
+#define CV_HTTP_GATEWAY_H
+
+#include "access/credential.h"
+#include "door/http_route.h"
+#include "http/upstream.h"
+
+/* The HTTP door: requests to `/client/{id}/{scheme}/{host}[/{path}]`, and to the names that routes
+ * lead on, go to a target through a tunnel. Visitors keep their connection from request to request.
+ * Bodies stream both ways; of each direction one read is held at most. */
+struct cv_gateway; /* one a loop */
+
+/* Where requests to a name go. Strings are borrowed for the gateway's life. */
+struct cv_gateway_route {
+    struct cv_http_route match;
+    const char *client;  /* a valid client key */
+    const char *address; /* HOST:PORT */
+};
+
+struct cv_gateway_config {
+    struct cv_loop *loop; /* borrowed */
+
+    /* As of the front door: visitors' credentials; NULL: anyone may ask for anything. */
+    const struct cv_credentials *(*credentials)(void *ctx);
+    cv_upstream_dialler *dial;
+    void *ctx;                             /* borrowed, for both */
+    const struct cv_gateway_route *routes; /* borrowed */
+    size_t route_count;
+    const char *ca_file; /* see cv_upstreams_config */
+    uint64_t max_body;   /* bytes of a request's body; 0: as long as it likes */
+};
+
+#define CV_GATEWAY_CALLERS_MAX 4096 /* visitors on a loop; one more, and the longest idle goes */
+#define CV_GATEWAY_IDLE        (60 * CV_SEC) /* until a visitor's next request */
+#define CV_GATEWAY_HEAD_WAIT   (10 * CV_SEC) /* from its first byte to the end of its head */
+#define CV_GATEWAY_STALL       (60 * CV_SEC) /* an end that neither gives nor takes what it must */
+#define CV_GATEWAY_READ        ((size_t)64 * 1024) /* what is read at once, and held at most */
+
+int cv_gateway_new(struct cv_gateway **out, const struct cv_gateway_config *config) CV_MUST_USE;
+
+/* Whether a request is the gateway's to answer. An agent's way in, `/connect` with X-Tunnel-ID,
+ * never is, whatever name it asks for. */
+bool cv_gateway_claims(const struct cv_gateway *gateway, const struct cv_http_head *head);
+
+/* Takes a visitor, from whom the first @len bytes are read already: a request that the gateway
+ * claims, and what follows it. */
+void cv_gateway_take(struct cv_gateway *gateway, struct cv_stream *stream, const void *data,
+                     size_t len);
+
+/* Takes in no more: who is between two requests goes, the others after the one that runs. */
+void cv_gateway_drain(struct cv_gateway *gateway);
+
+/* Ends everything at once. */
+void cv_gateway_end(struct cv_gateway *gateway);
+
+/* After cv_gateway_end(). NULL is fine. */
+void cv_gateway_free(struct cv_gateway *gateway);
+
+#endif
