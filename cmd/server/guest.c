@@ -9,13 +9,15 @@
 #include "server.h"
 #include "ws/ws.h"
 
-/* An agent with a session here. It is what routes lead to. */
+/* An agent, or a peer, with a session here. It is what routes lead to. */
 struct guest {
+    struct resident resident; /* first; its tunnel's end is told by on_closed() */
     struct cv_list link;
-    struct worker *worker;    /* borrowed */
-    struct cv_tunnel *tunnel; /* first told of its end by on_closed() */
-    uint64_t id;              /* in the manager */
-    uint64_t since;           /* when it joined */
+    struct worker *worker; /* borrowed */
+    uint64_t id;           /* in the manager */
+    uint64_t since;        /* when it joined */
+    bool is_peer;
+    struct peering_notice *parting; /* owned; what peers hear when it leaves */
     char key[CV_KEY_MAX + 1];
     char peer[CV_ADDRESS_SIZE];
     struct cv_log_limit complaints;
@@ -30,7 +32,12 @@ static const struct cv_log *log_of(const struct guest *guest)
     return &guest->worker->loop.log;
 }
 
-static const char *notice_text(enum cv_notice notice)
+static const char *kind_of(const struct guest *guest)
+{
+    return guest->is_peer ? "peer" : "client";
+}
+
+const char *guest_notice_text(enum cv_notice notice)
 {
     switch (notice) {
     case CV_NOTICE_DUPLICATE_ID:
@@ -82,10 +89,12 @@ static void on_event(void *ctx, struct cv_tunnel *tunnel, const struct cv_sessio
         if (rc == -ENOMEM) /* a route would be missing as long as the session lasts */
             cv_tunnel_close(tunnel, CV_WS_POLICY, "out of memory");
         else if (rc < 0)
-            complain(guest, 0, "an announcement was ignored: it is no peer's");
+            complain(guest, 0,
+                     rc == CV_EFULL ? "an announcement was ignored: it announced too many"
+                                    : "an announcement was ignored: it is no peer's");
         break;
     case CV_EVENT_NOTICE:
-        complain(guest, event->conn_id, notice_text(event->notice));
+        complain(guest, event->conn_id, guest_notice_text(event->notice));
         break;
     case CV_EVENT_CONNECTED:
     case CV_EVENT_DATA:
@@ -96,13 +105,12 @@ static void on_event(void *ctx, struct cv_tunnel *tunnel, const struct cv_sessio
     }
 }
 
-/* Sends what joining or leaving queued on other sessions. */
-static void wake_others(struct worker *worker)
+void guests_wake(struct worker *worker)
 {
     struct cv_wake wake;
 
     while (cv_manager_poll(worker->manager, &wake)) {
-        struct guest *other = wake.owner;
+        struct resident *other = wake.owner;
 
         if (wake.error < 0)
             cv_tunnel_close(other->tunnel, CV_WS_POLICY, "announcements are not read");
@@ -118,7 +126,14 @@ static void leave(struct guest *guest)
 
     atomic_fetch_sub(&worker->server->sessions, 1);
     worker->left++;
-    cv_session_stats_add(&worker->past, cv_session_stats(cv_tunnel_session(guest->tunnel)));
+    cv_session_stats_add(&worker->past,
+                         cv_session_stats(cv_tunnel_session(guest->resident.tunnel)));
+    if (guest->is_peer) {
+        server_found_peers(worker, --worker->peers > 0);
+        return;
+    }
+    peering_parted(worker, guest->parting);
+    guest->parting = NULL;
     if (server_found(guest->worker, guest->key, false) < 0)
         cv_log(log_of(guest), CV_LOG_ERROR, "client %s: out of memory", guest->key);
 }
@@ -139,11 +154,13 @@ static void on_closed(void *ctx, struct cv_tunnel *tunnel, int error, const char
 
     (void)tunnel;
     cv_log(&worker->loop.log, error == CV_ECLOSED ? CV_LOG_INFO : CV_LOG_WARN,
-           "client %s: session %llu ended: %s", guest->key, (unsigned long long)guest->id, text);
+           "%s %s: session %llu ended: %s", kind_of(guest), guest->key,
+           (unsigned long long)guest->id, text);
     if (cv_manager_leave(worker->manager, guest->id) == 0) {
-        admin_event(worker->server->admin, "left", guest->key, text);
+        if (!guest->is_peer)
+            admin_event(worker->server->admin, "left", guest->key, text);
         leave(guest);
-        wake_others(worker);
+        guests_wake(worker);
     }
     cv_list_remove(&guest->link);
     free_guest(guest);
@@ -180,15 +197,20 @@ static int enlist(struct guest *guest, struct cv_session *session)
     int rc = CV_EFULL;
 
     if (atomic_fetch_add(&server->sessions, 1) < server->config->limits.max_sessions)
-        rc = cv_manager_join(worker->manager, CV_MEMBER_AGENT, guest->key, session, guest,
-                             cv_loop_now(&worker->loop), &guest->id);
+        rc = cv_manager_join(worker->manager, guest->is_peer ? CV_MEMBER_PEER : CV_MEMBER_AGENT,
+                             guest->key, session, guest, cv_loop_now(&worker->loop), &guest->id);
     if (rc < 0) {
         atomic_fetch_sub(&server->sessions, 1);
         return rc;
     }
     worker->joined++;
+    if (guest->is_peer) {
+        server_found_peers(worker, ++worker->peers > 0);
+        return 0;
+    }
     admin_event(server->admin, "joined", guest->key, guest->peer);
-    return server_found(worker, guest->key, true);
+    rc = peering_joined(worker, guest->key, cv_session_config(session)->key, &guest->parting);
+    return rc < 0 ? rc : server_found(worker, guest->key, true);
 }
 
 /* Makes the tunnel and joins; on failure everything is undone. */
@@ -203,15 +225,16 @@ static int join(struct guest *guest, const struct cv_front_guest *from)
         cv_stream_close(from->stream);
         return rc;
     }
-    rc = cv_tunnel_new(&guest->tunnel, &worker->loop, from->stream, session, from->early,
+    rc = cv_tunnel_new(&guest->resident.tunnel, &worker->loop, from->stream, session, from->early,
                        from->early_len, &owner);
     if (rc < 0)
         return rc;
-    cv_tunnel_may_rest(guest->tunnel);
+    if (!guest->is_peer) /* which announces clients by itself */
+        cv_tunnel_may_rest(guest->resident.tunnel);
     cv_list_push_back(&worker->guests, &guest->link);
     rc = enlist(guest, session);
     if (rc < 0) /* on_closed() frees the guest */
-        cv_tunnel_close(guest->tunnel, CV_WS_POLICY, cv_strerror(rc));
+        cv_tunnel_close(guest->resident.tunnel, CV_WS_POLICY, cv_strerror(rc));
     return 0;
 }
 
@@ -226,6 +249,7 @@ static struct guest *make_guest(struct worker *worker, const struct cv_front_gue
     cv_list_init(&guest->link);
     guest->worker = worker;
     guest->since = cv_loop_now(&worker->loop);
+    guest->is_peer = from->peer;
     snprintf(guest->key, sizeof(guest->key), "%s", from->key);
     snprintf(guest->peer, sizeof(guest->peer), "%s", cv_stream_peer(from->stream));
     guest->has_digest = from->digest != NULL;
@@ -298,18 +322,31 @@ static void watch_expiry(struct guest *guest, int64_t expires)
     cv_timer_set(guest->expiry, (uint64_t)left * CV_SEC);
 }
 
+static void recheck_peer(struct guest *guest)
+{
+    if (peering_knows(guest->worker->server->peering, guest->key, guest->digest))
+        return;
+    cv_log(log_of(guest), CV_LOG_WARN, "peer %s: it is no peer any more", guest->key);
+    cv_tunnel_close(guest->resident.tunnel, CV_WS_POLICY, "no peer any more");
+}
+
 /* Ends a session whose credential is gone or has expired. */
 static void recheck(struct guest *guest)
 {
-    struct cv_access_answer answer = credential_of(guest);
+    struct cv_access_answer answer;
 
+    if (guest->is_peer) {
+        recheck_peer(guest);
+        return;
+    }
+    answer = credential_of(guest);
     if (answer.why == CV_ACCESS_OK) {
         watch_expiry(guest, answer.credential ? answer.credential->expires : CV_EXPIRES_NEVER);
         return;
     }
     cv_log(log_of(guest), CV_LOG_WARN, "client %s: its credential is gone: %s", guest->key,
            cv_access_text(answer.why));
-    cv_tunnel_close(guest->tunnel, CV_WS_POLICY, "the credential is gone");
+    cv_tunnel_close(guest->resident.tunnel, CV_WS_POLICY, "the credential is gone");
 }
 
 void guests_recheck(struct worker *worker)
@@ -337,16 +374,16 @@ void guest_welcome(void *ctx, const struct cv_front_guest *from)
             free_guest(guest);
         return;
     }
-    cv_log(&worker->loop.log, CV_LOG_INFO, "client %s: session %llu up from %s%s", guest->key,
-           (unsigned long long)guest->id, peer, from->culvert ? "" : " (no Culvert)");
+    cv_log(&worker->loop.log, CV_LOG_INFO, "%s %s: session %llu up from %s%s", kind_of(guest),
+           guest->key, (unsigned long long)guest->id, peer, from->culvert ? "" : " (no Culvert)");
     recheck(guest);
-    wake_others(worker);
+    guests_wake(worker);
 }
 
 void guests_dismiss(struct worker *worker, uint16_t code, const char *reason)
 {
     cv_list_each_safe (link, &worker->guests)
-        cv_tunnel_close(cv_container_of(link, struct guest, link)->tunnel, code, reason);
+        cv_tunnel_close(cv_container_of(link, struct guest, link)->resident.tunnel, code, reason);
 }
 
 void guests_each(struct worker *worker, void (*each)(void *ctx, const struct guest_info *info),
@@ -357,10 +394,11 @@ void guests_each(struct worker *worker, void (*each)(void *ctx, const struct gue
         struct guest_info info = {.id = guest->id,
                                   .key = guest->key,
                                   .peer = guest->peer,
-                                  .session = cv_tunnel_session(guest->tunnel),
+                                  .session = cv_tunnel_session(guest->resident.tunnel),
                                   .since = guest->since};
 
-        each(ctx, &info);
+        if (!guest->is_peer)
+            each(ctx, &info);
     }
 }
 
@@ -371,9 +409,9 @@ unsigned guests_kick(struct worker *worker, const char *key)
     cv_list_each_safe (link, &worker->guests) {
         struct guest *guest = cv_container_of(link, struct guest, link);
 
-        if (strcmp(guest->key, key) != 0)
+        if (guest->is_peer || strcmp(guest->key, key) != 0)
             continue;
-        cv_tunnel_close(guest->tunnel, CV_WS_POLICY, "ended by an operator");
+        cv_tunnel_close(guest->resident.tunnel, CV_WS_POLICY, "ended by an operator");
         found++;
     }
     return found;
@@ -382,19 +420,22 @@ unsigned guests_kick(struct worker *worker, const char *key)
 void guests_probe(struct worker *worker, const char *key)
 {
     cv_manager_probe(worker->manager, key, cv_loop_now(&worker->loop));
-    wake_others(worker);
+    guests_wake(worker);
 }
 
 struct cv_tunnel *guest_tunnel(void *owner)
 {
-    return ((struct guest *)owner)->tunnel;
+    return ((struct resident *)owner)->tunnel;
 }
 
 int guest_may_dial(void *owner, const struct cv_target *target)
 {
     const struct guest *guest = owner;
-    struct cv_access_answer answer = credential_of(guest);
+    struct cv_access_answer answer;
 
+    if (guest->is_peer) /* which asks the agent's credential itself */
+        return 0;
+    answer = credential_of(guest);
     if (answer.why != CV_ACCESS_OK)
         return CV_EDENIED;
     if (!answer.credential)
@@ -402,7 +443,7 @@ int guest_may_dial(void *owner, const struct cv_target *target)
     if (!cv_access_may_dial(answer.credential, guest->key, strlen(guest->key), target))
         return CV_EDENIED;
     if (answer.credential->max_conns &&
-        cv_session_conns(cv_tunnel_session(guest->tunnel)) >= answer.credential->max_conns)
+        cv_session_conns(cv_tunnel_session(guest->resident.tunnel)) >= answer.credential->max_conns)
         return CV_EFULL;
     return 0;
 }

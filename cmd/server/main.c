@@ -3,6 +3,7 @@
 #include "admin.h"
 #include "advertise.h"
 #include "config/file.h"
+#include "peering.h"
 #include "server.h"
 
 static int run(const struct cv_server_config *config)
@@ -48,6 +49,8 @@ static int configure(struct cv_server_config *config, const struct cv_alloc *hea
         rc = admin_check(config, error);
     if (rc == 0 && config->common.action == CV_CONFIG_CHECK)
         rc = check_credentials(config, error);
+    if (rc == 0 && config->common.action == CV_CONFIG_CHECK)
+        rc = peering_check(config, error);
     return rc;
 }
 

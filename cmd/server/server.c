@@ -96,6 +96,13 @@ int server_found(struct worker *worker, const char *key, bool joined)
     return rc;
 }
 
+void server_found_peers(struct worker *worker, bool any)
+{
+    uv_mutex_lock(&worker->server->lock);
+    cv_homes_put_peers(worker->server->homes, worker->index, any);
+    uv_mutex_unlock(&worker->server->lock);
+}
+
 /* Stopping. */
 
 /* Nobody is waited for any longer. */
@@ -111,6 +118,7 @@ static void dismiss(struct server *server)
         return;
     server->gone = true;
     admin_close(server->admin);
+    peering_close(server->peering);
     order_all(server, WORKER_DISMISS);
     uv_timer_start(&server->drain_timer, on_last_moment, LAST_MOMENT / CV_MSEC, 0);
     uv_unref((uv_handle_t *)&server->drain_timer); /* when everybody is gone sooner, so are we */
@@ -211,6 +219,7 @@ static void reload(struct server *server)
     if (server->config->token_file)
         reload_credentials(server);
     admin_reload(server->admin);
+    peering_reload(server->peering);
     if (server->tls && cv_tls_reload(server->tls, tls_error, sizeof(tls_error)) < 0)
         cv_log(log_of(server), CV_LOG_ERROR, "reload: %s", tls_error);
     rooms_reload(server->rooms);
@@ -228,7 +237,7 @@ static void watch_files(struct server *server)
 {
     const struct cv_server_config *config = server->config;
     const char *files[] = {config->token_file, config->tls_cert, config->tls_key,
-                           config->tls_client_ca};
+                           config->tls_client_ca, config->peers_file};
     int rc = cv_changes_new(&server->changes, &server->workers[0].loop, files,
                             sizeof(files) / sizeof(files[0]), on_files_changed, server);
 
@@ -362,6 +371,8 @@ int server_start(struct server *server, const struct cv_server_config *config,
         code = open_workers(server, error);
     if (code == EXIT_OK)
         code = rooms_open(&server->rooms, &server->workers[0].loop, config, error);
+    if (code == EXIT_OK)
+        code = peering_open(&server->peering, server, error);
     if (code == EXIT_OK) {
         watch_files(server);
         code = start_threads(server, error);
@@ -379,6 +390,7 @@ static void clear(struct server *server)
     uv_close((uv_handle_t *)&server->drain_timer, NULL);
     rooms_free(server->rooms);
     cv_admission_free(server->admission);
+    peering_free(server->peering);
     admin_free(server->admin);
     for (unsigned i = 0; i < server->worker_count; i++) {
         int rc = worker_deinit(&server->workers[i]);

@@ -9,6 +9,7 @@
 #include "config/server.h"
 #include "manager/homes.h"
 #include "net/changes.h"
+#include "peering.h"
 #include "rooms.h"
 #include "worker.h"
 
@@ -26,6 +27,7 @@ struct server {
     struct cv_homes *homes;         /* which worker has which client; under the lock */
     struct cv_admission *admission; /* connections of each address; under the lock */
     uv_mutex_t lock;
+    struct peering *peering; /* NULL without --peer-id */
 
     atomic_uint_fast64_t conns;    /* visitors' connections open now, or on their way to a worker */
     atomic_uint_fast64_t waiting;  /* visits that wait for their target's answer */
@@ -68,6 +70,9 @@ int server_find(struct server *server, const char *key, uint64_t but) CV_MUST_US
 /* From @worker: its sessions of @key changed. Those of other workers are asked for a sign of life
  * when one joined. Returns 0 or -ENOMEM. */
 int server_found(struct worker *worker, const char *key, bool joined) CV_MUST_USE;
+
+/* From @worker: it has sessions of peers now, or none any more. */
+void server_found_peers(struct worker *worker, bool any);
 
 /* From any worker: a place for one more visitor's connection; false at the limit. Given back with
  * server_leave(). */

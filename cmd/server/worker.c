@@ -41,6 +41,11 @@ static void knock_left(void *ctx, const char *peer)
     admit_leave(ctx, peer);
 }
 
+static bool is_peer(void *ctx, const char *id, const uint8_t *digest)
+{
+    return peering_knows(((struct worker *)ctx)->server->peering, id, digest);
+}
+
 int worker_init(struct worker *worker, struct server *server, unsigned index,
                 const struct cv_log *log, struct cv_config_error *error)
 {
@@ -163,6 +168,7 @@ static int open_front(struct worker *worker, struct cv_config_error *error)
     struct cv_front_config front = {.loop = &worker->loop,
                                     .tls = server->tls,
                                     .credentials = credentials_now,
+                                    .peer = is_peer,
                                     .room = has_room,
                                     .may_knock = may_knock,
                                     .left = knock_left,
@@ -355,6 +361,30 @@ int worker_replace_credentials(struct worker *worker, struct cv_credentials *cre
     fresh->credentials = credentials;
     cv_mailbox_post(&worker->mailbox, &fresh->mail);
     return 0;
+}
+
+static void on_recheck(struct cv_mail *mail, void *ctx, bool lost)
+{
+    if (!lost)
+        guests_recheck(ctx);
+    free(mail);
+}
+
+void worker_recheck(struct worker *worker)
+{
+    struct cv_mail *mail;
+
+    if (worker->index == 0) {
+        guests_recheck(worker);
+        return;
+    }
+    mail = calloc(1, sizeof(*mail));
+    if (!mail) {
+        cv_log(&worker->loop.log, CV_LOG_ERROR, "reload: out of memory");
+        return;
+    }
+    mail->deliver = on_recheck;
+    cv_mailbox_post(&worker->mailbox, mail);
 }
 
 int worker_deinit(struct worker *worker)

@@ -32,6 +32,7 @@ struct worker {
     size_t forward_count;     /* that are open */
     struct doors doors;
     struct cv_list guests, visits;
+    unsigned peers;               /* guests that are peers */
     uint64_t next_visit;          /* its id: workers deal them out in turn */
     struct cv_session_stats past; /* of sessions that have ended */
     uint64_t joined, left;        /* sessions, ever */
@@ -85,6 +86,9 @@ void worker_order(struct worker *worker, enum worker_order order);
 int worker_replace_credentials(struct worker *worker,
                                struct cv_credentials *credentials) CV_MUST_USE;
 
+/* From the main thread, after peers went: sessions of those that are none any more are closed. */
+void worker_recheck(struct worker *worker);
+
 /* forward.c: one --forward at work. */
 struct forward {
     struct worker *worker;         /* borrowed */
@@ -100,12 +104,23 @@ int forward_open(struct forward *forward, struct worker *worker, const struct cv
 const char *forward_address(const struct forward *forward);
 void forward_close(struct forward *forward);
 
-/* guest.c: agents that came in. */
+/* What the manager's members are here: guests, and the peers that we dial. It is their first
+ * field. */
+struct resident {
+    struct cv_tunnel *tunnel;
+};
+
+/* guest.c: agents that came in, and peers. */
 void guest_welcome(void *ctx, const struct cv_front_guest *guest); /* @ctx is the worker */
 void guests_dismiss(struct worker *worker, uint16_t code, const char *reason);
 
 /* Closes the sessions whose credential is no longer there: called after a reload. */
 void guests_recheck(struct worker *worker);
+
+/* Sends what joining or leaving queued on other sessions. */
+void guests_wake(struct worker *worker);
+
+const char *guest_notice_text(enum cv_notice notice);
 
 /* Asks the sessions of @key for a sign of life: it came back at another worker. */
 void guests_probe(struct worker *worker, const char *key);

@@ -4,6 +4,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "access/token.h"
 #include "base/error.h"
 #include "base/key.h"
 
@@ -305,6 +306,52 @@ int cv_take_url(struct cv_taking *taking, void *at, const char *value)
         return -ENOMEM;
     urls->at = grown;
     grown[urls->count - 1] = url;
+    return 0;
+}
+
+/* Reads the peer whose parts @text, a copy, is cut into. */
+static int parse_peer(struct cv_taking *taking, struct cv_peer_server *out, char *text)
+{
+    char *first = strchr(text, ':'), *second = first ? strchr(first + 1, ':') : NULL;
+
+    if (!second)
+        return refuse(taking, "needs the form ID:TOKEN:URL");
+    *first = *second = '\0';
+    out->id = text;
+    out->token = first + 1;
+    if (!cv_key_valid(out->id, strlen(out->id)))
+        return refuse(taking, "the ID is no client key: 1 to 79 bytes of A-Z a-z 0-9 . _ @ = + -");
+    if (!cv_token_valid(out->token, strlen(out->token)))
+        return refuse(taking, "TOKEN is no token: letters, digits and - . _ ~ + / are allowed");
+    return parse_url(taking, &out->url, second + 1);
+}
+
+int cv_take_peer(struct cv_taking *taking, void *at, const char *value)
+{
+    struct cv_peer_servers *peers = at;
+    struct cv_peer_server peer, *grown;
+    char *copy = cv_arena_copy(taking->arena, value, strlen(value));
+    int rc = copy ? parse_peer(taking, &peer, copy) : -ENOMEM;
+
+    taking->hide = true;
+    if (rc < 0)
+        return rc;
+    for (size_t i = 0; i < peers->count; i++)
+        if (strcmp(peers->at[i].id, peer.id) == 0)
+            return refuse(taking, "the ID of another peer");
+    grown = cv_arena_push(taking->arena, peers->at, &peers->count, sizeof(peer));
+    if (!grown)
+        return -ENOMEM;
+    peers->at = grown;
+    grown[peers->count - 1] = peer;
+    return 0;
+}
+
+int cv_take_token(struct cv_taking *taking, void *at, const char *value)
+{
+    if (!cv_token_valid(value, strlen(value)))
+        return refuse(taking, "is no token");
+    *(const char **)at = value;
     return 0;
 }
 

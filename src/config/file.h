@@ -2,7 +2,7 @@
 #define CV_CONFIG_FILE_H
 
 #include "access/credential.h"
-#include "config/options.h"
+#include "config/values.h"
 
 #define CV_CREDENTIAL_FILE_MAX ((size_t)64 << 20) /* bytes */
 
@@ -28,6 +28,13 @@ int cv_credentials_load(struct cv_credentials **out, const struct cv_alloc *allo
  * arena, which clears it. Errors as above; CV_ESYNTAX does not show what stands there. */
 int cv_token_load(const char **out, struct cv_arena *arena, const char *program, const char *path,
                   struct cv_config_error *error) CV_MUST_USE;
+
+#define CV_PEERS_FILE_MAX ((size_t)1 << 20) /* bytes */
+
+/* Adds the peers of a file: a line each, `ID:TOKEN:URL`; empty lines and those that start with `#`
+ * say nothing. Errors as above; they show nothing of a line. */
+int cv_peers_load(struct cv_peer_servers *peers, struct cv_arena *arena, const char *program,
+                  const char *path, struct cv_config_error *error) CV_MUST_USE;
 
 /* Reads what a proxy asks for: `USER:PASSWORD`, the first line of @path. As above. */
 int cv_proxy_auth_load(const char **out, struct cv_arena *arena, const char *program,

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "config/common.h"
+#include "config/file.h"
 
 #define AT(field) offsetof(struct cv_server_config, field)
 
@@ -116,6 +117,58 @@ static const struct cv_option options[] = {
         .take = cv_take_path,
         .at = AT(admin_token_file),
         .help = "lines of the role admin: who may use the admin API",
+    },
+    {
+        .name = "peer",
+        .argument = "ID:TOKEN:URL",
+        .take = cv_take_peer,
+        .at = AT(peers),
+        .repeat = true,
+        .secret = true,
+        .help = "server to share clients with: what it presents to us, where we dial it",
+    },
+    {
+        .name = "peers-file",
+        .argument = "FILE",
+        .take = cv_take_path,
+        .at = AT(peers_file),
+        .help = "ID:TOKEN:URL lines; must not be readable by others; read anew at SIGHUP",
+    },
+    {
+        .name = "peer-id",
+        .argument = "ID",
+        .take = cv_take_key,
+        .at = AT(peer_id),
+        .help = "who we are to peers",
+    },
+    {
+        .name = "peer-token",
+        .argument = "TOKEN",
+        .take = cv_take_token,
+        .at = AT(peer_token),
+        .secret = true,
+        .help = "what we present to peers; shows in lists of processes",
+    },
+    {
+        .name = "peer-token-file",
+        .argument = "FILE",
+        .take = cv_take_path,
+        .at = AT(peer_token_file),
+        .help = "its first line is the token that we present to peers",
+    },
+    {
+        .name = "peer-ca",
+        .argument = "FILE",
+        .take = cv_take_path,
+        .at = AT(peer_ca),
+        .help = "PEM certificates to trust of peers (default: the system's)",
+    },
+    {
+        .name = "peer-insecure",
+        .take = cv_take_switch,
+        .at = AT(peer_insecure),
+        .fallback = "false",
+        .help = "do not verify the certificates of peers",
     },
     {
         .name = "advertise",
@@ -357,10 +410,33 @@ static int check_rooms(const struct cv_server_config *config, struct cv_config_e
     return 0;
 }
 
+/* The same of peers. */
+static int check_peers(const struct cv_server_config *config, struct cv_config_error *error)
+{
+    const struct cv_common_config *common = &config->common;
+    const char *first = config->peers.count ? "peer" : "peers-file";
+
+    if (config->peer_token && config->peer_token_file)
+        return cv_options_refuse(common, "peer-token", "contradicts --peer-token-file", NULL,
+                                 error);
+    if (config->peers.count == 0 && !config->peers_file)
+        return 0;
+    if (!config->peer_id)
+        return cv_options_refuse(common, first, "needs --peer-id besides", NULL, error);
+    if (!config->peer_token && !config->peer_token_file)
+        return cv_options_refuse(common, first, "needs --peer-token-file besides", NULL, error);
+    for (size_t i = 0; i < config->peers.count; i++)
+        if (strcmp(config->peers.at[i].id, config->peer_id) == 0)
+            return cv_options_refuse(common, "peer-id", "is the ID of a --peer", config->peer_id,
+                                     error);
+    return 0;
+}
+
 /* What no single value can say. */
 static int check(const struct cv_server_config *config, struct cv_config_error *error)
 {
     const struct cv_common_config *common = &config->common;
+    int rc;
 
     if (config->listens.count == 0)
         return cv_options_refuse(common, "listen", "needed, such as --listen 127.0.0.1:8123", NULL,
@@ -379,7 +455,8 @@ static int check(const struct cv_server_config *config, struct cv_config_error *
         return cv_options_refuse(common, "tls-key", "needs --tls-cert besides", NULL, error);
     if (config->tls_client_ca && !config->tls_cert)
         return cv_options_refuse(common, "tls-client-ca", "needs --tls-cert besides", NULL, error);
-    return check_rooms(config, error);
+    rc = check_rooms(config, error);
+    return rc < 0 ? rc : check_peers(config, error);
 }
 
 static void start(struct cv_server_config *config, const struct cv_alloc *alloc)
@@ -397,7 +474,11 @@ int cv_server_config_init(struct cv_server_config *config, const struct cv_alloc
     rc = cv_options_load(config, argc, argv, error);
     if (rc < 0 || !config->common.values)
         return rc;
-    return check(config, error);
+    rc = check(config, error);
+    if (rc == 0 && config->peer_token_file)
+        rc = cv_token_load(&config->peer_token, &config->common.arena, cv_server_program.name,
+                           config->peer_token_file, error);
+    return rc;
 }
 
 int cv_server_config_init_text(struct cv_server_config *config, const struct cv_alloc *alloc,

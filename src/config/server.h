@@ -19,7 +19,14 @@ struct cv_server_config {
     const char *admin_token_file;   /* NULL: they are local */
     const char *tls_cert, *tls_key; /* both or none */
     const char *tls_client_ca;      /* NULL, or with the two */
-    struct cv_strings advertise;    /* interfaces to announce the front door on; none: not at all */
+    struct cv_peer_servers peers;   /* of flags and file; those of peers_file are read later */
+    const char *peers_file;         /* NULL: none */
+    const char *peer_id;            /* our own; set with peers or peers_file */
+    const char *peer_token;         /* what we present; of peer_token_file too. Secret */
+    const char *peer_token_file;    /* NULL: none */
+    const char *peer_ca;            /* PEM file, or NULL: the system's */
+    bool peer_insecure;
+    struct cv_strings advertise; /* interfaces to announce the front door on; none: not at all */
     const char *advertise_type, *advertise_uuid, *advertise_location; /* NULL: our own */
     uint64_t advertise_ttl;
     const char *state_dir;                      /* NULL: the default */
@@ -37,10 +44,11 @@ struct cv_server_config {
 extern const struct cv_program cv_server_program;
 
 /* Fills @config from flags and file, and checks the whole. Deinit also after a failure. When
- * config->common.action is CV_CONFIG_HELP or CV_CONFIG_VERSION nothing else is set. The credential
- * file is not read: see cv_credentials_load().
+ * config->common.action is CV_CONFIG_HELP or CV_CONFIG_VERSION nothing else is set. The files of
+ * credentials and of peers are not read: see cv_credentials_load() and cv_peers_load(); that of the
+ * peers' token is.
  *
- * CV_ESYNTAX, -ENOMEM: see @error */
+ * CV_ESYNTAX, -ENOMEM and those of cv_file_read(): see @error */
 int cv_server_config_init(struct cv_server_config *config, const struct cv_alloc *alloc, int argc,
                           const char *const *argv, struct cv_config_error *error) CV_MUST_USE;
 

@@ -81,6 +81,22 @@ struct cv_urls {
 cv_option_take cv_take_url;   /* struct cv_urls */
 cv_option_take cv_take_proxy; /* const char * */
 
+/* A server that this one peers with. */
+struct cv_peer_server {
+    const char *id;    /* a valid client key */
+    const char *token; /* what it must present to us. Secret */
+    struct cv_url url; /* where we dial it */
+};
+
+struct cv_peer_servers {
+    struct cv_peer_server *at;
+    size_t count;
+};
+
+/* `ID:TOKEN:URL`, the URL as of cv_take_url; no ID twice. */
+cv_option_take cv_take_peer;  /* struct cv_peer_servers */
+cv_option_take cv_take_token; /* const char *: what can stand in a bearer token */
+
 struct cv_header {
     const char *name, *value;
 };

@@ -42,6 +42,7 @@ struct knock {
     char *page; /* owned: what is sent in its place; NULL: nothing */
     size_t answer_len, answer_sent;
     bool welcome; /* the answer is 101 */
+    bool is_peer;
     bool culvert;
     unsigned features;
     char key[CV_KEY_MAX + 1];
@@ -79,6 +80,7 @@ static void hand_over(struct knock *knock)
                                    .key = knock->key,
                                    .digest = knock->has_digest ? knock->digest : NULL,
                                    .subject = knock->subject[0] ? knock->subject : NULL,
+                                   .peer = knock->is_peer,
                                    .culvert = knock->culvert,
                                    .features = knock->features};
 
@@ -240,11 +242,38 @@ static const char *handshake_problem(const struct cv_http_head *head, int *statu
     return NULL;
 }
 
+/* Whether it is a server that peers with us. Another one may still be a client, as in the
+ * reference. */
+static bool is_peer(struct knock *knock, const struct cv_http_head *head)
+{
+    const struct cv_front_config *config = &knock->front->config;
+    const struct cv_slice *id = cv_http_find(head, "X-API-Tunnel-ID");
+    const struct cv_slice *token = cv_http_find(head, "X-API-Tunnel-Token");
+    char key[CV_KEY_MAX + 1] = "";
+
+    if (!config->peer || !id || !token || !cv_key_valid(id->at, id->len) ||
+        cv_sha256(knock->digest, token->at, token->len) < 0)
+        return false;
+    memcpy(key, id->at, id->len);
+    if (!config->peer(config->ctx, key, knock->digest)) {
+        cv_log(&knock->loop->log, CV_LOG_WARN,
+               "front door: %s: %s is no peer: unknown, or a wrong "
+               "token",
+               cv_stream_peer(knock->stream), key);
+        return false;
+    }
+    memcpy(knock->key, key, sizeof(knock->key));
+    knock->is_peer = knock->has_digest = true;
+    return true;
+}
+
 /* Who it is: false when that was answered with a refusal. */
 static bool authenticate(struct knock *knock, const struct cv_http_head *head)
 {
     const struct cv_slice *key = cv_http_find(head, "X-Tunnel-ID");
 
+    if (is_peer(knock, head))
+        return true;
     if (key && key->len && !cv_key_valid(key->at, key->len)) {
         refuse(knock, 400, "X-Tunnel-ID: 1 to 79 bytes of A-Z a-z 0-9 . _ @ = + - are allowed");
         return false;

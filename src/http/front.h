@@ -23,6 +23,7 @@ struct cv_front_guest {
                               anyone may come in */
     const char *subject;   /* of the certificate that it came in with, in place of a token; or NULL.
                               Borrowed for the call */
+    bool peer;             /* a server that peers with us; @key is its id, @digest of its token */
     bool culvert;          /* it sent X-Culvert-Features */
     unsigned features;
 };
@@ -39,6 +40,10 @@ struct cv_front_config {
      * was dealt with, on whichever way. NULL, both: anybody. */
     bool (*may_knock)(void *ctx, const char *peer);
     void (*left)(void *ctx, const char *peer);
+
+    /* Whether the server @id that presents a token of @digest (CV_TOKEN_DIGEST bytes) is a peer.
+     * NULL: none is. */
+    bool (*peer)(void *ctx, const char *id, const uint8_t *digest);
 
     /* Whether there is room for one more session; else 503. */
     bool (*room)(void *ctx);

@@ -149,7 +149,8 @@ static void dial(struct cv_uplink *uplink)
     int rc;
 
     cv_features_write(features, cv_features_ours());
-    headers[options.header_count++] = (struct cv_ws_header){"X-Tunnel-ID", config->key};
+    headers[options.header_count++] =
+        (struct cv_ws_header){config->key_header ? config->key_header : "X-Tunnel-ID", config->key};
     headers[options.header_count++] = (struct cv_ws_header){CV_FEATURES_HEADER, features};
     for (size_t i = 0; i < config->header_count; i++)
         headers[options.header_count++] = config->headers[i];
@@ -187,7 +188,7 @@ void cv_uplink_close(struct cv_uplink *uplink)
 {
     uplink->closing = true;
     if (uplink->tunnel) {
-        cv_tunnel_close(uplink->tunnel, CV_WS_GOING_AWAY, "the agent stops");
+        cv_tunnel_close(uplink->tunnel, CV_WS_GOING_AWAY, "this end stops");
         return;
     }
     if (uplink->upgrade)

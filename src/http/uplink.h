@@ -22,7 +22,8 @@ struct cv_uplink_config {
     const char *url; /* for logs; borrowed for the uplink's life, as everything here */
     struct cv_outbound_options outbound;
     const char *target;
-    const char *key;                    /* client key: X-Tunnel-ID */
+    const char *key;                    /* client key, or a peer's id */
+    const char *key_header;             /* what it stands in; NULL: X-Tunnel-ID */
     const struct cv_ws_header *headers; /* further ones, Authorization among them */
     size_t header_count;
     struct cv_session_config session; /* culvert and features are filled in */

@@ -6,29 +6,99 @@
 
 /* Ours, to the peers. */
 
-static void announce(struct cv_manager *m, struct member *outgoing, bool add,
-                     const struct member *member)
+static void say(struct cv_manager *m, struct member *outgoing, bool add, const char *key,
+                int64_t session_key)
 {
-    int64_t session_key = cv_session_config(member->info.session)->key;
-    int rc = cv_session_announce(outgoing->info.session, add, member->info.key, session_key);
+    int rc = cv_session_announce(outgoing->info.session, add, key, session_key);
 
     cv_member_wake(m, outgoing, rc);
 }
 
-void cv_announce_to_all(struct cv_manager *m, bool add, const struct member *member)
+static void say_to_all(struct cv_manager *m, bool add, const char *key, int64_t session_key)
 {
     cv_list_each (link, &m->outgoing)
-        announce(m, cv_container_of(link, struct member, outgoing), add, member);
+        say(m, cv_container_of(link, struct member, outgoing), add, key, session_key);
+}
+
+void cv_announce_to_all(struct cv_manager *m, bool add, const struct member *member)
+{
+    say_to_all(m, add, member->info.key, cv_session_config(member->info.session)->key);
 }
 
 void cv_announce_everyone(struct cv_manager *m, struct member *outgoing)
 {
     struct member *member, *next;
+    struct elsewhere *other, *next_other;
 
     HASH_ITER (hh, m->members, member, next) {
         if (member->info.kind == CV_MEMBER_AGENT)
-            announce(m, outgoing, true, member);
+            say(m, outgoing, true, member->info.key, cv_session_config(member->info.session)->key);
     }
+    HASH_ITER (hh, m->elsewhere, other, next_other)
+        say(m, outgoing, true, other->id.key, other->id.session_key);
+}
+
+/* Those of other managers. */
+
+static void elsewhere_forget(struct cv_manager *m, struct elsewhere *other)
+{
+    const struct cv_alloc *table_alloc = m->alloc;
+
+    HASH_DEL(m->elsewhere, other);
+    cv_free(m->alloc, other);
+}
+
+void cv_elsewhere_clear(struct cv_manager *m)
+{
+    struct elsewhere *other, *next;
+
+    HASH_ITER (hh, m->elsewhere, other, next)
+        elsewhere_forget(m, other);
+}
+
+static int elsewhere_add(struct cv_manager *m, const struct announced_id *id)
+{
+    const struct cv_alloc *table_alloc = m->alloc;
+    struct elsewhere *other = cv_alloc_zero(m->alloc, sizeof(*other));
+
+    if (!other)
+        return -ENOMEM;
+    other->id = *id;
+    HASH_ADD(hh, m->elsewhere, id, sizeof(other->id), other);
+    if (cv_table_added(other))
+        return 0;
+    cv_free(m->alloc, other);
+    return -ENOMEM;
+}
+
+static void make_id(struct announced_id *id, const char *key, size_t len, int64_t session_key)
+{
+    memset(id, 0, sizeof(*id));
+    memcpy(id->key, key, len);
+    id->session_key = session_key;
+}
+
+int cv_manager_elsewhere(struct cv_manager *m, bool add, const char *key, int64_t session_key)
+{
+    struct announced_id id;
+    struct elsewhere *other;
+
+    if (!cv_key_valid(key, strlen(key)))
+        return CV_EBADKEY;
+    make_id(&id, key, strlen(key), session_key);
+    HASH_FIND(hh, m->elsewhere, &id, sizeof(id), other);
+    if (add == (other != NULL))
+        return 0;
+    if (add) {
+        int rc = elsewhere_add(m, &id);
+
+        if (rc < 0)
+            return rc;
+    } else {
+        elsewhere_forget(m, other);
+    }
+    say_to_all(m, add, key, session_key);
+    return 0;
 }
 
 /* Theirs. */
@@ -94,9 +164,7 @@ int cv_manager_announced(struct cv_manager *m, uint64_t id, bool add, const char
         m->stats.announces_ignored++;
         return CV_EDENIED;
     }
-    memset(&what, 0, sizeof(what));
-    memcpy(what.key, key, key_len);
-    what.session_key = session_key;
+    make_id(&what, key, key_len, session_key);
     HASH_FIND(hh, peer->announced, &what, sizeof(what), a);
     if (a && !add)
         forget(m, a);

@@ -40,12 +40,19 @@ struct announced {
     struct cv_list in_group;
 };
 
+/* A session that another manager of this process has. */
+struct elsewhere {
+    struct announced_id id;
+    UT_hash_handle hh;
+};
+
 struct cv_manager {
     const struct cv_alloc *alloc;
     struct cv_manager_limits limits;
     struct cv_manager_stats stats;
-    struct group *groups;   /* by key */
-    struct member *members; /* by id, in order of joining */
+    struct group *groups;        /* by key */
+    struct member *members;      /* by id, in order of joining */
+    struct elsewhere *elsewhere; /* by id */
     struct cv_list wakes, outgoing;
     uint64_t next_id, id_step;
 };
@@ -62,6 +69,7 @@ void cv_member_wake(struct cv_manager *m, struct member *member, int error);
 /* announce.c */
 void cv_announce_to_all(struct cv_manager *m, bool add, const struct member *member);
 void cv_announce_everyone(struct cv_manager *m, struct member *outgoing);
+void cv_elsewhere_clear(struct cv_manager *m);
 void cv_announced_clear(struct cv_manager *m, struct member *peer);
 
 #endif

@@ -30,8 +30,10 @@ void cv_manager_number(struct cv_manager *m, uint64_t first, uint64_t step)
 
 void cv_manager_free(struct cv_manager *m)
 {
-    if (m)
-        cv_free(m->alloc, m);
+    if (!m)
+        return;
+    cv_elsewhere_clear(m);
+    cv_free(m->alloc, m);
 }
 
 struct member *cv_member_find(struct cv_manager *m, uint64_t id)

@@ -68,6 +68,15 @@ int cv_manager_leave(struct cv_manager *manager, uint64_t id) CV_MUST_USE;
 int cv_manager_announced(struct cv_manager *manager, uint64_t id, bool add, const char *key,
                          size_t key_len, int64_t session_key) CV_MUST_USE;
 
+/* A server with several managers makes its outgoing peer sessions members of one of them. An
+ * agent's session that another one has joined, or left: it is announced here like those of this
+ * one, and routes do not lead to it.
+ *
+ * CV_EBADKEY  not a client key
+ * -ENOMEM     peers do not hear of it */
+int cv_manager_elsewhere(struct cv_manager *manager, bool add, const char *key,
+                         int64_t session_key) CV_MUST_USE;
+
 #define CV_PROTO_MAX (CV_KEY_MAX + 2 + 16)
 
 /* Where a dial goes. */

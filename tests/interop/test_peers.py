@@ -1,14 +1,278 @@
-"""Peering with the reference's servers: the flags for it do not exist yet."""
+"""Peering in the reference's protocol: with a peer in Python, as recorded, and with ourselves."""
+import signal
 import unittest
 
-WAITS = "peers: issue 4"
+from tests.integration import traffic
+from tests.integration.lab import LabCase, wait_until
+
+from . import replay
+from .peer import wire, ws
+from .peer.agent import Agent
+from .peer.server import ANNOUNCED, Server
+
+TOKEN = "X-API-Tunnel-Token"
 
 
-class Peers(unittest.TestCase):
-    @unittest.skip(WAITS)
-    def test_peers(self):
-        """Replays transcripts/peers.json: both announcements, the routed dial
-        foo::tcp, RemoveClient."""
+class PeerCase(LabCase):
+    def foreign(self, **how):
+        server = Server(**how)
+        self.addCleanup(server.close)
+        return server
+
+    def peered(self, name, *peers, file=None, **how):
+        """A Culvert @name whose peers are (id, url) rows; everyone's token is its name."""
+        rows = [f"{peer}:token-{peer}:{url}" for peer, url in peers]
+        flags = ["--peer-id", name, "--peer-token", f"token-{name}"]
+        if file is None:
+            flags += [word for row in rows for word in ("--peer", row)]
+        else:
+            self.file(file, "\n".join(rows) + "\n")
+            flags += ["--peers-file", self.dir / file]
+        return self.server(*flags, *how.pop("flags", ()), **how)
+
+    def pair(self, target, *flags):
+        """Two Culverts that peer, a and b, each with a forward to foo."""
+        ports = traffic.free_port(), traffic.free_port()
+        urls = [f"ws://127.0.0.1:{port}/connect" for port in ports]
+        forwards = {"main": f"foo/{target.address}"}
+        a = self.peered("a", ("b", urls[1]), port=ports[0], forwards=forwards, flags=flags)
+        b = self.peered("b", ("a", urls[0]), port=ports[1], forwards=forwards, flags=flags)
+        return a, b
+
+
+class Foreign(PeerCase):
+    """A server like the reference's at the other end."""
+
+    def test_dials_both_ways(self):
+        target = self.target()
+        foreign = self.foreign(peers={"ours": "token-ours"})
+        ours = self.peered(
+            "ours", ("theirs", foreign.url), forwards={"far": f"far/{target.address}"}
+        )
+        self.agent(ours.url, key="near")
+        far = Agent(foreign.port, "far")
+        self.addCleanup(far.close)
+        foreign.wait_session("far")
+        link = foreign.dial_peer("127.0.0.1", ours.port, "theirs", "token-theirs")
+        self.addCleanup(link.close)
+        self.wait_echo(ours.forwards["far"], "an echo through the foreign peer's agent")
+
+        def announced():
+            session = foreign.peer_sessions.get("ours")
+            return session and any(key == "near" for key, _ in session.remote_keys)
+
+        wait_until(announced, "the announcement of near")
+        port = foreign.forward("near", target.address)
+        self.wait_echo(port, "an echo from the foreign peer through our agent")
+        self.assertEqual(traffic.full_duplex(port, 1 << 20), (True, 1 << 20))
+
+    def test_what_a_peer_announced_is_gone_with_its_session(self):
+        target = self.target()
+        foreign = self.foreign()
+        ours = self.peered(
+            "ours", ("theirs", foreign.url), forwards={"far": f"far/{target.address}"}
+        )
+        far = Agent(foreign.port, "far")
+        self.addCleanup(far.close)
+        foreign.wait_session("far")
+        link = foreign.dial_peer("127.0.0.1", ours.port, "theirs", "token-theirs")
+        self.wait_echo(ours.forwards["far"])
+        link.close()
+        wait_until(lambda: "peer theirs: session 1 ended" in ours.log(), "its end")
+        self.assertFalse(traffic.echoes(ours.forwards["far"]))
+
+    def test_a_wrong_token_is_no_peer(self):
+        ours = self.server(
+            "--peer-id", "ours", "--peer-token", "t", "--peer",
+            f"theirs:right:ws://127.0.0.1:{traffic.free_port()}", auth=self.tokens(),
+        )
+        for name, token in (("theirs", "wrong"), ("others", "right"), ("theirs", "")):
+            with self.assertRaisesRegex(ws.WsError, "401"):
+                ws.dial("127.0.0.1", ours.port, [(ANNOUNCED, name), (TOKEN, token)])
+        self.assertNotIn("right", ours.log())
+
+    def tokens(self):
+        path, _ = self.token_file(("agent", "foo"))
+        return "--token-file", path
+
+
+class Replay(PeerCase):
+    def test_as_recorded(self):
+        """We are `second` in the recording as far as it is dialled, and `first` as far as it
+        dials: the link on which everything happens is played at both of its ends."""
+        events = [
+            e for e in replay.load("peers")
+            if e["link"] == "peer-link_first-second" and e["event"] == "message"
+        ]
+        foo, self_announced = events[1], events[0]
+        ours = self.server(
+            "--peer-id", "second", "--peer-token", "aaa", "--peer",
+            f"first:aaa:ws://127.0.0.1:{traffic.free_port()}",
+            forwards={"main": "foo/127.0.0.1:18300"},
+        )
+        link, _ = ws.dial("127.0.0.1", ours.port, [(ANNOUNCED, "first"), (TOKEN, "aaa")])
+        player = replay.Player(link, 18300)
+        self.addCleanup(link.close)
+        player.send_event(self_announced)  # it announces its peers' sessions, we do not
+        player.send_event(foo)
+        player.settle()
+        user = traffic.visit(ours.forwards["main"])
+        self.addCleanup(user.close)
+        player.expect_event(events[2])  # Connect foo::tcp
+        user.sendall(b"via-peer")
+        player.expect_event(events[3])
+        player.send_event(events[4])
+        self.assertEqual(traffic.read_exactly(user, 8), b"via-peer")
+        user.close()
+        for event in events[5:]:
+            (player.expect_event if event["dir"] == "server->agent" else player.send_event)(event)
+        player.settle()
+        self.assertFalse(traffic.echoes(ours.forwards["main"]), "the route is gone")
+
+    def test_as_recorded_from_the_other_end(self):
+        events = [
+            e for e in replay.load("peers")
+            if e["link"] == "peer-link_first-second" and e["event"] == "message"
+        ]
+        second = self.foreign(peers={"first": "aaa"})
+        target = self.target()
+        ours = self.server(
+            "--peer-id", "first", "--peer-token", "aaa", "--peer", f"second:aaa:{second.url}"
+        )
+        agent = self.agent(ours.url)
+        wait_until(lambda: "first" in second.peer_sessions, "our link")
+        session = second.peer_sessions["first"]
+        self.assertEqual(second.requests[0].fields[ANNOUNCED.lower()], "first")
+        self.assertNotIn("x-tunnel-id", second.requests[0].fields)
+        wait_until(lambda: [k for k, _ in session.remote_keys] == ["foo"], "AddClient")
+        connection = second.dial("foo", "tcp", target.address)
+        text = next(e.text for e in session.trace if e.kind == wire.CONNECT)
+        recorded = events[2]["body_text"]
+        self.assertEqual(text.partition("/")[0], recorded.partition("/")[0])
+        connection.tunnel_close("EOF")
+        connection.close()
+        agent.stop()
+        wait_until(lambda: not session.remote_keys, "RemoveClient")
+
+
+class Culverts(PeerCase):
+    def test_a_visitor_of_either_finds_the_agent_of_one(self):
+        for flags in ((), ("--threads", "3")):
+            with self.subTest(flags):
+                a, b = self.pair(self.target(), *flags)
+                agents = [self.agent(a.url) for _ in range(4)]
+                for server in (a, b):
+                    self.wait_echo(server.forwards["main"])
+                self.assertEqual(
+                    traffic.full_duplex(b.forwards["main"], 1 << 20), (True, 1 << 20)
+                )
+                for agent in agents:
+                    self.assertEqual(agent.stop(), 0)
+                wait_until(
+                    lambda: not traffic.echoes(b.forwards["main"]), "the end of the route"
+                )
+                self.agent(b.url)
+                for server in (a, b):
+                    self.wait_echo(server.forwards["main"])
+
+    def test_a_dead_target_is_refused_through_a_peer(self):
+        target = self.target()
+        a, b = self.pair(target)
+        self.agent(a.url)
+        self.wait_echo(b.forwards["main"])
+        target.close()
+        self.assertFalse(traffic.echoes(b.forwards["main"]))
+        wait_until(lambda: "connection refused" in b.log(), "the agent's words, through the peer")
+
+    def test_three_in_a_ring_do_not_pass_a_dial_round(self):
+        """Each has heard of foo from the one before, and nobody has it."""
+        names = ["a", "b", "c"]
+        ports = {name: traffic.free_port() for name in names}
+        target = self.target()
+        servers = {
+            name: self.peered(
+                name,
+                *((n, f"ws://127.0.0.1:{ports[n]}/connect") for n in names if n != name),
+                port=ports[name],
+                forwards={"main": f"foo/{target.address}"},
+            )
+            for name in names
+        }
+        links = []
+        for n, name in enumerate(names):
+            # what the ring says is played by a link of the server before, which lies
+            before = names[n - 1]
+            link, _ = ws.dial(
+                "127.0.0.1", ports[name], [(ANNOUNCED, before), (TOKEN, f"token-{before}")]
+            )
+            self.addCleanup(link.close)
+            player = replay.Player(link, 18300)
+            player.send(wire.ADD_CLIENT, 0, b"foo/1")
+            player.settle()
+            links.append(player)
+        user = traffic.visit(servers["b"].forwards["main"])
+        self.addCleanup(user.close)
+        self.assertEqual(links[1].next_frame(wire.CONNECT, 2).text, f"foo::tcp/{target.address}")
+        # the same dial comes to a, on the session that a opened to a peer of ours
+        foreign = self.foreign(peers={"a": "token-a"})
+        path = self.file("ring", f"b:token-b:{foreign.url}\n")
+        again = self.server(
+            "--peer-id", "a", "--peer-token", "token-a", "--peers-file", path
+        )
+        link, _ = ws.dial("127.0.0.1", again.port, [(ANNOUNCED, "b"), (TOKEN, "token-b")])
+        self.addCleanup(link.close)
+        liar = replay.Player(link, 18300)
+        liar.send(wire.ADD_CLIENT, 0, b"foo/1")
+        liar.settle()
+        wait_until(lambda: "a" in foreign.peer_sessions, "the link of a")
+        connection = foreign.peer_sessions["a"].dial("foo::tcp", target.address)
+        self.assertEqual(connection.read(), b"")
+        self.assertIn("no session", str(connection.error))
+        liar.expect_quiet()  # it was not asked
+
+    def test_sighup_adds_and_removes_peers(self):
+        target = self.target()
+        ports = traffic.free_port(), traffic.free_port()
+        urls = [f"ws://127.0.0.1:{port}/connect" for port in ports]
+        forwards = {"main": f"foo/{target.address}"}
+        a = self.peered("a", ("b", urls[1]), file="peers", port=ports[0], forwards=forwards)
+        b = self.peered("b", ("a", urls[0]), port=ports[1], forwards=forwards)
+        self.agent(b.url)
+        self.wait_echo(a.forwards["main"])
+        path = self.dir / "peers"
+        row = path.read_text()
+        path.write_text("# nobody\n")
+        a.signal(signal.SIGHUP)
+        wait_until(lambda: "peer b: session 1 ended" in a.log(), "the end of what b opened")
+        wait_until(lambda: "session lost" in b.log(), "b's loss")
+        self.assertFalse(traffic.echoes(a.forwards["main"]))
+        path.write_text("bad line with token-b\n")
+        a.signal(signal.SIGHUP)
+        wait_until(lambda: "peers:1: needs the form ID:TOKEN:URL" in a.log(), "the complaint")
+        self.assertNotIn("token-b", a.log())
+        path.write_text(row)
+        a.signal(signal.SIGHUP)
+        self.wait_echo(a.forwards["main"], "the peer's return")
+
+    def test_a_restart_of_one_costs_no_visitor_of_the_other(self):
+        target = self.target()
+        a, b = self.pair(target)
+        self.agent(a.url, "--connect", b.url)
+        for server in (a, b):
+            self.wait_echo(server.forwards["main"])
+        self.wait_both(b)
+        for _ in range(3):
+            a.signal(signal.SIGTERM)
+            results = []
+            while a.alive():
+                results.append(traffic.echoes(b.forwards["main"]))
+            a = self.restart(a)
+            results += [traffic.echoes(b.forwards["main"]) for _ in range(50)]
+            self.assertTrue(all(results), f"{results.count(False)} of {len(results)} failed")
+            self.wait_echo(a.forwards["main"], "the agent's and the peer's return")
+
+    def wait_both(self, server):
+        wait_until(lambda: "client foo: session" in server.log(), "the agent's session")
 
 
 if __name__ == "__main__":

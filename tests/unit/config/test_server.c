@@ -57,6 +57,16 @@ static const char *const bad[][2] = {
     {OPEN "--log-level loud", "--log-level: not error, warn, info or debug: 'loud'"},
     {OPEN "--log-level=", "--log-level: not error"},
     {OPEN "--log-level INFO", "--log-level: not error"},
+    {OPEN "--peer b:t", "--peer: needs the form ID:TOKEN:URL"},
+    {OPEN "--peer b/c:t:ws://h", "--peer: the ID is no client key"},
+    {OPEN "--peer b:t,t:ws://h", "--peer: TOKEN is no token"},
+    {OPEN "--peer b:t:http://h", "--peer: not a URL such as ws://HOST:PORT/connect"},
+    {OPEN "--peer b:t:ws://h --peer b:t:ws://i", "--peer: the ID of another peer"},
+    {OPEN "--peer b:t:ws://h", "--peer: needs --peer-id besides"},
+    {OPEN "--peers-file f", "--peers-file: needs --peer-id besides"},
+    {OPEN "--peer b:t:ws://h --peer-id a", "--peer: needs --peer-token-file besides"},
+    {OPEN "--peer b:t:ws://h --peer-id b --peer-token t", "--peer-id: is the ID of a --peer: 'b'"},
+    {OPEN "--peer-token t --peer-token-file f", "--peer-token: contradicts --peer-token-file"},
     {OPEN "--log-format xml", "--log-format: neither text nor json: 'xml'"},
     {OPEN "--listen nonsense", "--listen: needs the form HOST:PORT: 'nonsense'"},
     {OPEN "--listen 127.0.0.1:99999", "from 0 to 65535: '127.0.0.1:99999'"},
@@ -300,4 +310,27 @@ Test(server, a_range_of_ports_is_as_many_rules)
     cr_assert_str_eq(config.forwards.at[3].address, "c:2");
     cr_assert_eq(load(OPEN "--forward :1-1024=foo/127.0.0.1:1-1024"), 0);
     cr_assert_eq(config.forwards.count, CV_FORWARD_PORTS_MAX);
+}
+
+Test(server, peers_are_ids_tokens_and_urls)
+{
+    cr_assert_eq(load(OPEN "--peer-id a --peer-token mine --peer b:theirs:wss://h:1/p "
+                           "--peer c:more:ws://[::1]"),
+                 0, "%s", error.line);
+    cr_assert_eq(config.peers.count, 2);
+    cr_assert_str_eq(config.peers.at[0].id, "b");
+    cr_assert_str_eq(config.peers.at[0].token, "theirs");
+    cr_assert_str_eq(config.peers.at[0].url.host, "h");
+    cr_assert_str_eq(config.peers.at[0].url.target, "/p");
+    cr_assert(config.peers.at[0].url.tls);
+    cr_assert_str_eq(config.peers.at[1].url.host, "::1");
+    cr_assert_str_eq(config.peer_token, "mine");
+}
+
+Test(server, no_error_about_a_peer_shows_a_token)
+{
+    cr_assert_lt(load(OPEN "--peer b:hidden:ftp://h"), 0);
+    cr_assert_null(strstr(error.line, "hidden"), "%s", error.line);
+    cr_assert_lt(load(OPEN "--peer-token hid,den"), 0);
+    cr_assert_null(strstr(error.line, "hid,den"), "%s", error.line);
 }

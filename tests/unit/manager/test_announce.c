@@ -131,3 +131,37 @@ Test(announce, a_peer_that_missed_one_is_to_be_closed)
     mesh_join(&mesh, CV_MEMBER_AGENT, "a");
     cr_assert_str_eq(mesh_wakes(&mesh), "0!");
 }
+
+Test(announce, sessions_of_another_manager_are_announced_like_our_own)
+{
+    cr_assert_eq(cv_manager_elsewhere(mesh.manager, true, "early", 7), 0);
+    mesh_join(&mesh, CV_MEMBER_OUTGOING, "q");
+    cr_assert_eq(cv_manager_elsewhere(mesh.manager, true, "late", 8), 0);
+    cr_assert_eq(cv_manager_elsewhere(mesh.manager, true, "late", 8), 0, "said once");
+    cr_assert_eq(cv_manager_elsewhere(mesh.manager, false, "early", 7), 0);
+    cr_assert_eq(cv_manager_elsewhere(mesh.manager, false, "early", 7), 0, "taken back once");
+    cr_assert_str_eq(mesh_wakes(&mesh), "0");
+    cr_assert_str_eq(mesh_says(&mesh, 0),
+                     "AddClient early/7; AddClient late/8; RemoveClient early/7");
+    cr_assert_eq(mesh_route(&mesh, "late", CV_ROUTE_VISITOR, 0), CV_ENOSESSION);
+    cr_assert_eq(cv_manager_elsewhere(mesh.manager, true, "a/b", 1), CV_EBADKEY);
+}
+
+Test(announce, without_memory_for_another_managers_session_nothing_changes)
+{
+    for (uint64_t n = 1;; n++) {
+        int rc;
+
+        mesh.ta.fail_at = mesh.ta.calls + n;
+        rc = cv_manager_elsewhere(mesh.manager, true, "a", 1);
+        mesh.ta.fail_at = 0;
+        if (rc == 0)
+            break;
+        cr_assert_eq(rc, -ENOMEM);
+        mesh_join(&mesh, CV_MEMBER_OUTGOING, "q");
+        cr_assert_str_eq(mesh_says(&mesh, (int)mesh.count - 1), "");
+        mesh_leave(&mesh, (int)mesh.count - 1);
+    }
+    mesh_join(&mesh, CV_MEMBER_OUTGOING, "q");
+    cr_assert_str_eq(mesh_says(&mesh, (int)mesh.count - 1), "AddClient a/1");
+}
