@@ -273,6 +273,20 @@ static json_t *list_forwards(const struct admin *admin)
     return array;
 }
 
+static json_t *list_routes(const struct admin *admin)
+{
+    const struct cv_route_rules *rules = &admin->server->config->routes;
+    json_t *array = json_array();
+
+    for (size_t i = 0; i < rules->count; i++) {
+        const struct cv_route_rule *rule = &rules->at[i];
+
+        append(array, json_pack("{s:s, s:s, s:s, s:s}", "host", rule->host, "prefix", rule->prefix,
+                                "client", rule->client, "target", rule->address));
+    }
+    return array;
+}
+
 static json_t *list_events(struct admin *admin)
 {
     json_t *array = json_array();
@@ -291,22 +305,33 @@ static json_t *list_events(struct admin *admin)
     return array;
 }
 
+/* A list that needs no other thread; NULL when it does. */
+static json_t *list_here(struct admin *admin, enum cv_admin_list list)
+{
+    switch ((int)list) {
+    case CV_ADMIN_FORWARDS:
+        return list_forwards(admin);
+    case CV_ADMIN_ROUTES:
+        return list_routes(admin);
+    case CV_ADMIN_EVENTS:
+        return list_events(admin);
+    case CV_ADMIN_ROOMS:
+        return rooms_list(admin->server->rooms);
+    case CV_ADMIN_PEERS:
+        return json_array();
+    default:
+        return NULL;
+    }
+}
+
 static void on_list(void *ctx, uint64_t id, enum cv_admin_list list)
 {
     struct admin *admin = ctx;
+    json_t *here = list_here(admin, list);
     struct question *question;
 
-    if (list == CV_ADMIN_FORWARDS || list == CV_ADMIN_EVENTS) {
-        answer_json(admin, id, list,
-                    list == CV_ADMIN_EVENTS ? list_events(admin) : list_forwards(admin));
-        return;
-    }
-    if (list == CV_ADMIN_ROOMS) {
-        answer_json(admin, id, list, rooms_list(admin->server->rooms));
-        return;
-    }
-    if (list == CV_ADMIN_PEERS || list == CV_ADMIN_ROUTES) {
-        answer_json(admin, id, list, json_array());
+    if (here) {
+        answer_json(admin, id, list, here);
         return;
     }
     question = question_new(admin, id);

@@ -75,6 +75,13 @@ class Api(AdminCase):
         for name in ("peers", "rooms", "routes"):
             self.assertEqual(self.listed(name), [])
 
+    def test_routes_are_listed(self):
+        self.watched("--route", "a.example/x=foo/127.0.0.1:80")
+        self.assertEqual(
+            self.listed("routes"),
+            [{"host": "a.example", "prefix": "/x", "client": "foo", "target": "127.0.0.1:80"}],
+        )
+
     def test_lists_are_of_all_loops(self):
         server = self.watched("--threads", "3")
         keys = {f"k{n}" for n in range(9)}
