@@ -23,9 +23,8 @@ static const struct column conns[] = {
 };
 
 static const struct column peers[] = {
-    {"PEER", "peer", COLUMN_TEXT},
-    {"ADDRESS", "address", COLUMN_TEXT},
-    {"STATE", "state", COLUMN_TEXT},
+    {"PEER", "peer", COLUMN_TEXT},        {"WAY", "direction", COLUMN_TEXT},
+    {"ADDRESS", "address", COLUMN_TEXT},  {"STATE", "state", COLUMN_TEXT},
     {"CLIENTS", "clients", COLUMN_COUNT},
 };
 

@@ -86,6 +86,9 @@ static void list_client(void *ctx, const struct guest_info *info)
     const struct cv_session_stats *stats = cv_session_stats(info->session);
     uint64_t rtt = cv_session_rtt(info->session);
 
+    if (info->is_peer)
+        return;
+
     append(listing->array,
            json_pack("{s:s, s:I, s:s, s:b, s:f, s:o, s:i, s:I, s:I, s:i}", "client", info->key,
                      "session", (json_int_t)info->id, "address", info->peer, "culvert",
@@ -94,6 +97,27 @@ static void list_client(void *ctx, const struct guest_info *info)
                      "conns", (int)cv_session_conns(info->session), "bytes_in",
                      (json_int_t)stats->bytes_in, "bytes_out", (json_int_t)stats->bytes_out,
                      "worker", (int)listing->worker->index));
+}
+
+/* A peer that dialled us. */
+static void list_peer(void *ctx, const struct guest_info *info)
+{
+    const struct listing *listing = ctx;
+
+    if (info->is_peer)
+        append(listing->array,
+               json_pack("{s:s, s:s, s:s, s:s, s:i, s:f}", "peer", info->key, "direction", "in",
+                         "address", info->peer, "state", "up", "clients", (int)info->announced,
+                         "seconds", seconds_since(listing->worker, info->since)));
+}
+
+/* One that we dial. */
+static void list_dialled(void *ctx, const struct peering_info *info)
+{
+    const struct listing *listing = ctx;
+
+    append(listing->array, json_pack("{s:s, s:s, s:s, s:s}", "peer", info->id, "direction", "out",
+                                     "address", info->url, "state", info->joined ? "up" : "down"));
 }
 
 static void list_conn(void *ctx, const struct visit_info *info)
@@ -108,6 +132,13 @@ static void list_conn(void *ctx, const struct visit_info *info)
                      target, "connection", (json_int_t)info->conn_id, "seconds",
                      seconds_since(listing->worker, info->since), "worker",
                      (int)listing->worker->index));
+}
+
+static void list_peers(struct listing *listing)
+{
+    guests_each(listing->worker, list_peer, listing);
+    if (listing->worker->index == 0) /* who dials them all */
+        peering_each(listing->worker->server->peering, list_dialled, listing);
 }
 
 /* On the worker's thread. */
@@ -131,6 +162,8 @@ static void work_out(struct part *part, struct worker *worker)
         guests_each(worker, list_client, &listing);
     else if (question->list == CV_ADMIN_CONNS)
         visits_each(worker, list_conn, &listing);
+    else if (question->list == CV_ADMIN_PEERS)
+        list_peers(&listing);
     else
         totals_add(&part->totals, worker);
 }
@@ -317,8 +350,6 @@ static json_t *list_here(struct admin *admin, enum cv_admin_list list)
         return list_events(admin);
     case CV_ADMIN_ROOMS:
         return rooms_list(admin->server->rooms);
-    case CV_ADMIN_PEERS:
-        return json_array();
     default:
         return NULL;
     }

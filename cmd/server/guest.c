@@ -395,10 +395,11 @@ void guests_each(struct worker *worker, void (*each)(void *ctx, const struct gue
                                   .key = guest->key,
                                   .peer = guest->peer,
                                   .session = cv_tunnel_session(guest->resident.tunnel),
-                                  .since = guest->since};
+                                  .since = guest->since,
+                                  .is_peer = guest->is_peer,
+                                  .announced = cv_manager_announces(worker->manager, guest->id)};
 
-        if (!guest->is_peer)
-            each(ctx, &info);
+        each(ctx, &info);
     }
 }
 

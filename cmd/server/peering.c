@@ -496,3 +496,16 @@ void peering_parted(struct worker *worker, struct peering_notice *parting)
     if (parting)
         cv_mailbox_post(&worker->server->workers[0].mailbox, &parting->mail);
 }
+
+void peering_each(const struct peering *peering,
+                  void (*each)(void *ctx, const struct peering_info *info), void *ctx)
+{
+    if (!peering)
+        return;
+    cv_list_each (link, &peering->peers) {
+        const struct peer *peer = cv_container_of(link, struct peer, link);
+        struct peering_info info = {.id = peer->id, .url = peer->url.text, .joined = peer->joined};
+
+        each(ctx, &info);
+    }
+}

@@ -40,6 +40,16 @@ int peering_joined(struct worker *worker, const char *key, int64_t session_key,
                    struct peering_notice **parting) CV_MUST_USE;
 void peering_parted(struct worker *worker, struct peering_notice *parting);
 
+/* One that we dial, as operators see it. Everything is borrowed for the call. */
+struct peering_info {
+    const char *id, *url;
+    bool joined; /* its session is up */
+};
+
+/* On the main thread: calls @each for all of them. */
+void peering_each(const struct peering *peering,
+                  void (*each)(void *ctx, const struct peering_info *info), void *ctx);
+
 /* peer_dial.c: a peer wants a target through one of our clients. */
 void peer_dial(struct worker *worker, struct cv_tunnel *tunnel, const char *peer,
                const struct cv_session_event *event);

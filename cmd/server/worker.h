@@ -131,9 +131,11 @@ struct guest_info {
     const char *key, *peer;
     const struct cv_session *session;
     uint64_t since; /* microseconds of the loop's clock */
+    bool is_peer;
+    uint32_t announced; /* clients, by a peer */
 };
 
-/* Calls @each for every session of @worker. */
+/* Calls @each for every session that @worker took in. */
 void guests_each(struct worker *worker, void (*each)(void *ctx, const struct guest_info *info),
                  void *ctx);
 

@@ -176,3 +176,10 @@ int cv_manager_announced(struct cv_manager *m, uint64_t id, bool add, const char
     }
     return remember(m, peer, &what);
 }
+
+uint32_t cv_manager_announces(struct cv_manager *m, uint64_t id)
+{
+    const struct member *peer = cv_member_find(m, id);
+
+    return peer ? HASH_COUNT(peer->announced) : 0;
+}

@@ -77,6 +77,9 @@ int cv_manager_announced(struct cv_manager *manager, uint64_t id, bool add, cons
 int cv_manager_elsewhere(struct cv_manager *manager, bool add, const char *key,
                          int64_t session_key) CV_MUST_USE;
 
+/* How many sessions a peer's has announced; 0 for one of an agent and for an unknown id. */
+uint32_t cv_manager_announces(struct cv_manager *manager, uint64_t id);
+
 #define CV_PROTO_MAX (CV_KEY_MAX + 2 + 16)
 
 /* Where a dial goes. */
