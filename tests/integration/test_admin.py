@@ -75,6 +75,27 @@ class Api(AdminCase):
         for name in ("peers", "rooms", "routes"):
             self.assertEqual(self.listed(name), [])
 
+    def test_peers_are_listed_both_ways(self):
+        other_port = traffic.free_port()
+        server = self.watched(
+            *("--peer-id", "a", "--peer-token", "from-a"),
+            *("--peer", f"b:from-b:ws://127.0.0.1:{other_port}/connect"),
+        )
+        self.server(
+            *("--peer-id", "b", "--peer-token", "from-b"),
+            *("--peer", f"a:from-a:{server.url}"),
+            port=other_port,
+        )
+        self.agent(f"ws://127.0.0.1:{other_port}/connect", key="there")
+
+        def both():
+            return {(p["direction"], p["state"], p.get("clients")) for p in self.listed("peers")}
+
+        wait_until(lambda: both() == {("in", "up", 1), ("out", "up", None)}, both)
+        self.assertEqual({peer["peer"] for peer in self.listed("peers")}, {"b"})
+        self.assertEqual(self.listed("clients"), [], "a peer is no client")
+        self.assertRegex(self.ctl("peers"), r"(?m)^b +out +ws://")
+
     def test_routes_are_listed(self):
         self.watched("--route", "a.example/x=foo/127.0.0.1:80")
         self.assertEqual(
