@@ -2,6 +2,7 @@
 import signal
 import socket
 import struct
+import subprocess
 import threading
 import unittest
 
@@ -38,6 +39,16 @@ class Polite(traffic.Target):
         reader.join()
 
 
+class Counter(traffic.Target):
+    """Answers only once the visitor has said that no more comes."""
+
+    def _serve(self, sock):
+        count = 0
+        while data := sock.recv(MIB):
+            count += len(data)
+        sock.sendall(b"%d bytes\n" % count + b"." * (2 * MIB))
+
+
 class Orderly(LabCase):
     def polite(self):
         target = Polite()
@@ -45,6 +56,24 @@ class Orderly(LabCase):
         server = self.server(forwards={"main": f"foo/{target.address}"})
         self.agent(server.url)
         return server.forwards["main"]
+
+    def test_a_half_closed_visitor_gets_its_whole_answer(self):
+        """`printf … | nc -N`: the end of its input crosses the tunnel, the answer comes back."""
+        target = Counter()
+        self.addCleanup(target.close)
+        server = self.server(forwards={"main": f"foo/{target.address}"})
+        self.agent(server.url)
+        for size in (1, 3 * MIB):
+            argv = ["nc", "-N", "127.0.0.1", str(server.forwards["main"])]
+
+            def answer():
+                return subprocess.run(
+                    argv, input=b"x" * size, capture_output=True, timeout=traffic.DEADLINE,
+                    check=False,
+                ).stdout
+
+            got = wait_until(answer, "a way in")
+            self.assertEqual(got, b"%d bytes\n" % size + b"." * (2 * MIB))
 
     def test_a_slow_reader_that_still_writes_gets_the_last_byte(self):
         """The target is done and gone while most of its answer waits in kernels. The visitor's
