@@ -29,6 +29,7 @@ static bool unhex(uint8_t *out, size_t size, struct cv_rooms_text text)
 {
     if (text.len != 2 * size)
         return false;
+    memset(out, 0, size);
     for (size_t i = 0; i < text.len; i++) {
         const char *digit = text.at[i] ? strchr(digits, text.at[i]) : NULL;
 
