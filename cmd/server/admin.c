@@ -205,13 +205,11 @@ static void answer_metrics(struct admin *admin, uint64_t id, const struct totals
 }
 
 /* All parts are there. */
-static void conclude(struct question *question)
+static void answer(struct question *question)
 {
     struct admin *admin = question->admin;
 
-    if (admin->closed)
-        json_decref(question->array);
-    else if (question->what != ASK_LIST)
+    if (question->what != ASK_LIST)
         cv_admin_done(admin->http, question->id, question->found);
     else if (question->list == CV_ADMIN_METRICS)
         answer_metrics(admin, question->id, &question->totals);
@@ -219,9 +217,6 @@ static void conclude(struct question *question)
         answer_json(admin, question->id, question->list, status(admin, &question->totals));
     else
         answer_json(admin, question->id, question->list, json_incref(question->array));
-    if (!admin->closed)
-        json_decref(question->array);
-    free(question);
 }
 
 static void take_part(struct part *part)
@@ -233,8 +228,12 @@ static void take_part(struct part *part)
     if (part->array)
         json_array_extend(question->array, part->array);
     json_decref(part->array);
-    if (--question->missing == 0)
-        conclude(question);
+    if (--question->missing > 0)
+        return;
+    if (!question->admin->closed)
+        answer(question);
+    json_decref(question->array);
+    free(question);
 }
 
 static void on_part(struct cv_mail *mail, void *ctx, bool lost)
@@ -549,11 +548,18 @@ void admin_close(struct admin *admin)
     cv_site_close(cv_admin_site(admin->http));
 }
 
-void admin_free(struct admin *admin)
+void admin_stop(struct admin *admin)
 {
     if (!admin)
         return;
     cv_admin_free(admin->http);
+    admin->http = NULL;
+}
+
+void admin_free(struct admin *admin)
+{
+    if (!admin)
+        return;
     cv_credentials_free(admin->credentials);
     uv_mutex_destroy(&admin->lock);
     free(admin);

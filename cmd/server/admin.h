@@ -25,7 +25,10 @@ void admin_event(struct admin *admin, const char *kind, const char *client, cons
  */
 void admin_close(struct admin *admin);
 
-/* After the loop has run down. NULL is fine. */
+/* After the loop has run down, before it is closed: what libwebsockets has on it. NULL is fine. */
+void admin_stop(struct admin *admin);
+
+/* After the last mailbox is closed: questions may have been in them. NULL is fine. */
 void admin_free(struct admin *admin);
 
 #endif

@@ -391,13 +391,14 @@ static void clear(struct server *server)
     rooms_free(server->rooms);
     cv_admission_free(server->admission);
     peering_free(server->peering);
-    admin_free(server->admin);
+    admin_stop(server->admin);
     for (unsigned i = 0; i < server->worker_count; i++) {
         int rc = worker_deinit(&server->workers[i]);
 
         if (rc < 0)
             fprintf(stderr, PROGRAM ": at the end: %s\n", cv_strerror(rc));
     }
+    admin_free(server->admin);
     cv_homes_free(server->homes);
     uv_mutex_destroy(&server->lock);
     cv_tls_free(server->tls);
