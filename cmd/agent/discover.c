@@ -113,26 +113,39 @@ static struct candidate *find(struct discover *discover, const char *location)
     return NULL;
 }
 
-/* A place for one more of @sender; the oldest makes room. NULL: it has had its share. */
+/* The older of two that no session stands on; either may be NULL. */
+static struct candidate *older(struct candidate *first, struct candidate *second)
+{
+    if (!first || (second && !second->tunnel && second->order < first->order))
+        first = second;
+    return first && first->tunnel ? NULL : first;
+}
+
+/* A place for one more of @sender. One who has had his share makes room by his own oldest, so that
+ * neither claims that came to nothing nor a server that moved on shut out what he says now; else
+ * the oldest of all does. NULL: sessions stand on all of them. */
 static struct candidate *make_room(struct discover *discover, const struct cv_ip *sender)
 {
-    struct candidate *oldest = NULL;
+    struct candidate *oldest = NULL, *own = NULL, *spare = NULL;
     unsigned of_sender = 0;
 
     for (size_t i = 0; i < CANDIDATES_MAX; i++) {
         struct candidate *candidate = &discover->candidates[i];
 
-        if (!candidate->used)
+        if (!candidate->used) {
+            spare = candidate;
             continue;
-        of_sender += cv_ip_equal(&candidate->sender, sender);
-        if (!candidate->tunnel && (!oldest || candidate->order < oldest->order))
-            oldest = candidate;
+        }
+        oldest = older(oldest, candidate);
+        if (!cv_ip_equal(&candidate->sender, sender))
+            continue;
+        of_sender++;
+        own = older(own, candidate);
     }
+    if (of_sender < SENDER_MAX && spare)
+        return spare;
     if (of_sender >= SENDER_MAX)
-        return NULL;
-    for (size_t i = 0; i < CANDIDATES_MAX; i++)
-        if (!discover->candidates[i].used)
-            return &discover->candidates[i];
+        oldest = own;
     if (oldest)
         candidate_close(oldest);
     return oldest;

@@ -39,6 +39,10 @@ class AdminCase(LabCase):
         answer = connection.getresponse()
         return answer.status, answer.read().decode()
 
+    def wait_quiet(self):
+        """Until the visitors of before are gone."""
+        wait_until(lambda: self.listed("conns") == [], "the end of the echo")
+
     def listed(self, name, **headers):
         status, body = self.ask(f"/api/v1/{name}", **headers)
         self.assertEqual(status, 200, body)
@@ -59,6 +63,7 @@ class Api(AdminCase):
         self.assertEqual(self.listed("clients"), [])
         self.agent(server.url)
         self.wait_echo(server.forwards["main"])
+        self.wait_quiet()
         with traffic.visit(server.forwards["main"], "ECHO") as visitor:
             self.assertTrue(traffic.ping(visitor, b"x" * 1000))
             (client,) = self.listed("clients")
@@ -305,6 +310,7 @@ class Ctl(AdminCase):
         self.agent(server.url)
         port = server.forwards["main"]
         self.wait_echo(port)
+        self.wait_quiet()
         with traffic.visit(port, "ECHO") as visitor:
             self.assertTrue(traffic.ping(visitor))
             self.assertRegex(self.ctl("clients"), r"^CLIENT +SESSION .*\nfoo +1 ")
