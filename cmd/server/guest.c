@@ -101,6 +101,7 @@ static void on_event(void *ctx, struct cv_tunnel *tunnel, const struct cv_sessio
     case CV_EVENT_FIN:
     case CV_EVENT_DRAIN:
     case CV_EVENT_CLOSED:
+    case CV_EVENT_PUBLISHED: /* no acceptor hears it */
         break; /* the tunnel hands these to endpoints */
     }
 }

@@ -214,7 +214,8 @@ static void on_event(void *ctx, struct cv_tunnel *tunnel, const struct cv_sessio
     case CV_EVENT_FIN:
     case CV_EVENT_DRAIN:
     case CV_EVENT_CLOSED:
-        break; /* the tunnel hands these to endpoints */
+    case CV_EVENT_PUBLISHED: /* we asked for nothing */
+        break;               /* the tunnel hands these to endpoints */
     }
 }
 

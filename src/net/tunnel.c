@@ -106,6 +106,7 @@ static void give_event(struct cv_tunnel *t, const struct cv_session_event *event
     case CV_EVENT_CONNECT:
     case CV_EVENT_ADD_CLIENT:
     case CV_EVENT_REMOVE_CLIENT:
+    case CV_EVENT_PUBLISHED:
     case CV_EVENT_NOTICE:
         if (!t->gone)
             t->owner.event(t->owner.ctx, t, event);

@@ -61,6 +61,22 @@ int cv_session_announce(struct cv_session *s, bool add, const char *key, int64_t
     return push(s, &record, body);
 }
 
+int cv_session_published(struct cv_session *s, uint32_t number, bool granted, const char *text)
+{
+    uint8_t body[CV_PUBLISHED_MAX];
+    struct cv_published published = {
+        .granted = granted, .number = number, .text = text, .text_len = strlen(text)};
+    struct record record;
+
+    _Static_assert(CV_PUBLISHED_MAX <= CV_CONNECT_MAX, "push() has room for it");
+    if (!(s->config.features & CV_FEATURE_PUBLISH))
+        return 0;
+    memset(&record, 0, sizeof(record));
+    record.type = CV_FRAME_PUBLISHED;
+    record.len = (uint16_t)cv_published_encode(body, &published);
+    return push(s, &record, body);
+}
+
 bool cv_misc_next(struct cv_session *s, size_t room, struct cv_slot *slot)
 {
     struct record record;

@@ -171,6 +171,28 @@ static int on_announce(struct cv_session *s)
     return 0;
 }
 
+/* Only a dialler asks for something to be published. */
+static int on_published(struct cv_session *s)
+{
+    struct reader *r = &s->reader;
+    struct cv_published published;
+    int rc;
+
+    if (s->config.role != CV_SESSION_DIALLER || !(s->config.features & CV_FEATURE_PUBLISH)) {
+        s->stats.unknown_frames++;
+        return 0;
+    }
+    rc = cv_published_decode(&published, r->body, r->body_len);
+    if (rc < 0)
+        return rc;
+    tell(s, &(struct cv_session_event){.kind = CV_EVENT_PUBLISHED,
+                                       .number = published.number,
+                                       .granted = published.granted,
+                                       .text = published.text,
+                                       .text_len = published.text_len});
+    return 0;
+}
+
 static int on_window(struct cv_session *s, struct entry *e)
 {
     int64_t grant;
@@ -221,6 +243,7 @@ static int on_entry_frame(struct cv_session *s, uint64_t now)
     case CV_FRAME_ADD_CLIENT:
     case CV_FRAME_REMOVE_CLIENT:
     case CV_FRAME_SYNC:
+    case CV_FRAME_PUBLISHED:
         break;
     }
     cv_entry_settle(s, e);
@@ -244,6 +267,8 @@ static int dispatch(struct cv_session *s, uint64_t now)
         return on_announce(s);
     case CV_FRAME_SYNC:
         return cv_sync_end(s, now);
+    case CV_FRAME_PUBLISHED:
+        return on_published(s);
     case CV_FRAME_PAUSE:
     case CV_FRAME_RESUME:
     case CV_FRAME_CONNECTED:

@@ -35,6 +35,7 @@ enum cv_feature {
     CV_FEATURE_HALFCLOSE = 1 << 1,
     CV_FEATURE_CREDIT = 1 << 2,
     CV_FEATURE_DGRAM = 1 << 3,
+    CV_FEATURE_PUBLISH = 1 << 4,
 };
 
 #define CV_PING_EVERY         (5 * CV_SEC)  /* the dialler's; protocol facts, "Keep-alive" */
@@ -113,7 +114,8 @@ enum cv_session_event_kind {
     CV_EVENT_CLOSED, /* the last event of a connection; its id is stale from here on */
     CV_EVENT_ADD_CLIENT,
     CV_EVENT_REMOVE_CLIENT,
-    CV_EVENT_NOTICE, /* something odd that was survived: for the log */
+    CV_EVENT_PUBLISHED, /* what became of something that this dialler wants published */
+    CV_EVENT_NOTICE,    /* something odd that was survived: for the log */
 };
 
 enum cv_notice {
@@ -132,11 +134,13 @@ struct cv_session_event {
     const uint8_t *data; /* DATA: borrowed from the piece */
     size_t len;
     const char *text; /* CONNECT: proto; ADD, REMOVE: client key; CLOSED: why, as the other end said
-                         it, or NULL */
+                         it, or NULL; PUBLISHED: where, or why not, in its words */
     size_t text_len;
     const char *address; /* CONNECT */
     size_t address_len;
     int64_t session_key;   /* ADD, REMOVE */
+    uint32_t number;       /* PUBLISHED: of what was asked for, from 1 */
+    bool granted;          /* PUBLISHED */
     enum cv_reason reason; /* CLOSED */
     enum cv_notice notice; /* NOTICE */
 };
@@ -196,6 +200,16 @@ int cv_session_consume(struct cv_session *session, int64_t conn_id, size_t len) 
  * -ENOMEM */
 int cv_session_announce(struct cv_session *session, bool add, const char *key,
                         int64_t session_key) CV_MUST_USE;
+
+/* Tells the dialler what became of the thing number @number (from 1) that its handshake asked to
+ * have published: where it is, or why not. @text is cut at 250 bytes. Never waits. Nothing is said
+ * to an end without CV_FEATURE_PUBLISH.
+ *
+ * CV_EFULL    the other end has stopped reading
+ * CV_ECLOSED  the session was cut
+ * -ENOMEM */
+int cv_session_published(struct cv_session *session, uint32_t number, bool granted,
+                         const char *text) CV_MUST_USE;
 
 /* What is to go out. */
 

@@ -108,6 +108,38 @@ int cv_announce_decode(struct cv_announce *out, const uint8_t *body, size_t len)
     return 0;
 }
 
+size_t cv_published_encode(uint8_t *out, const struct cv_published *published)
+{
+    char text[CV_PUBLISHED_MAX + 1];
+    struct cv_text t;
+
+    cv_text_init(&t, text, sizeof(text));
+    cv_text_str(&t, published->granted ? "+" : "-");
+    cv_text_u64(&t, published->number);
+    cv_text_str(&t, " ");
+    cv_text_bytes(&t, published->text, published->text_len);
+    memcpy(out, text, t.len);
+    return t.len;
+}
+
+int cv_published_decode(struct cv_published *out, const uint8_t *body, size_t len)
+{
+    const char *text = (const char *)body;
+    const char *blank = len ? memchr(text, ' ', len) : NULL;
+    int64_t number;
+
+    if (len > CV_PUBLISHED_MAX || !blank || (text[0] != '+' && text[0] != '-'))
+        return CV_EPROTO;
+    if (!cv_text_to_i64(text + 1, (size_t)(blank - text - 1), &number) || number < 1 ||
+        number > UINT32_MAX)
+        return CV_EPROTO;
+    out->granted = text[0] == '+';
+    out->number = (uint32_t)number;
+    out->text = blank + 1;
+    out->text_len = len - (size_t)(blank + 1 - text);
+    return 0;
+}
+
 void cv_sync_id_encode(uint8_t out[CV_SYNC_ID_SIZE], int64_t conn_id)
 {
     for (int i = 0; i < CV_SYNC_ID_SIZE; i++)

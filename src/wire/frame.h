@@ -21,11 +21,13 @@ enum cv_frame_type {
     CV_FRAME_CONNECTED = 16,   /* empty: the dial succeeded */
     CV_FRAME_CLOSE_WRITE = 17, /* empty: no more Data will follow */
     CV_FRAME_WINDOW = 18,      /* a varint: that many more bytes may be sent */
+    CV_FRAME_PUBLISHED = 19,   /* what became of something that the dialler wants published */
 };
 
 #define CV_FRAME_HEAD_MAX (4 * CV_VARINT_MAX)
 #define CV_CONNECT_MAX    266   /* bytes of a Connect's `proto/address` */
 #define CV_ANNOUNCE_MAX   100   /* bytes of `clientKey/sessionKey` */
+#define CV_PUBLISHED_MAX  266   /* bytes of a Published's body */
 #define CV_ERROR_TEXT_MAX 100   /* bytes of an Error's text that are looked at */
 #define CV_DEADLINE_MS    15000 /* what every sender writes and no receiver reads */
 
@@ -84,6 +86,21 @@ int cv_announce_encode(uint8_t *out, const struct cv_announce *announce) CV_MUST
  * CV_ETOOLONG  over CV_ANNOUNCE_MAX bytes: the reference would cut it
  * CV_EPROTO    no slash, or no decimal of 63 bits behind it */
 int cv_announce_decode(struct cv_announce *out, const uint8_t *body, size_t len) CV_MUST_USE;
+
+/* A Published's body, `+1 where` or `-1 why`; the text is borrowed from where it was read. */
+struct cv_published {
+    bool granted;
+    uint32_t number;  /* of what was asked for, from 1 */
+    const char *text; /* not ended by NUL, any bytes: words for people */
+    size_t text_len;
+};
+
+/* Writes a body to @out (room for CV_PUBLISHED_MAX bytes) and returns its length; text that does
+ * not fit is cut. */
+size_t cv_published_encode(uint8_t *out, const struct cv_published *published);
+
+/* CV_EPROTO  another form, or over CV_PUBLISHED_MAX bytes */
+int cv_published_decode(struct cv_published *out, const uint8_t *body, size_t len) CV_MUST_USE;
 
 /* One connID of a SyncConnections body: 8 bytes, little-endian. */
 #define CV_SYNC_ID_SIZE 8

@@ -111,6 +111,7 @@ static void on_event(struct cost_end *end, const struct cv_session_event *event)
     case CV_EVENT_DRAIN:
     case CV_EVENT_ADD_CLIENT:
     case CV_EVENT_REMOVE_CLIENT:
+    case CV_EVENT_PUBLISHED:
     case CV_EVENT_NOTICE:
         return;
     }

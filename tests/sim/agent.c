@@ -51,6 +51,17 @@ static void on_connect(struct sim_agent *a, struct sim_tunnel *t,
         sim_fail(a->w, "a connection that was just asked for is stale");
 }
 
+/* What a server of ours said about the agent's wishes. */
+static void on_published(struct sim_agent *a, const struct cv_session_event *event)
+{
+    sim_count(a->w, SIM_EVENTS_PUBLISHED, 1);
+    if (sim_agent_hostile(a))
+        return;
+    if (event->granted != (event->number == 1) || event->number > 2 ||
+        event->text_len != strlen(a->key) || memcmp(event->text, a->key, event->text_len) != 0)
+        sim_fail(a->w, "%s was told of a publication what nobody said", a->key);
+}
+
 static void on_event(void *ctx, struct sim_tunnel *t, const struct cv_session_event *event)
 {
     struct sim_agent *a = ctx;
@@ -59,6 +70,8 @@ static void on_event(void *ctx, struct sim_tunnel *t, const struct cv_session_ev
         on_connect(a, t, event);
     else if (event->kind == CV_EVENT_NOTICE)
         sim_count(a->w, SIM_EVENTS_NOTICE, 1);
+    else if (event->kind == CV_EVENT_PUBLISHED)
+        on_published(a, event);
 }
 
 static void on_closed(void *ctx, struct sim_tunnel *t)

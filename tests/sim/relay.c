@@ -172,6 +172,7 @@ void sim_relay_event(struct sim_relay *r, const struct cv_session_event *event)
     case CV_EVENT_CONNECT:
     case CV_EVENT_ADD_CLIENT:
     case CV_EVENT_REMOVE_CLIENT:
+    case CV_EVENT_PUBLISHED:
     case CV_EVENT_NOTICE:
         return;
     }

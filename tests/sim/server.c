@@ -167,6 +167,7 @@ static void on_event(void *ctx, struct sim_tunnel *t, const struct cv_session_ev
     case CV_EVENT_FIN:
     case CV_EVENT_DRAIN:
     case CV_EVENT_CLOSED:
+    case CV_EVENT_PUBLISHED:
         return;
     }
 }
@@ -180,6 +181,14 @@ static void on_closed(void *ctx, struct sim_tunnel *t)
                  (unsigned long long)t->member);
     t->member = 0;
     wake_others(server);
+}
+
+/* As if the agent had asked for two things to be published. Without memory it is not told. */
+static void answer_wishes(struct sim_tunnel *t)
+{
+    for (uint32_t number = 1; number <= 2; number++)
+        if (cv_session_published(sim_tunnel_session(t), number, number == 1, t->key) < 0)
+            return;
 }
 
 struct sim_tunnel *sim_server_join(struct sim_server *server, struct sim_wire *wire,
@@ -204,6 +213,8 @@ struct sim_tunnel *sim_server_join(struct sim_server *server, struct sim_wire *w
     if (cv_manager_join(server->manager, join->kind, join->key, sim_tunnel_session(t), t, w->now,
                         &t->member) < 0)
         sim_tunnel_close(t);
+    else if (join->kind == CV_MEMBER_AGENT)
+        answer_wishes(t);
     sim_trace(w, "%s: session %llu of %s joins", server->node->name, (unsigned long long)t->member,
               join->key);
     wake_others(server);

@@ -73,6 +73,7 @@ static void give_events(struct sim_tunnel *t)
         case CV_EVENT_CONNECT:
         case CV_EVENT_ADD_CLIENT:
         case CV_EVENT_REMOVE_CLIENT:
+        case CV_EVENT_PUBLISHED:
         case CV_EVENT_NOTICE:
             if (!t->gone)
                 t->owner.event(t->owner.ctx, t, &event);

@@ -25,7 +25,7 @@ struct sim_node *sim_node_new(struct sim_world *w, const char *name, size_t budg
 struct sim_tunnel;
 
 struct sim_tunnel_owner {
-    /* CONNECT, ADD_CLIENT, REMOVE_CLIENT and NOTICE. */
+    /* CONNECT, ADD_CLIENT, REMOVE_CLIENT, PUBLISHED and NOTICE. */
     void (*event)(void *ctx, struct sim_tunnel *t, const struct cv_session_event *event);
     /* The link is gone; comes once. */
     void (*closed)(void *ctx, struct sim_tunnel *t);

@@ -39,6 +39,7 @@
     X(SIM_EVENTS_CLOSED, "events: CLOSED")                                              \
     X(SIM_EVENTS_ANNOUNCE, "events: ADD_CLIENT, REMOVE_CLIENT")                         \
     X(SIM_EVENTS_NOTICE, "events: NOTICE")                                              \
+    X(SIM_EVENTS_PUBLISHED, "events: PUBLISHED")                                        \
     X(SIM_DATA_REFUSED, "Data that the sink did not take at once")                      \
     X(SIM_DROPPED, "reads of a source that nobody wants any more")                      \
     X(SIM_FAULT_STALL, "faults: a link stalls")                                         \

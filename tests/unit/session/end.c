@@ -127,6 +127,10 @@ static void note_event(struct end *end, const struct cv_session_event *event)
         note(end->events, "%s %.*s/%" PRId64, event->kind == CV_EVENT_ADD_CLIENT ? "add" : "remove",
              (int)event->text_len, event->text, event->session_key);
         break;
+    case CV_EVENT_PUBLISHED:
+        note(end->events, "published %u %s %.*s", event->number, event->granted ? "yes" : "no",
+             (int)event->text_len, event->text);
+        break;
     case CV_EVENT_NOTICE:
         note(end->events, "notice %s %" PRId64, notices[event->notice], event->conn_id);
         break;
@@ -326,6 +330,8 @@ static const char *frame_name(int64_t type)
         return "CloseWrite";
     case CV_FRAME_WINDOW:
         return "Window";
+    case CV_FRAME_PUBLISHED:
+        return "Published";
     }
     return "?";
 }

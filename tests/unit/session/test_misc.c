@@ -108,6 +108,60 @@ Test(misc, answers_that_wait_are_capped_and_the_rest_is_told)
     cr_assert_str_eq(end_tells(&end), "");
 }
 
+/* Ends with everything but publishing at the one, and with it at the other. */
+static void between_culverts(unsigned features)
+{
+    struct cv_session_config config = end_culvert(CV_SESSION_DIALLER, features);
+
+    end_deinit(&end);
+    end_init(&end, &config);
+}
+
+Test(misc, what_became_of_a_publication_is_told_to_who_asked)
+{
+    struct pair pair;
+
+    pair_init(&pair, true, END_ALL | CV_FEATURE_PUBLISH);
+    cr_assert_eq(cv_session_published(pair.acceptor.session, 1, true, "127.0.0.1:8022"), 0);
+    cr_assert_eq(cv_session_published(pair.acceptor.session, 16, false, "because"), 0);
+    pair_run(&pair);
+    cr_assert_str_eq(end_tells(&pair.dialler),
+                     "published 1 yes 127.0.0.1:8022; published 16 no because");
+    pair_deinit(&pair);
+}
+
+Test(misc, nothing_of_publications_is_said_to_an_end_that_does_not_know_them)
+{
+    between_culverts(END_ALL);
+    cr_assert_eq(cv_session_published(end.session, 1, true, "here"), 0);
+    cr_assert_not(cv_session_pending(end.session));
+    cr_assert_eq(end_hear(&end, CV_FRAME_PUBLISHED, 0, "+1 here"), 0);
+    cr_assert_str_eq(end_tells(&end), "");
+}
+
+Test(misc, an_acceptor_hears_nothing_of_publications)
+{
+    struct cv_session_config config =
+        end_culvert(CV_SESSION_ACCEPTOR, END_ALL | CV_FEATURE_PUBLISH);
+
+    end_deinit(&end);
+    end_init(&end, &config);
+    cr_assert_eq(end_hear(&end, CV_FRAME_PUBLISHED, 0, "+1 here"), 0);
+    cr_assert_str_eq(end_tells(&end), "");
+}
+
+Test(misc, a_word_about_a_publication_that_is_none_ends_the_session)
+{
+    static const char *const bad[] = {"",     "+",     "+1",   "1 x",
+                                      "+0 x", "+-1 x", "+x y", "+4294967296 x"};
+
+    between_culverts(END_ALL | CV_FEATURE_PUBLISH);
+    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
+        cr_assert_eq(end_hear(&end, CV_FRAME_PUBLISHED, 0, bad[i]), CV_EPROTO, "%s", bad[i]);
+    cr_assert_eq(end_hear(&end, CV_FRAME_PUBLISHED, 0, "+4294967295 "), 0);
+    cr_assert_str_eq(end_tells(&end), "published 4294967295 yes ");
+}
+
 Test(misc, after_a_cut_nothing_is_queued_any_more)
 {
     cr_assert_eq(cv_session_announce(end.session, true, "foo", 5), 0);

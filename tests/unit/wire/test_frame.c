@@ -266,3 +266,37 @@ Test(sync_id, is_little_endian_and_returns_what_was_written)
         cr_assert_eq(out[0], (uint8_t)id);
     }
 }
+
+Test(published, returns_what_was_written)
+{
+    const struct cv_published published = {
+        .granted = false, .number = UINT32_MAX, .text = "no way", .text_len = 6};
+    uint8_t out[CV_PUBLISHED_MAX];
+    struct cv_published got;
+    size_t n = cv_published_encode(out, &published);
+
+    cr_assert_eq(n, strlen("-4294967295 no way"));
+    cr_assert_eq(memcmp(out, "-4294967295 no way", n), 0);
+    cr_assert_eq(cv_published_decode(&got, out, n), 0);
+    cr_assert_not(got.granted);
+    cr_assert_eq(got.number, UINT32_MAX);
+    cr_assert_eq(got.text_len, 6);
+    cr_assert_eq(memcmp(got.text, "no way", 6), 0);
+}
+
+Test(published, of_266_bytes_is_written_and_read_and_of_267_cut_or_refused)
+{
+    char text[CV_PUBLISHED_MAX + 1];
+    uint8_t out[CV_PUBLISHED_MAX], long_one[CV_PUBLISHED_MAX + 1];
+    struct cv_published published = {.granted = true, .number = 1, .text = text}, got;
+
+    memset(text, 'x', sizeof(text));
+    published.text_len = CV_PUBLISHED_MAX - 3;
+    cr_assert_eq(cv_published_encode(out, &published), CV_PUBLISHED_MAX);
+    cr_assert_eq(cv_published_decode(&got, out, CV_PUBLISHED_MAX), 0);
+    published.text_len++;
+    cr_assert_eq(cv_published_encode(out, &published), CV_PUBLISHED_MAX);
+    memset(long_one, 'x', sizeof(long_one));
+    memcpy(long_one, "+1 ", 3);
+    cr_assert_eq(cv_published_decode(&got, long_one, sizeof(long_one)), CV_EPROTO);
+}
