@@ -271,3 +271,17 @@ bool cv_access_may_dial(const struct cv_credential *credential, const char *key,
         return true;
     return check_dials(credential, key, key_len, target) == CV_ACCESS_OK;
 }
+
+const char *cv_access_publish_problem(const struct cv_credential *credential, const char *key,
+                                      size_t key_len, const struct cv_publication *asked)
+{
+    bool permitted = false;
+
+    for (size_t i = 0; i < credential->publish_count; i++)
+        permitted = permitted || cv_publish_permits(&credential->publishes[i], asked);
+    if (!permitted)
+        return "not permitted by this client's credential (publish=)";
+    if (!cv_access_may_dial(credential, key, key_len, &asked->target))
+        return "its target is not among those of this client's credential (dial=)";
+    return NULL;
+}

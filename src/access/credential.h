@@ -2,6 +2,7 @@
 #define CV_ACCESS_CREDENTIAL_H
 
 #include "access/pattern.h"
+#include "access/publish.h"
 #include "access/token.h"
 #include "base/table.h"
 
@@ -16,7 +17,7 @@
  * NAME is the subject of a client's certificate as RFC 4514 writes it, with blanks as \20.
  * KEY is a client key, a start of one and `*`, or `*`. DATE is `2027-01-31`, meaning its first
  * second in UTC, or `2027-01-31T18:00:00Z`; the credential works until just before it. SPEC is
- * `tcp:PORTS` or `http:NAME`, with `*` and ranges as in patterns and `*.` in front of a name. */
+ * a pattern of access/publish.h. */
 
 #define CV_CREDENTIAL_LINE_MAX  4096   /* bytes of a line without its end */
 #define CV_CREDENTIAL_LINES_MAX 100000 /* lines of a file */
@@ -25,14 +26,6 @@
 #define CV_EXPIRES_NEVER        INT64_MAX
 
 enum cv_role { CV_ROLE_AGENT, CV_ROLE_VISITOR, CV_ROLE_ADMIN };
-
-/* What an agent may ask the server to expose. */
-struct cv_publish {
-    bool http; /* else a TCP port */
-    bool any;  /* http: whatever name ends in `name`, the dot in front of it included */
-    uint16_t port_low, port_high; /* tcp */
-    struct cv_span name;          /* http; borrowed from the credential */
-};
 
 struct cv_credential {
     uint8_t digest[CV_TOKEN_DIGEST]; /* of the token; not used with a subject */
@@ -115,6 +108,11 @@ int cv_access_visitor(struct cv_access_answer *answer, const struct cv_credentia
 /* The same for an operator. */
 int cv_access_admin(struct cv_access_answer *answer, const struct cv_credentials *credentials,
                     const uint8_t digest[CV_TOKEN_DIGEST], int64_t now) CV_MUST_USE;
+
+/* Why the agent that joined with @credential may not have @asked published (static, for that agent
+ * too), or NULL. */
+const char *cv_access_publish_problem(const struct cv_credential *credential, const char *key,
+                                      size_t key_len, const struct cv_publication *asked);
 
 /* Whether the server may dial @target through the agent that joined with @credential. The agent
  * checks again, against what it allows itself. */

@@ -132,51 +132,15 @@ static int take_dial(struct line *line, struct cv_span value)
     return 0;
 }
 
-/* Reads `tcp:PORTS` by the rules of patterns, as if a host stood before the colon. */
-static bool publish_tcp(struct cv_publish *out, struct cv_span value)
-{
-    struct cv_pattern pattern;
-    const char *problem;
-
-    if (cv_pattern_parse(&pattern, value.at, value.len, &problem) < 0)
-        return false;
-    out->port_low = pattern.port_low;
-    out->port_high = pattern.port_high;
-    return true;
-}
-
-static bool publish_http(struct cv_publish *out, struct cv_span name)
-{
-    out->http = true;
-    out->any = name.len && name.at[0] == '*';
-    if (out->any) {
-        name.at++;
-        name.len--;
-    }
-    out->name = name;
-    if (out->any && name.len == 0)
-        return true;
-    if (out->any && (name.at[0] != '.' || name.len == 1))
-        return false;
-    if (out->any)
-        name = (struct cv_span){name.at + 1, name.len - 1};
-    return cv_name_valid(name);
-}
-
 static int take_publish(struct line *line, struct cv_span value)
 {
     struct cv_credential *credential = &line->block->credential;
-    struct cv_publish *publish = &line->block->publishes[credential->publish_count];
-    bool valid = false;
+    const char *problem;
 
-    *publish = (struct cv_publish){0};
-    if (value.len >= 4 && memcmp(value.at, "tcp:", 4) == 0)
-        valid = publish_tcp(publish, value);
-    else if (value.len >= 5 && memcmp(value.at, "http:", 5) == 0)
-        valid = publish_http(publish, (struct cv_span){value.at + 5, value.len - 5});
-    if (!valid)
-        return refuse(line, "publish: not tcp:PORT, tcp:8000-8100, http:NAME or http:*.NAME",
-                      value);
+    if (cv_publish_parse(&line->block->publishes[credential->publish_count], value, &problem) < 0) {
+        cv_text_str(line->problem, "publish: ");
+        return refuse(line, problem, value);
+    }
     credential->publish_count++;
     return 0;
 }

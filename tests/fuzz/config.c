@@ -79,6 +79,23 @@ static void check_credentials(const struct cv_alloc *alloc, const char *text, si
     cv_credentials_free(table);
 }
 
+/* A publication whose name a pattern of that very name permits. */
+static void check_publication(const char *text, size_t len)
+{
+    struct cv_publication asked;
+    struct cv_publish pattern;
+    const char *problem = NULL;
+
+    if (cv_publication_parse(&asked, (struct cv_span){text, len}, &problem) < 0) {
+        require(problem != NULL);
+        return;
+    }
+    require(asked.what.len + 1 + asked.address.len == len);
+    require(cv_publication_same(&asked, &asked));
+    require(cv_publish_parse(&pattern, asked.what, &problem) == 0);
+    require(cv_publish_permits(&pattern, &asked));
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 {
     struct test_alloc memory;
@@ -86,6 +103,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
     test_alloc_init(&memory);
     check_config(&memory.alloc, (const char *)data, len);
     check_credentials(&memory.alloc, (const char *)data, len);
+    check_publication((const char *)data, len);
     require(memory.live == 0);
     return 0;
 }

@@ -318,6 +318,40 @@ Test(credential, keeps_its_other_options)
     cr_assert(c->publishes[3].http && c->publishes[3].any && c->publishes[3].name.len == 0);
 }
 
+static const char *publish_problem(const char *line, const char *text)
+{
+    struct cv_access_answer answer;
+    struct cv_publication asked;
+    const char *problem, *said;
+
+    cr_assert_eq(parse(line), 0, "%s", line);
+    cr_assert_eq(cv_access_agent(&answer, table, digest(0x11), "foo", 3, 0), 0);
+    cr_assert_eq(cv_publication_parse(&asked, (struct cv_span){text, strlen(text)}, &problem), 0);
+    said = cv_access_publish_problem(answer.credential, "foo", 3, &asked);
+    cv_credentials_free(table);
+    table = NULL;
+    return said ? said : "";
+}
+
+Test(credential, permits_what_it_names_to_be_published_and_nothing_else)
+{
+    static const char line[] = "agent foo " H1 " publish=tcp:8000-8100 publish=http:*.a.example";
+
+    cr_assert_str_eq(publish_problem(line, "tcp:8000=h:1"), "");
+    cr_assert_str_eq(publish_problem(line, "http:x.A.example=h:1"), "");
+    cr_assert(strstr(publish_problem(line, "tcp:8101=h:1"), "publish="));
+    cr_assert(strstr(publish_problem(line, "http:a.example=h:1"), "publish="));
+    cr_assert(strstr(publish_problem("agent foo " H1, "tcp:8000=h:1"), "publish="));
+}
+
+Test(credential, permits_only_targets_that_may_be_dialled_to_be_published)
+{
+    static const char line[] = "agent foo " H1 " dial=127.0.0.1:22 publish=tcp:*";
+
+    cr_assert_str_eq(publish_problem(line, "tcp:8022=127.0.0.1:22"), "");
+    cr_assert(strstr(publish_problem(line, "tcp:8022=127.0.0.1:23"), "dial="));
+}
+
 Test(credential, an_allocation_that_fails_leaves_nothing_behind)
 {
     char text[64 * 128] = "";
