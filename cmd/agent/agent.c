@@ -12,14 +12,26 @@
 #include "net/digest.h"
 #include "net/linger.h"
 #include "net/log.h"
+#include "publish.h"
 #include "target.h"
 
+#define HEADERS_MAX 31           /* of --header */
 #define LAST_MOMENT (1 * CV_SEC) /* for close frames, and for what sinks take at once */
 #define BUDGET      ((size_t)512 * 1024 * 1024) /* bytes in the read buffers of all sessions */
 
+_Static_assert(HEADERS_MAX + 1 + CV_PUBLISH_MAX <= CV_UPLINK_HEADERS_MAX,
+               "room for Authorization and what is published besides");
+
+void agent_up(struct agent *agent, const char *url, struct cv_tunnel *tunnel)
+{
+    publish_up(agent, url, tunnel);
+}
+
 static void on_up(void *ctx, struct cv_tunnel *tunnel)
 {
-    (void)ctx, (void)tunnel;
+    const struct agent_server *server = ctx;
+
+    agent_up(server->agent, server->url, tunnel);
 }
 
 static void on_down(void *ctx, struct cv_tunnel *tunnel)
@@ -39,18 +51,22 @@ void agent_complain(struct agent *agent, int64_t conn_id, const char *what)
     cv_log(&agent->loop.log, CV_LOG_WARN, "connection %lld: %s", (long long)conn_id, what);
 }
 
-void agent_event(struct agent *agent, struct cv_tunnel *tunnel,
+void agent_event(struct agent *agent, const char *url, struct cv_tunnel *tunnel,
                  const struct cv_session_event *event)
 {
     if (event->kind == CV_EVENT_CONNECT)
         target_connect(agent, tunnel, event);
     else if (event->kind == CV_EVENT_NOTICE)
         agent_complain(agent, event->conn_id, "the server sent an odd frame");
+    else if (event->kind == CV_EVENT_PUBLISHED)
+        publish_told(agent, url, event);
 }
 
 static void on_event(void *ctx, struct cv_tunnel *tunnel, const struct cv_session_event *event)
 {
-    agent_event(ctx, tunnel, event);
+    const struct agent_server *server = ctx;
+
+    agent_event(server->agent, server->url, tunnel, event);
 }
 
 /* Stopping: new dials are refused, open connections are waited for, the servers are told, and what
@@ -67,8 +83,8 @@ static void last_moment(struct agent *agent)
 static void leave(struct agent *agent)
 {
     agent->gone = true;
-    for (size_t i = 0; i < agent->uplink_count; i++)
-        cv_uplink_close(agent->uplinks[i]);
+    for (size_t i = 0; i < agent->server_count; i++)
+        cv_uplink_close(agent->servers[i].uplink);
     discover_close(agent->discover);
     cv_timer_set(agent->drain_timer, LAST_MOMENT);
     cv_timer_unref(agent->drain_timer);
@@ -115,7 +131,8 @@ static int make_headers(struct agent *agent)
     const struct cv_agent_config *config = agent->config;
     size_t len = config->token ? strlen("Bearer ") + strlen(config->token) + 1 : 0;
 
-    agent->headers = calloc(config->headers.count + 1, sizeof(*agent->headers));
+    agent->headers =
+        calloc(config->headers.count + 1 + config->publishes.count, sizeof(*agent->headers));
     if (!agent->headers)
         return -ENOMEM;
     if (config->token) {
@@ -129,6 +146,7 @@ static int make_headers(struct agent *agent)
     for (size_t i = 0; i < config->headers.count; i++)
         agent->headers[agent->header_count++] =
             (struct cv_ws_header){config->headers.at[i].name, config->headers.at[i].value};
+    publish_headers(agent);
     return 0;
 }
 
@@ -176,16 +194,19 @@ static int start_uplinks(struct agent *agent)
 {
     const struct cv_urls *connects = &agent->config->connects;
 
-    agent->uplinks = calloc(connects->count + 1, sizeof(struct cv_uplink *));
-    if (!agent->uplinks)
+    agent->servers = calloc(connects->count + 1, sizeof(struct agent_server));
+    if (!agent->servers)
         return -ENOMEM;
     for (size_t i = 0; i < connects->count; i++) {
-        int rc = agent_dial(agent, &agent->uplinks[agent->uplink_count], &connects->at[i],
-                            &(struct agent_uplink){on_up, on_event, on_down, agent});
+        struct agent_server *server = &agent->servers[i];
+        int rc;
 
+        *server = (struct agent_server){.agent = agent, .url = connects->at[i].text};
+        rc = agent_dial(agent, &server->uplink, &connects->at[i],
+                        &(struct agent_uplink){on_up, on_event, on_down, server});
         if (rc < 0)
             return rc;
-        agent->uplink_count++;
+        agent->server_count++;
     }
     return agent->config->discover ? discover_new(&agent->discover, agent) : 0;
 }
@@ -216,7 +237,7 @@ int agent_start(struct agent *agent, const struct cv_agent_config *config,
 
     if (bad)
         return fail(error, EXIT_USAGE, bad, -errno);
-    if (config->headers.count >= CV_UPLINK_HEADERS_MAX)
+    if (config->headers.count > HEADERS_MAX)
         return fail(error, EXIT_USAGE, "--header: too many", CV_EFULL);
     agent->config = config;
     agent->budget.limit = BUDGET;
@@ -257,7 +278,7 @@ static void clear(struct agent *agent)
     free(agent->authorization);
     discover_free(agent->discover);
     free(agent->headers);
-    free(agent->uplinks);
+    free(agent->servers);
 }
 
 int agent_run(struct agent *agent)

@@ -13,10 +13,10 @@ struct agent {
     const struct cv_agent_config *config; /* borrowed */
     struct cv_loop loop;
     struct cv_outbound *outbound;
-    struct cv_files *files;  /* NULL without --serve */
-    struct cv_budget budget; /* of all sessions */
-    struct cv_uplink **uplinks;
-    size_t uplink_count;
+    struct cv_files *files;       /* NULL without --serve */
+    struct cv_budget budget;      /* of all sessions */
+    struct agent_server *servers; /* of --connect */
+    size_t server_count;
     struct discover *discover;    /* NULL without --discover */
     struct cv_ws_header *headers; /* sent with each handshake */
     size_t header_count;
@@ -29,8 +29,16 @@ struct agent {
     bool gone; /* the servers were told */
 };
 
-/* What a server asks for; the callback of every uplink. */
-void agent_event(struct agent *agent, struct cv_tunnel *tunnel,
+/* A server that is dialled. */
+struct agent_server {
+    struct agent *agent; /* borrowed */
+    const char *url;     /* borrowed */
+    struct cv_uplink *uplink;
+};
+
+/* What every uplink tells: a session with the server at @url stands, and what that asks for. */
+void agent_up(struct agent *agent, const char *url, struct cv_tunnel *tunnel);
+void agent_event(struct agent *agent, const char *url, struct cv_tunnel *tunnel,
                  const struct cv_session_event *event);
 
 /* How the server at @url is dialled, apart from the handshake; everything is borrowed. */

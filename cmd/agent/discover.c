@@ -217,12 +217,15 @@ static void on_up(void *ctx, struct cv_tunnel *tunnel)
     candidate->tunnel = tunnel;
     discover->home = candidate;
     discover->told = false;
+    agent_up(discover->agent, candidate->url, tunnel);
     close_others(discover, candidate);
 }
 
 static void on_event(void *ctx, struct cv_tunnel *tunnel, const struct cv_session_event *event)
 {
-    agent_event(((struct candidate *)ctx)->discover->agent, tunnel, event);
+    const struct candidate *candidate = ctx;
+
+    agent_event(candidate->discover->agent, candidate->url, tunnel, event);
 }
 
 static void on_down(void *ctx, struct cv_tunnel *tunnel)

@@ -108,11 +108,14 @@ static void on_connected(void *ctx, int fd, int error)
     give_up(dial, CV_REASON_DIAL, why);
 }
 
+/* What is published is allowed besides, as it was named. */
 static bool allowed(const struct dial *dial, const struct cv_ip *ip)
 {
     const struct cv_patterns *allows = &dial->agent->config->allows;
+    const struct cv_patterns *published = &dial->agent->config->publishes.targets;
 
-    return cv_allow_check(allows->at, allows->count, &dial->target, ip);
+    return cv_allow_check(allows->at, allows->count, &dial->target, ip) ||
+           (published->count && cv_allow_check(published->at, published->count, &dial->target, ip));
 }
 
 static bool on_address(void *ctx, const struct sockaddr *address)

@@ -25,6 +25,7 @@ int command_conns(int argc, char **argv);
 int command_peers(int argc, char **argv);
 int command_rooms(int argc, char **argv);
 int command_forwards(int argc, char **argv);
+int command_routes(int argc, char **argv);
 int command_events(int argc, char **argv);
 int command_top(int argc, char **argv);
 int command_kick(int argc, char **argv);

@@ -25,6 +25,7 @@ static const struct command {
     {{"peers", NULL}, "peers", "the peer servers", command_peers},
     {{"rooms", NULL}, "rooms", "the rendezvous rooms", command_rooms},
     {{"forwards", NULL}, "forwards", "the forwards that are open", command_forwards},
+    {{"routes", NULL}, "routes", "the names that the HTTP door knows", command_routes},
     {{"events", NULL}, "events", "what happened lately", command_events},
     {{"top", NULL}, "top", "the busiest agents, anew each second", command_top},
     {{"kick", NULL},

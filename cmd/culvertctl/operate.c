@@ -38,6 +38,13 @@ static const struct column forwards[] = {
     {"LISTEN", "listen", COLUMN_TEXT},
     {"CLIENT", "client", COLUMN_TEXT},
     {"TARGET", "target", COLUMN_TEXT},
+    {"PUBLISHED", "published", COLUMN_TEXT},
+};
+
+static const struct column routes[] = {
+    {"HOST", "host", COLUMN_TEXT},           {"PREFIX", "prefix", COLUMN_TEXT},
+    {"CLIENT", "client", COLUMN_TEXT},       {"TARGET", "target", COLUMN_TEXT},
+    {"PUBLISHED", "published", COLUMN_TEXT},
 };
 
 static const struct column events[] = {
@@ -116,6 +123,7 @@ LISTING(conns, "no visitor is being served")
 LISTING(peers, "no peer is connected")
 LISTING(rooms, "no room is open")
 LISTING(forwards, "there are no forwards")
+LISTING(routes, "there are no routes")
 LISTING(events, "nothing has happened yet")
 
 int command_status(int argc, char **argv)

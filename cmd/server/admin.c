@@ -9,6 +9,7 @@
 #include "config/file.h"
 #include "culvert_version.h"
 #include "http/admin.h"
+#include "listed.h"
 #include "net/log.h"
 #include "net/timer.h"
 #include "server.h"
@@ -288,37 +289,6 @@ static void ask(struct question *question)
 
 /* What the main thread knows by itself. */
 
-static json_t *list_forwards(const struct admin *admin)
-{
-    const struct cv_forwards *rules = &admin->server->config->forwards;
-    const struct worker *first = &admin->server->workers[0];
-    json_t *array = json_array();
-    char target[CV_CONNECT_TARGET_MAX + 1];
-
-    for (size_t i = 0; i < first->forward_count; i++) {
-        snprintf(target, sizeof(target), "%s/%s", cv_proto_name(rules->at[i].proto),
-                 rules->at[i].address);
-        append(array, json_pack("{s:s, s:s, s:s}", "listen",
-                                cv_listener_address(first->forwards[i].listener), "client",
-                                rules->at[i].client, "target", target));
-    }
-    return array;
-}
-
-static json_t *list_routes(const struct admin *admin)
-{
-    const struct cv_route_rules *rules = &admin->server->config->routes;
-    json_t *array = json_array();
-
-    for (size_t i = 0; i < rules->count; i++) {
-        const struct cv_route_rule *rule = &rules->at[i];
-
-        append(array, json_pack("{s:s, s:s, s:s, s:s}", "host", rule->host, "prefix", rule->prefix,
-                                "client", rule->client, "target", rule->address));
-    }
-    return array;
-}
-
 static json_t *list_events(struct admin *admin)
 {
     json_t *array = json_array();
@@ -342,9 +312,9 @@ static json_t *list_here(struct admin *admin, enum cv_admin_list list)
 {
     switch ((int)list) {
     case CV_ADMIN_FORWARDS:
-        return list_forwards(admin);
+        return listed_forwards(admin->server);
     case CV_ADMIN_ROUTES:
-        return list_routes(admin);
+        return listed_routes(admin->server);
     case CV_ADMIN_EVENTS:
         return list_events(admin);
     case CV_ADMIN_ROOMS:

@@ -17,7 +17,8 @@ struct guest {
     uint64_t id;           /* in the manager */
     uint64_t since;        /* when it joined */
     bool is_peer;
-    struct peering_notice *parting; /* owned; what peers hear when it leaves */
+    struct peering_notice *parting;     /* owned; what peers hear when it leaves */
+    struct publish_parting *withdrawal; /* owned; of what it has published; or NULL */
     char key[CV_KEY_MAX + 1];
     char peer[CV_ADDRESS_SIZE];
     struct cv_log_limit complaints;
@@ -102,7 +103,7 @@ static void on_event(void *ctx, struct cv_tunnel *tunnel, const struct cv_sessio
     case CV_EVENT_DRAIN:
     case CV_EVENT_CLOSED:
     case CV_EVENT_PUBLISHED: /* no acceptor hears it */
-        break; /* the tunnel hands these to endpoints */
+        break;               /* the tunnel hands these to endpoints */
     }
 }
 
@@ -135,6 +136,8 @@ static void leave(struct guest *guest)
     }
     peering_parted(worker, guest->parting);
     guest->parting = NULL;
+    publish_parted(worker, guest->withdrawal);
+    guest->withdrawal = NULL;
     if (server_found(guest->worker, guest->key, false) < 0)
         cv_log(log_of(guest), CV_LOG_ERROR, "client %s: out of memory", guest->key);
 }
@@ -267,24 +270,28 @@ static struct guest *make_guest(struct worker *worker, const struct cv_front_gue
     return guest;
 }
 
-/* The credential that it came in with, as it is now; why is CV_ACCESS_OK where anyone may come in.
- */
-static struct cv_access_answer credential_of(const struct guest *guest)
+struct cv_access_answer guest_access(const struct cv_credentials *credentials,
+                                     const uint8_t *digest, const char *subject, const char *key)
 {
-    const struct cv_credentials *credentials = guest->worker->credentials;
     struct cv_access_answer answer = {.why = CV_ACCESS_OK};
-    size_t len = strlen(guest->key);
+    size_t len = strlen(key);
     int rc = 0;
 
-    if (guest->has_digest)
-        rc = cv_access_agent(&answer, credentials, guest->digest, guest->key, len, cv_wall_clock());
-    else if (guest->subject)
+    if (digest)
+        rc = cv_access_agent(&answer, credentials, digest, key, len, cv_wall_clock());
+    else if (subject)
         rc = cv_access_agent_subject(&answer, credentials,
-                                     (struct cv_span){guest->subject, strlen(guest->subject)},
-                                     guest->key, len, cv_wall_clock());
+                                     (struct cv_span){subject, strlen(subject)}, key, len,
+                                     cv_wall_clock());
     if (rc < 0)
         answer.credential = NULL;
     return answer;
+}
+
+static struct cv_access_answer credential_of(const struct guest *guest)
+{
+    return guest_access(guest->worker->credentials, guest->has_digest ? guest->digest : NULL,
+                        guest->subject, guest->key);
 }
 
 /* The wall clock may be set meanwhile, so it is looked at this often at least. */
@@ -356,6 +363,41 @@ void guests_recheck(struct worker *worker)
         recheck(cv_container_of(link, struct guest, link));
 }
 
+/* Asks for what its handshake wants published. */
+static void publish(struct guest *guest, const char *wanted)
+{
+    const struct publish_request request = {.id = guest->id,
+                                            .key = guest->key,
+                                            .digest = guest->has_digest ? guest->digest : NULL,
+                                            .subject = guest->subject,
+                                            .wanted = wanted};
+
+    if (!wanted || guest->is_peer || guest->id == 0)
+        return;
+    if (publish_asked(guest->worker, &request, &guest->withdrawal) < 0)
+        cv_log(log_of(guest), CV_LOG_ERROR, "client %s: nothing is published: out of memory",
+               guest->key);
+}
+
+void guest_published(struct worker *worker, uint64_t id, uint32_t number, bool granted,
+                     const char *text)
+{
+    struct cv_list *link = worker->guests.prev; /* it is mostly one of the last that came */
+    struct guest *guest;
+    int rc;
+
+    while (link != &worker->guests && cv_container_of(link, struct guest, link)->id != id)
+        link = link->prev;
+    if (link == &worker->guests)
+        return;
+    guest = cv_container_of(link, struct guest, link);
+    rc = cv_session_published(cv_tunnel_session(guest->resident.tunnel), number, granted, text);
+    if (rc == 0)
+        cv_tunnel_touch(guest->resident.tunnel);
+    else if (rc != CV_ECLOSED)
+        cv_tunnel_close(guest->resident.tunnel, CV_WS_POLICY, "answers are not read");
+}
+
 void guest_welcome(void *ctx, const struct cv_front_guest *from)
 {
     struct worker *worker = ctx;
@@ -377,6 +419,7 @@ void guest_welcome(void *ctx, const struct cv_front_guest *from)
     }
     cv_log(&worker->loop.log, CV_LOG_INFO, "%s %s: session %llu up from %s%s", kind_of(guest),
            guest->key, (unsigned long long)guest->id, peer, from->culvert ? "" : " (no Culvert)");
+    publish(guest, from->publish);
     recheck(guest);
     guests_wake(worker);
 }

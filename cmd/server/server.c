@@ -179,6 +179,7 @@ void server_drain(struct server *server)
     rooms_close(server->rooms);
     advertise_close(server->advertise);
     server->advertise = NULL;
+    publish_close(server->publish);
     order_all(server, WORKER_CLOSE);
     uv_timer_start(&server->drain_timer, on_drain_timeout, server->config->drain_timeout / CV_MSEC,
                    0);
@@ -209,6 +210,7 @@ static void reload_credentials(struct server *server)
             cv_log(log_of(server), CV_LOG_ERROR, "reload: out of memory");
         }
     }
+    publish_recheck(server->publish);
 }
 
 /* Reads credentials and certificates anew; what cannot be read leaves the old ones in force. */
@@ -310,6 +312,8 @@ static int init_workers(struct server *server, struct cv_config_error *error)
         rc =
             cv_admission_new(&server->admission, &first->loop.alloc,
                              config->limits.max_conns_per_address, config->limits.rate_per_address);
+    if (rc == 0)
+        rc = publish_new(&server->publish, server);
     if (rc < 0)
         return server_fail(error, EXIT_RUNTIME, "start", rc);
     uv_timer_init(&first->loop.uv, &server->drain_timer);
@@ -390,6 +394,7 @@ static void clear(struct server *server)
     uv_close((uv_handle_t *)&server->drain_timer, NULL);
     rooms_free(server->rooms);
     cv_admission_free(server->admission);
+    publish_close(server->publish);
     peering_free(server->peering);
     admin_stop(server->admin);
     for (unsigned i = 0; i < server->worker_count; i++) {
@@ -399,6 +404,7 @@ static void clear(struct server *server)
             fprintf(stderr, PROGRAM ": at the end: %s\n", cv_strerror(rc));
     }
     admin_free(server->admin);
+    publish_free(server->publish);
     cv_homes_free(server->homes);
     uv_mutex_destroy(&server->lock);
     cv_tls_free(server->tls);

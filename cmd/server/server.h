@@ -10,6 +10,7 @@
 #include "manager/homes.h"
 #include "net/changes.h"
 #include "peering.h"
+#include "publish.h"
 #include "rooms.h"
 #include "worker.h"
 
@@ -28,6 +29,7 @@ struct server {
     struct cv_admission *admission; /* connections of each address; under the lock */
     uv_mutex_t lock;
     struct peering *peering; /* NULL without --peer-id */
+    struct publish *publish;
 
     atomic_uint_fast64_t conns;    /* visitors' connections open now, or on their way to a worker */
     atomic_uint_fast64_t waiting;  /* visits that wait for their target's answer */

@@ -51,6 +51,11 @@ static const struct cv_credentials *credentials_now(void *ctx)
     return ((struct worker *)ctx)->credentials;
 }
 
+static bool published(void *ctx, struct cv_slice host, struct cv_upstream_target *out)
+{
+    return publish_find(((struct worker *)ctx)->server->publish, host, out);
+}
+
 /* The configured routes, as the gateway wants them. */
 static int make_routes(struct worker *worker)
 {
@@ -80,6 +85,7 @@ int web_open(struct worker *worker)
     struct cv_gateway_config gateway = {.loop = &worker->loop,
                                         .credentials = credentials_now,
                                         .dial = dial,
+                                        .published = published,
                                         .ctx = worker,
                                         .route_count = config->routes.count,
                                         .ca_file = config->target_ca,

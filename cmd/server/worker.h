@@ -146,6 +146,17 @@ unsigned guests_kick(struct worker *worker, const char *key);
  * CV_EDENIED, or CV_EFULL when it has as many connections as that allows. @owner as
  * cv_manager_route() gives it. */
 int guest_may_dial(void *owner, const struct cv_target *target) CV_MUST_USE;
+
+/* The credential that a guest of @key came in with by a token of @digest or a certificate of
+ * @subject (NULL: not so), as it stands in @credentials now; `why` is CV_ACCESS_OK where anyone may
+ * come in. */
+struct cv_access_answer guest_access(const struct cv_credentials *credentials,
+                                     const uint8_t *digest, const char *subject, const char *key);
+
+/* Tells the session @id, if it is still there, what became of something that it wants published. */
+void guest_published(struct worker *worker, uint64_t id, uint32_t number, bool granted,
+                     const char *text);
+
 struct cv_tunnel *guest_tunnel(void *owner); /* @owner as cv_manager_route() gives it */
 
 #endif

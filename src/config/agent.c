@@ -93,6 +93,14 @@ static const struct cv_option options[] = {
                 "unix/PATH (default: loopback only)",
     },
     {
+        .name = "publish",
+        .argument = "SPEC",
+        .take = cv_take_publication,
+        .at = AT(publishes),
+        .repeat = true,
+        .help = "ask the server to expose a service: tcp:PORT=HOST:PORT, http:NAME=HOST:PORT",
+    },
+    {
         .name = "serve",
         .argument = "DIR",
         .take = cv_take_path,

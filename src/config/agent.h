@@ -17,9 +17,10 @@ struct cv_agent_config {
     const char *token;      /* from the file or the environment; NULL: none. Secret */
     struct cv_headers headers;
     struct cv_patterns allows;
-    const char *serve;      /* folder, or NULL */
-    const char *ca;         /* PEM file, or NULL: the system's */
-    const char *cert, *key; /* both or none */
+    struct cv_publications publishes; /* whose targets are allowed besides */
+    const char *serve;                /* folder, or NULL */
+    const char *ca;                   /* PEM file, or NULL: the system's */
+    const char *cert, *key;           /* both or none */
     bool insecure;
     const char *tls_server_name; /* or NULL */
     const char *proxy;           /* URL, or NULL: from the environment */

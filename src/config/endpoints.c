@@ -391,6 +391,8 @@ static const char *header_problem(const char *name)
 
     if (strcasecmp(name, "X-Tunnel-ID") == 0)
         return "X-Tunnel-ID is set by --id";
+    if (strcasecmp(name, "X-Culvert-Publish") == 0)
+        return "X-Culvert-Publish is set by --publish";
     if (strcasecmp(name, "Authorization") == 0)
         return "Authorization is set by --token-file or CULVERT_TOKEN";
     if (strncasecmp(name, "Sec-WebSocket-", 14) == 0)

@@ -52,6 +52,22 @@ static const struct cv_option options[] = {
         .help = "HTTP requests for that name go there",
     },
     {
+        .name = "publish-address",
+        .argument = "ADDR",
+        .take = cv_take_publish_address,
+        .at = AT(publish_address),
+        .fallback = "127.0.0.1",
+        .help = "where ports that agents publish listen; * is every address",
+    },
+    {
+        .name = "publish-allow",
+        .argument = "PATTERN",
+        .take = cv_take_publish,
+        .at = AT(publish_allow),
+        .repeat = true,
+        .help = "with --insecure-no-auth: what any agent may publish, tcp:8000-8100, http:*.NAME",
+    },
+    {
         .name = "target-ca",
         .argument = "FILE",
         .take = cv_take_path,
@@ -449,6 +465,11 @@ static int check(const struct cv_server_config *config, struct cv_config_error *
     if (config->token_file && config->insecure_no_auth)
         return cv_options_refuse(common, "insecure-no-auth", "contradicts --token-file", NULL,
                                  error);
+    if (config->token_file && config->publish_allow.count)
+        return cv_options_refuse(common, "publish-allow",
+                                 "is for --insecure-no-auth: with --token-file each agent's line "
+                                 "says it, by publish=",
+                                 NULL, error);
     if (config->tls_cert && !config->tls_key)
         return cv_options_refuse(common, "tls-cert", "needs --tls-key besides", NULL, error);
     if (config->tls_key && !config->tls_cert)

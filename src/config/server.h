@@ -11,7 +11,9 @@ struct cv_server_config {
     struct cv_forwards forwards;
     struct cv_door_rules socks, http_proxies;
     struct cv_route_rules routes;
-    const char *target_ca;  /* of https targets; NULL: the system's */
+    const char *publish_address;              /* where ports of agents listen; "": everywhere */
+    struct cv_publish_patterns publish_allow; /* what any agent may publish; insecure_no_auth */
+    const char *target_ca;                    /* of https targets; NULL: the system's */
     uint64_t max_body;      /* bytes of a request through the HTTP door; 0: no limit */
     const char *token_file; /* NULL: insecure_no_auth */
     bool insecure_no_auth;

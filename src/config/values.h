@@ -2,6 +2,7 @@
 #define CV_CONFIG_VALUES_H
 
 #include "access/pattern.h"
+#include "access/publish.h"
 #include "config/options.h"
 
 /* The kinds of values that options have: each is a type and the function that reads it
@@ -115,6 +116,31 @@ struct cv_patterns {
 };
 
 cv_option_take cv_take_allow; /* struct cv_patterns */
+
+/* What an agent asks servers to expose, `tcp:PORT=HOST:PORT` or `http:NAME=HOST:PORT`; at most
+ * CV_PUBLISH_MAX, nothing twice. */
+struct cv_publication_rule {
+    const char *text; /* the whole */
+    struct cv_publication asked;
+};
+
+struct cv_publications {
+    struct cv_publication_rule *at;
+    size_t count;
+    struct cv_patterns targets; /* what they lead to, each named exactly */
+};
+
+cv_option_take cv_take_publication; /* struct cv_publications */
+
+struct cv_publish_patterns {
+    struct cv_publish *at;
+    size_t count;
+};
+
+cv_option_take cv_take_publish; /* struct cv_publish_patterns */
+
+/* An IPv4 or IPv6 address, or `*`; kept as it stands in front of a port to listen at. */
+cv_option_take cv_take_publish_address; /* const char * */
 
 /* Names of network interfaces: 1 to 15 bytes. */
 cv_option_take cv_take_interface; /* struct cv_strings */

@@ -7,10 +7,8 @@ static const struct {
     unsigned bit;
     const char *name;
 } features[] = {
-    {CV_FEATURE_ACK, "ack"},
-    {CV_FEATURE_HALFCLOSE, "halfclose"},
-    {CV_FEATURE_CREDIT, "credit"},
-    {CV_FEATURE_DGRAM, "dgram"},
+    {CV_FEATURE_ACK, "ack"},     {CV_FEATURE_HALFCLOSE, "halfclose"}, {CV_FEATURE_CREDIT, "credit"},
+    {CV_FEATURE_DGRAM, "dgram"}, {CV_FEATURE_PUBLISH, "publish"},
 };
 
 #define FEATURE_COUNT (sizeof(features) / sizeof(features[0]))

@@ -4,8 +4,8 @@
 #include "door/http.h"
 
 /* The header in which Culvert ends tell each other apart from reference ends, and offer extensions:
- * `X-Culvert-Features: ack, halfclose, credit, dgram`. The server echoes those that it shares. A
- * reference end ignores it. */
+ * `X-Culvert-Features: ack, halfclose, credit, dgram, publish`. The server echoes those that it
+ * shares. A reference end ignores it. */
 #define CV_FEATURES_HEADER   "X-Culvert-Features"
 #define CV_FEATURES_TEXT_MAX 64
 

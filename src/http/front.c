@@ -8,9 +8,11 @@
 #include "door/http_text.h"
 #include "http/accept_key.h"
 #include "http/features.h"
+#include "http/publish.h"
 #include "net/digest.h"
 #include "net/linger.h"
 #include "net/log.h"
+#include "session/session.h"
 
 #define PAGE_MAX 2048 /* bytes of a page's body */
 
@@ -26,7 +28,8 @@ static void hand_over(struct cv_knock *knock)
                                    .subject = knock->subject[0] ? knock->subject : NULL,
                                    .peer = knock->is_peer,
                                    .culvert = knock->culvert,
-                                   .features = knock->features};
+                                   .features = knock->features,
+                                   .publish = knock->publish};
 
     cv_stream_owner(knock->stream, NULL, NULL);
     knock->stream = NULL;
@@ -233,6 +236,14 @@ static bool authenticate(struct cv_knock *knock, const struct cv_http_head *head
     return false;
 }
 
+/* What it wants published; nothing of one that could not be told what became of it. */
+static int keep_wishes(struct cv_knock *knock, const struct cv_http_head *head)
+{
+    if (!(knock->features & CV_FEATURE_PUBLISH))
+        return 0;
+    return cv_publish_wanted(&knock->publish, head, &knock->loop->alloc);
+}
+
 static void connect_tunnel(struct cv_knock *knock, const struct cv_http_head *head)
 {
     const struct cv_front_config *config = &knock->front->config;
@@ -261,7 +272,8 @@ static void connect_tunnel(struct cv_knock *knock, const struct cv_http_head *he
         return;
     }
     knock->features = cv_features_read(head, &knock->culvert);
-    if (accept_upgrade(knock, cv_http_find(head, "Sec-WebSocket-Key")) < 0)
+    if (keep_wishes(knock, head) < 0 ||
+        accept_upgrade(knock, cv_http_find(head, "Sec-WebSocket-Key")) < 0)
         cv_knock_refuse(knock, 500, "out of memory");
     else
         cv_knock_send(knock);

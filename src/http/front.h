@@ -26,6 +26,8 @@ struct cv_front_guest {
     bool peer;             /* a server that peers with us; @key is its id, @digest of its token */
     bool culvert;          /* it sent X-Culvert-Features */
     unsigned features;
+    const char *publish; /* what it wants published, a line each (http/publish.h); NULL: nothing.
+                            Borrowed for the call */
 };
 
 struct cv_front_config {

@@ -35,6 +35,7 @@ struct cv_knock {
     bool is_peer;
     bool culvert;
     unsigned features;
+    char *publish; /* owned: see struct cv_front_guest */
     char key[CV_KEY_MAX + 1];
     bool has_digest;
     uint8_t digest[CV_TOKEN_DIGEST];

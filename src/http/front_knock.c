@@ -28,6 +28,7 @@ void cv_knock_leave(struct cv_knock *knock)
         cv_secret_clear(knock->buf, knock->size);
     cv_free(&knock->loop->alloc, knock->buf);
     cv_free(&knock->loop->alloc, knock->page);
+    cv_free(&knock->loop->alloc, knock->publish);
     cv_timer_free(knock->timer);
     cv_free(&knock->loop->alloc, knock);
 }

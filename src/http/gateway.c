@@ -11,15 +11,25 @@ static int find_route(const struct cv_gateway *gateway, const struct cv_http_hea
     return cv_http_route_find(gateway->matches, gateway->config.route_count, head->host, path);
 }
 
+bool cv_gateway_published(const struct cv_gateway *gateway, struct cv_slice host,
+                          struct cv_upstream_target *out)
+{
+    const struct cv_gateway_config *config = &gateway->config;
+
+    return config->published && config->published(config->ctx, cv_http_route_name(host), out);
+}
+
 bool cv_gateway_claims(const struct cv_gateway *gateway, const struct cv_http_head *head)
 {
     struct cv_slice path, query;
 
     if (cv_http_target_split(head->target, &path, &query) < 0)
         return false;
-    if (cv_slice_is(path, "/connect") && cv_http_find(head, "X-Tunnel-ID"))
+    if (cv_slice_is(path, "/connect") &&
+        (cv_http_find(head, "X-Tunnel-ID") || cv_http_find(head, "X-API-Tunnel-ID")))
         return false;
-    return find_route(gateway, head, path) >= 0 || cv_http_gate_is(path);
+    return find_route(gateway, head, path) >= 0 ||
+           cv_gateway_published(gateway, head->host, NULL) || cv_http_gate_is(path);
 }
 
 static int copy_matches(struct cv_gateway *gateway)

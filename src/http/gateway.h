@@ -23,7 +23,12 @@ struct cv_gateway_config {
     /* As of the front door: visitors' credentials; NULL: anyone may ask for anything. */
     const struct cv_credentials *(*credentials)(void *ctx);
     cv_upstream_dialler *dial;
-    void *ctx;                             /* borrowed, for both */
+
+    /* Where a name leads that an agent has published (@host as of cv_http_route_name()): fills in
+     * client and address of @out, which may be NULL. Asked when no route is found. NULL: none are.
+     */
+    bool (*published)(void *ctx, struct cv_slice host, struct cv_upstream_target *out);
+    void *ctx;                             /* borrowed, for all of them */
     const struct cv_gateway_route *routes; /* borrowed */
     size_t route_count;
     const char *ca_file; /* see cv_upstreams_config */

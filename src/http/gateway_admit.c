@@ -67,16 +67,22 @@ static bool aim_by_path(struct cv_caller *caller, const struct cv_http_head *hea
     return may_pass(caller, head, &parsed);
 }
 
+/* The target of a name, which is for everybody. */
+static void aim_by_name(struct cv_caller *caller, const struct cv_http_head *head, struct aim *aim)
+{
+    caller->by_route = true;
+    caller->target.https = caller->target.has_digest = false;
+    aim->host = head->host;
+}
+
 static void aim_by_route(struct cv_caller *caller, const struct cv_http_head *head, struct aim *aim,
                          const struct cv_gateway_route *route)
 {
     struct cv_upstream_target *target = &caller->target;
 
-    caller->by_route = true;
     snprintf(target->client, sizeof(target->client), "%s", route->client);
     snprintf(target->address, sizeof(target->address), "%s", route->address);
-    target->https = target->has_digest = false;
-    aim->host = head->host;
+    aim_by_name(caller, head, aim);
 }
 
 /* Finds out where a request goes; false when it is answered. */
@@ -102,10 +108,15 @@ static bool take_aim(struct cv_caller *caller, const struct cv_http_head *head, 
     caller->wait = cv_http_gate_wait(aim->query) * CV_SEC;
     route =
         cv_http_route_find(gateway->matches, gateway->config.route_count, head->host, aim->path);
-    if (route < 0)
-        return aim_by_path(caller, head, aim);
-    aim_by_route(caller, head, aim, &gateway->config.routes[route]);
-    return true;
+    if (route >= 0) {
+        aim_by_route(caller, head, aim, &gateway->config.routes[route]);
+        return true;
+    }
+    if (cv_gateway_published(gateway, head->host, &caller->target)) {
+        aim_by_name(caller, head, aim);
+        return true;
+    }
+    return aim_by_path(caller, head, aim);
 }
 
 /* "192.0.2.1" of "192.0.2.1:4711", "2001:db8::1" of "[2001:db8::1]:4711", "" of "unix". */

@@ -57,6 +57,10 @@ struct cv_caller {
     bool hung;               /* the visitor said its last while it was not read */
 };
 
+/* gateway.c: whether the name that @host asks for is published; see cv_gateway_config. */
+bool cv_gateway_published(const struct cv_gateway *gateway, struct cv_slice host,
+                          struct cv_upstream_target *out);
+
 /* gateway_caller.c */
 
 /* Goes on with whatever can. The caller may be gone after it. */

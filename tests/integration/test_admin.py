@@ -105,7 +105,15 @@ class Api(AdminCase):
         self.watched("--route", "a.example/x=foo/127.0.0.1:80")
         self.assertEqual(
             self.listed("routes"),
-            [{"host": "a.example", "prefix": "/x", "client": "foo", "target": "127.0.0.1:80"}],
+            [
+                {
+                    "host": "a.example",
+                    "prefix": "/x",
+                    "client": "foo",
+                    "target": "127.0.0.1:80",
+                    "published": False,
+                }
+            ],
         )
 
     def test_lists_are_of_all_loops(self):

@@ -72,6 +72,12 @@ static const char *const bad[][2] = {
                                       "8000-8100 or *: '127.0.0.1:notaport'"},
     {WS "--allow 10.0.0.1/8:1", "--allow: the network has bits"},
     {WS "--allow x", "--allow: needs the form HOST:PORT"},
+    {WS "--publish tcp:8022",
+     "--publish: needs the form tcp:PORT=HOST:PORT or http:NAME=HOST:PORT"},
+    {WS "--publish tcp:0=h:1", "--publish: behind tcp: stands no port"},
+    {WS "--publish http:a=127.1:80", "--publish: the host looks like an address but is none"},
+    {WS "--publish tcp:1=h:1 --publish tcp:1=h:2", "--publish: this is published already"},
+    {WS "--header x-culvert-publish:SECRET", "--header: X-Culvert-Publish is set by --publish"},
     {WS "--header SECRET", "--header: needs the form 'Name: value'"},
     {WS "--header :SECRET", "--header: needs the form"},
     {WS "--header a\tb:SECRET", "--header: needs the form"},
@@ -224,4 +230,29 @@ Test(agent, needs_no_url_when_it_is_to_find_one)
     cr_assert_str_eq(config.discover_type, "u:t");
     cr_assert_eq(config.discover_timeout, 5 * CV_SEC);
     cr_assert_str_eq(config.discover_interfaces.at[0], "eth0");
+}
+
+Test(agent, a_publication_is_kept_with_its_target_as_a_pattern)
+{
+    cr_assert_eq(load(WS "--publish tcp:8022=127.0.0.1:22 --publish http:a.example=[fd00::1]:80"),
+                 0, "%s", error.line);
+    cr_assert_eq(config.publishes.count, 2);
+    cr_assert_str_eq(config.publishes.at[0].text, "tcp:8022=127.0.0.1:22");
+    cr_assert_eq(config.publishes.at[0].asked.port, 8022);
+    cr_assert(config.publishes.at[1].asked.http);
+    cr_assert_eq(config.publishes.targets.count, 2);
+    cr_assert_eq(config.publishes.targets.at[0].kind, CV_PATTERN_ADDRESS);
+    cr_assert_eq(config.publishes.targets.at[1].port_low, 80);
+    cr_assert_eq(config.allows.count, 0, "the default of --allow stays");
+}
+
+Test(agent, publishes_16_things_and_not_one_more)
+{
+    char line[2000] = WS;
+
+    for (int i = 1; i <= CV_PUBLISH_MAX + 1; i++) {
+        snprintf(line + strlen(line), sizeof(line) - strlen(line), " --publish tcp:%d=h:1", i);
+        cr_assert_eq(load(line), i <= CV_PUBLISH_MAX ? 0 : CV_ESYNTAX, "%s", error.line);
+    }
+    cr_assert(strstr(error.line, "at most 16"));
 }

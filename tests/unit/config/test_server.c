@@ -334,3 +334,37 @@ Test(server, no_error_about_a_peer_shows_a_token)
     cr_assert_lt(load(OPEN "--peer-token hid,den"), 0);
     cr_assert_null(strstr(error.line, "hid,den"), "%s", error.line);
 }
+
+Test(server, says_where_published_ports_listen)
+{
+    static const char *const rows[][2] = {
+        {"", "127.0.0.1"},
+        {" --publish-address 0.0.0.0", "0.0.0.0"},
+        {" --publish-address ::1", "[::1]"},
+        {" --publish-address [::]", "[::]"},
+        {" --publish-address *", ""},
+    };
+    static const char *const odd[] = {"localhost", "127.0.0.1:80", "[127.0.0.1]", "", "[]"};
+    char line[200];
+
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        snprintf(line, sizeof(line), "%s%s", OPEN, rows[i][0]);
+        cr_assert_eq(load(line), 0, "%s", error.line);
+        cr_assert_str_eq(config.publish_address, rows[i][1]);
+    }
+    for (size_t i = 0; i < sizeof(odd) / sizeof(odd[0]); i++) {
+        snprintf(line, sizeof(line), "%s --publish-address=%s", OPEN, odd[i]);
+        cr_assert_eq(load(line), CV_ESYNTAX, "%s", odd[i]);
+        cr_assert(strstr(error.line, "--publish-address: not an address"), "%s", error.line);
+    }
+}
+
+Test(server, what_any_agent_may_publish_is_for_servers_without_tokens)
+{
+    cr_assert_eq(load(OPEN " --publish-allow tcp:8000-8100 --publish-allow http:*.a"), 0);
+    cr_assert_eq(config.publish_allow.count, 2);
+    cr_assert_eq(load(OPEN " --publish-allow udp:1"), CV_ESYNTAX);
+    cr_assert(strstr(error.line, "--publish-allow: not tcp:PORT"), "%s", error.line);
+    cr_assert_eq(load("--listen :1 --token-file t --publish-allow tcp:1"), CV_ESYNTAX);
+    cr_assert(strstr(error.line, "by publish="), "%s", error.line);
+}
