@@ -144,10 +144,17 @@ class Publish(PublishCase):
         self.assertRegex(self.ctl("routes"), "app.example .* foo .* yes")
 
     def test_agents_and_their_tokens_are_safe_behind_a_published_name(self):
-        """Whoever takes the server's own name gets neither its agents nor visitors' tokens."""
-        self.lab(permits=("publish=http:*",))
+        """Whoever takes the server's own name gets neither its agents and peers nor visitors'
+        tokens."""
+        self.lab(
+            *("--peer-id", "a", "--peer-token", "from-a", "--peer", "b:from-b:ws://127.0.0.1:1/x"),
+            permits=("publish=http:*",),
+        )
         web = self.web_target()
         self.wait_log(self.publisher(f"http:127.0.0.1={web.address}"), "published")
+        fields = [("X-API-Tunnel-ID", "b"), ("X-API-Tunnel-Token", "from-b")]
+        peer, _ = ws.dial("127.0.0.1", self.lab_server.port, fields)
+        self.addCleanup(peer.close)
         other = self.agent(self.lab_server.url, key="bar", token=self.bar)
         self.wait_log(other, "session up as bar")
         status, body = self.get("127.0.0.1", "/client/bar/http/h", "-H", "X-Culvert-Token: s3cret")
