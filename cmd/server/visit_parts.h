@@ -1,0 +1,80 @@
+#ifndef CMD_SERVER_VISIT_PARTS_H
+#define CMD_SERVER_VISIT_PARTS_H
+
+/* What the files of a visit share; nobody else includes it. */
+
+#include "net/stream.h"
+#include "net/timer.h"
+#include "server.h"
+#include "visit.h"
+
+struct visit {
+    struct cv_list link;         /* in the worker's, from the dial on */
+    uint64_t id;                 /* from then on */
+    struct cv_mail mail;         /* on its way to another worker */
+    struct cv_endpoint endpoint; /* of the connection, while it waits for the target's answer */
+    const struct visit_way *way; /* borrowed */
+    void *ctx;                   /* borrowed */
+    struct worker *worker;       /* that has it now; borrowed */
+    const char *door;            /* borrowed */
+    const char *peer, *client, *address; /* in text[] */
+    enum cv_proto proto;
+    enum cv_route_from from;
+    uint64_t wait;
+    uint64_t since; /* it came in */
+    bool has_digest;
+    uint8_t digest[CV_TOKEN_DIGEST];
+    char who[CV_KEY_MAX + 1]; /* the name in the visitor's credential, once that was asked */
+
+    int fd;                   /* owned; -1 when it is the stream's */
+    struct cv_stream *stream; /* owned; NULL before the dial, and when it is a relay's */
+    uint8_t *early;           /* owned */
+    size_t early_len;
+    struct cv_tunnel *tunnel; /* borrowed while there is a connection */
+    int64_t conn_id;
+    struct cv_timer *timer; /* owned; of the wait */
+    bool acked, timed_out;
+    bool waiting; /* counted as such in the server */
+
+    uint64_t tried; /* a bit for each worker that could not serve it */
+    bool settles;   /* everybody was asked for a healthy session: any will do now */
+    bool met_silent;
+    int problem; /* of the last one that tried */
+    char text[];
+};
+/* visit.c */
+
+/* Gives its places back, and lets it go. @end is the visit's way's. */
+void visit_leave(struct visit *visit, const struct cv_relay_end *end);
+
+/* visit_tell.c: the line in the log, and what the visitor is told. */
+
+/* One line a visit: how it ended, and what the other end said. @end is NULL without a relay. */
+void visit_log_end(const struct visit *visit, enum cv_reason reason, const char *text, size_t len,
+                   const struct cv_relay_end *end);
+
+/* Writes the answer: its length, or -errno. The first bytes that this end says, or nearly so: the
+ * socket's buffer has room for all of them. */
+ssize_t visit_answer(struct visit *visit, enum cv_failure failure, const char *text) CV_MUST_USE;
+
+/* The last answer, and the end of the socket. Without an answer the visitor sees a reset: what it
+ * would see of a closed port. */
+void visit_close_failed(struct visit *visit, enum cv_failure failure, const char *text);
+
+/* Nobody can serve it: visit->problem says why. */
+void visit_turn_away(struct visit *visit);
+
+/* visit_wait.c: from the opening of a connection to the first bytes. */
+
+/* Ends the connection of a visit. */
+void visit_abort(struct visit *visit, enum cv_reason reason, const char *text);
+
+/* Before the wait is over by itself. */
+void visit_stop_waiting(struct visit *visit);
+
+/* The connection is opened: tells the visitor when there is something to tell, which may be only
+ * after the target's answer, and then lets bytes flow. On failure the connection is the caller's to
+ * end. */
+int visit_begin(struct visit *visit) CV_MUST_USE;
+
+#endif
