@@ -44,7 +44,7 @@ static const struct column forwards[] = {
 static const struct column routes[] = {
     {"HOST", "host", COLUMN_TEXT},           {"PREFIX", "prefix", COLUMN_TEXT},
     {"CLIENT", "client", COLUMN_TEXT},       {"TARGET", "target", COLUMN_TEXT},
-    {"PUBLISHED", "published", COLUMN_TEXT},
+    {"PUBLISHED", "published", COLUMN_TEXT}, {"TLS", "tls", COLUMN_TEXT},
 };
 
 static const struct column events[] = {

@@ -48,7 +48,8 @@ bool admit_enter(struct worker *worker, const char *peer)
     return rc == 0;
 }
 
-void admit_leave(struct worker *worker, const char *peer)
+static void give_back(struct worker *worker, const char *peer,
+                      void (*how)(struct cv_admission *admission, const struct cv_ip *address))
 {
     struct server *server = worker->server;
     struct cv_ip address;
@@ -56,6 +57,16 @@ void admit_leave(struct worker *worker, const char *peer)
     if (!address_of(&address, peer))
         return;
     uv_mutex_lock(&server->lock);
-    cv_admission_leave(server->admission, &address);
+    how(server->admission, &address);
     uv_mutex_unlock(&server->lock);
+}
+
+void admit_leave(struct worker *worker, const char *peer)
+{
+    give_back(worker, peer, cv_admission_leave);
+}
+
+void admit_undo(struct worker *worker, const char *peer)
+{
+    give_back(worker, peer, cv_admission_undo);
 }

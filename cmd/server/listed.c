@@ -27,8 +27,8 @@ static void list_published(void *ctx, const struct publish_info *info)
         return;
     if (info->http) {
         append(listing->array,
-               json_pack("{s:s, s:s, s:s, s:s, s:b}", "host", info->where, "prefix", "", "client",
-                         info->client, "target", info->address, "published", 1));
+               json_pack("{s:b, s:s, s:s, s:s, s:s, s:b}", "tls", 0, "host", info->where, "prefix",
+                         "", "client", info->client, "target", info->address, "published", 1));
         return;
     }
     snprintf(target, sizeof(target), "tcp/%s", info->address);
@@ -70,9 +70,9 @@ json_t *listed_routes(const struct server *server)
     for (size_t i = 0; i < rules->count; i++) {
         const struct cv_route_rule *rule = &rules->at[i];
 
-        append(array,
-               json_pack("{s:s, s:s, s:s, s:s, s:b}", "host", rule->host, "prefix", rule->prefix,
-                         "client", rule->client, "target", rule->address, "published", 0));
+        append(array, json_pack("{s:b, s:s, s:s, s:s, s:s, s:b}", "tls", rule->tls, "host",
+                                rule->host, "prefix", rule->prefix, "client", rule->client,
+                                "target", rule->address, "published", 0));
     }
     return with_published(server, array, true);
 }

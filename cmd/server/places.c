@@ -154,7 +154,7 @@ static int open_name(struct place *place, const struct claim *claim, const char 
     int rc;
 
     for (size_t i = 0; i < routes->count; i++)
-        if (strcasecmp(routes->at[i].host, text) == 0) {
+        if (!routes->at[i].tls && strcasecmp(routes->at[i].host, text) == 0) {
             *why = "the name is a route of the server's own";
             return -EEXIST;
         }

@@ -56,7 +56,7 @@ static bool published(void *ctx, struct cv_slice host, struct cv_upstream_target
     return publish_find(((struct worker *)ctx)->server->publish, host, out);
 }
 
-/* The configured routes, as the gateway wants them. */
+/* The configured routes of HTTP, as the gateway wants them. */
 static int make_routes(struct worker *worker)
 {
     const struct cv_route_rules *rules = &worker->server->config->routes;
@@ -67,14 +67,16 @@ static int make_routes(struct worker *worker)
     for (size_t i = 0; i < rules->count; i++) {
         const struct cv_route_rule *rule = &rules->at[i];
 
-        worker->routes[i] = (struct cv_gateway_route){
+        if (worker->index == 0)
+            cv_log(&worker->loop.log, CV_LOG_INFO, "route %s to %s/%s", rule->match, rule->client,
+                   rule->address);
+        if (rule->tls)
+            continue;
+        worker->routes[worker->route_count++] = (struct cv_gateway_route){
             .match = {.host = rule->host, .prefix = rule->prefix},
             .client = rule->client,
             .address = rule->address,
         };
-        if (worker->index == 0)
-            cv_log(&worker->loop.log, CV_LOG_INFO, "route %s%s to %s/%s", rule->host, rule->prefix,
-                   rule->client, rule->address);
     }
     return 0;
 }
@@ -87,7 +89,6 @@ int web_open(struct worker *worker)
                                         .dial = dial,
                                         .published = published,
                                         .ctx = worker,
-                                        .route_count = config->routes.count,
                                         .ca_file = config->target_ca,
                                         .max_body = config->max_body};
     int rc = make_routes(worker);
@@ -95,5 +96,6 @@ int web_open(struct worker *worker)
     if (rc < 0)
         return rc;
     gateway.routes = worker->routes;
+    gateway.route_count = worker->route_count;
     return cv_gateway_new(&worker->gateway, &gateway);
 }

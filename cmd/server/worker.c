@@ -11,6 +11,7 @@
 #include "net/linger.h"
 #include "net/log.h"
 #include "net/timer.h"
+#include "pass.h"
 #include "server.h"
 #include "web.h"
 #include "ws/ws.h"
@@ -179,6 +180,10 @@ static int open_front(struct worker *worker, struct cv_config_error *error)
 
     if (web_open(worker) < 0)
         return server_fail(error, EXIT_RUNTIME, "HTTP door", -ENOMEM);
+    if (pass_any(server->config)) {
+        front.tls_route = pass_route;
+        front.pass = pass_on;
+    }
     front.gateway = worker->gateway;
     if (cv_front_new(&worker->front, &front) < 0)
         return server_fail(error, EXIT_RUNTIME, "front door", -ENOMEM);

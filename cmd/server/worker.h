@@ -25,8 +25,9 @@ struct worker {
     struct cv_manager *manager;         /* of its sessions */
     struct cv_gateway *gateway;         /* the HTTP door, behind the front door */
     struct cv_gateway_route *routes;    /* owned, the gateway's */
-    struct cv_front *front;             /* NULL when it takes in no more */
-    struct cv_listener **listeners;     /* of the front door; a unix socket's at the first alone */
+    size_t route_count;
+    struct cv_front *front;         /* NULL when it takes in no more */
+    struct cv_listener **listeners; /* of the front door; a unix socket's at the first alone */
     size_t listener_count;
     struct forward *forwards; /* one for each rule */
     size_t forward_count;     /* that are open */

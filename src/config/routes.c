@@ -6,7 +6,7 @@
 #include "base/key.h"
 #include "config/values.h"
 
-/* `HOST[/PREFIX]=CLIENT/HOST:PORT`. */
+/* `HOST[/PREFIX]=CLIENT/HOST:PORT`, `tls:HOST=CLIENT/HOST:PORT`. */
 
 static int refuse(struct cv_taking *taking, const char *problem)
 {
@@ -35,10 +35,28 @@ static bool prefix_valid(const char *prefix)
     return !strstr(prefix, "//");
 }
 
+/* Behind `tls:`. A ClientHello has no addresses and no paths (RFC 6066, 3). */
+static int read_name(struct cv_taking *taking, struct cv_route_rule *out, const char *text)
+{
+    struct cv_span name = {text, strlen(text)};
+    struct cv_ip address;
+
+    out->tls = true;
+    out->host = text;
+    out->prefix = "";
+    if (!cv_name_valid(name) || cv_ip_parse(&address, name.at, name.len))
+        return refuse(taking, "behind tls: stands a name alone, without port, path or *");
+    return 0;
+}
+
 static int read_match(struct cv_taking *taking, struct cv_route_rule *out, const char *text)
 {
+    static const char tls[] = "tls:";
     size_t host_len = strcspn(text, "/"), prefix_len = strlen(text + host_len);
 
+    out->match = text;
+    if (strncmp(text, tls, sizeof(tls) - 1) == 0)
+        return read_name(taking, out, text + sizeof(tls) - 1);
     while (prefix_len && text[host_len + prefix_len - 1] == '/')
         prefix_len--;
     out->host = cv_arena_copy(taking->arena, text, host_len);
@@ -86,7 +104,7 @@ int cv_take_route(struct cv_taking *taking, void *at, const char *value)
     if (rc < 0)
         return rc;
     for (size_t i = 0; i < rules->count; i++)
-        if (strcasecmp(rules->at[i].host, rule.host) == 0 &&
+        if (rules->at[i].tls == rule.tls && strcasecmp(rules->at[i].host, rule.host) == 0 &&
             strcmp(rules->at[i].prefix, rule.prefix) == 0)
             return refuse(taking, "there is a route for this host and prefix already");
     grown = cv_arena_push(taking->arena, rules->at, &rules->count, sizeof(rule));

@@ -49,7 +49,7 @@ static const struct cv_option options[] = {
         .take = cv_take_route,
         .at = AT(routes),
         .repeat = true,
-        .help = "HTTP requests for that name go there",
+        .help = "HTTP requests for that name go there; tls:HOST: TLS for it, untouched",
     },
     {
         .name = "publish-address",

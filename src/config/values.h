@@ -50,8 +50,11 @@ struct cv_door_rules {
 
 cv_option_take cv_take_door; /* struct cv_door_rules */
 
-/* HOST[/PREFIX]=CLIENT/HOST:PORT. */
+/* HOST[/PREFIX]=CLIENT/HOST:PORT of HTTP, tls:HOST=CLIENT/HOST:PORT of TLS that is passed on as it
+ * is. */
 struct cv_route_rule {
+    const char *match;   /* what stands before the sign, for logs */
+    bool tls;            /* by the name in the ClientHello; no prefix */
     const char *host;    /* without port; IPv6 in brackets */
     const char *prefix;  /* of the path: "" or `/a/b` */
     const char *client;  /* a valid client key */

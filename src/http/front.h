@@ -30,6 +30,15 @@ struct cv_front_guest {
                             Borrowed for the call */
 };
 
+/* TLS that goes to its target as it is. */
+struct cv_front_passage {
+    int fd;           /* the callee's */
+    const char *peer; /* borrowed for the call; its place in the limits, that may_knock gave, is the
+                         callee's too */
+    const void *early; /* what was read already; borrowed for the call */
+    size_t early_len;
+};
+
 struct cv_front_config {
     struct cv_loop *loop; /* borrowed */
     struct cv_tls *tls;   /* borrowed; NULL: plain */
@@ -55,6 +64,11 @@ struct cv_front_config {
      * returns its length; 0 when there is none to be had. NULL: never. */
     int (*describe)(void *ctx, const char *host, char *out, size_t size);
     void *describe_ctx; /* borrowed */
+
+    /* The route of TLS for @name that is passed on as it is: its number, or -1. NULL, both: there
+     * is none, and no ClientHello is looked into. */
+    int (*tls_route)(void *ctx, const char *name);
+    void (*pass)(void *ctx, int route, const struct cv_front_passage *passage);
 
     struct cv_gateway *gateway; /* borrowed; NULL: no HTTP door */
     void *ctx;                  /* borrowed */

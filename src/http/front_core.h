@@ -31,6 +31,8 @@ struct cv_knock {
     char answer[CV_KNOCK_ANSWER_MAX];
     char *page; /* owned: what is sent in its place; NULL: nothing */
     size_t answer_len, answer_sent;
+    bool hello;   /* what comes is looked at as a ClientHello, before anything else */
+    bool passed;  /* its place in the limits has gone elsewhere */
     bool welcome; /* the answer is 101 */
     bool is_peer;
     bool culvert;

@@ -4,6 +4,7 @@
 
 #include "base/error.h"
 #include "base/text.h"
+#include "door/tls_hello.h"
 #include "http/front_core.h"
 #include "net/digest.h"
 #include "net/log.h"
@@ -20,7 +21,8 @@ static void give_back(const struct cv_front *front, const char *peer)
 
 void cv_knock_leave(struct cv_knock *knock)
 {
-    give_back(knock->front, knock->peer);
+    if (!knock->passed)
+        give_back(knock->front, knock->peer);
     cv_list_remove(&knock->link);
     knock->front->pending--;
     cv_stream_close(knock->stream);
@@ -73,6 +75,63 @@ static bool parse(struct cv_knock *knock)
     return true;
 }
 
+static int watch(struct cv_knock *knock);
+
+/* Goes on with our own TLS, which has what came so far. */
+static void begin_tls(struct cv_knock *knock)
+{
+    const struct cv_front_config *config = &knock->front->config;
+    int fd = cv_stream_release(knock->stream), rc;
+
+    knock->stream = NULL;
+    rc = cv_stream_new_tls_early(&knock->stream, knock->loop, fd, config->tls, knock->buf,
+                                 knock->len);
+    if (rc < 0)
+        close(fd);
+    else
+        rc = watch(knock);
+    knock->len = 0;
+    if (rc == 0)
+        return;
+    cv_log(&knock->loop->log, CV_LOG_WARN, "front door: %s: %s", knock->peer, cv_strerror(rc));
+    cv_knock_leave(knock);
+}
+
+static void pass(struct cv_knock *knock, int route)
+{
+    const struct cv_front_config *config = &knock->front->config;
+    struct cv_front_passage passage = {.fd = cv_stream_release(knock->stream),
+                                       .peer = knock->peer,
+                                       .early = knock->buf,
+                                       .early_len = knock->len};
+
+    knock->stream = NULL;
+    knock->passed = true;
+    config->pass(config->ctx, route, &passage);
+    cv_knock_leave(knock);
+}
+
+/* Looks at what came for a ClientHello. True when that is dealt with: the knock may be gone, or go
+ * on behind TLS. */
+static bool look_for_hello(struct cv_knock *knock)
+{
+    const struct cv_front_config *config = &knock->front->config;
+    char name[CV_TLS_NAME_MAX + 1];
+    int rc = cv_tls_hello_name(name, (const uint8_t *)knock->buf, knock->len);
+    int route = rc > 0 ? config->tls_route(config->ctx, name) : -1;
+
+    if (rc == CV_EMORE)
+        return false;
+    knock->hello = false;
+    if (route >= 0)
+        pass(knock, route);
+    else if (config->tls)
+        begin_tls(knock);
+    else
+        return false;
+    return true;
+}
+
 static void on_ready(void *ctx, int events)
 {
     struct cv_knock *knock = ctx;
@@ -97,7 +156,9 @@ static void on_ready(void *ctx, int events)
             return;
         }
         knock->len += (size_t)n;
-        if (parse(knock))
+        if (knock->hello && look_for_hello(knock))
+            return;
+        if (!knock->hello && parse(knock))
             return;
     }
 }
@@ -106,22 +167,28 @@ static void on_timeout(void *ctx)
 {
     struct cv_knock *knock = ctx;
 
-    if (knock->answer_len || knock->len == 0)
+    if (knock->answer_len || knock->len == 0 || knock->hello)
         cv_knock_leave(knock);
     else
         cv_knock_refuse(knock, 408, "the request's head did not come in time");
 }
 
+static int watch(struct cv_knock *knock)
+{
+    cv_stream_owner(knock->stream, on_ready, knock);
+    return cv_stream_watch(knock->stream, CV_READABLE);
+}
+
 static int open_stream(struct cv_knock *knock, int fd)
 {
     const struct cv_front_config *config = &knock->front->config;
-    int rc = config->tls ? cv_stream_new_tls(&knock->stream, config->loop, fd, config->tls)
-                         : cv_stream_new(&knock->stream, config->loop, fd);
+    int rc = config->tls && !knock->hello
+                 ? cv_stream_new_tls(&knock->stream, config->loop, fd, config->tls)
+                 : cv_stream_new(&knock->stream, config->loop, fd);
 
     if (rc < 0)
         return rc;
-    cv_stream_owner(knock->stream, on_ready, knock);
-    rc = cv_stream_watch(knock->stream, CV_READABLE);
+    rc = watch(knock);
     return rc < 0 ? rc : cv_timer_new(&knock->timer, knock->loop, on_timeout, knock);
 }
 
@@ -139,6 +206,7 @@ static int open_knock(struct cv_front *front, int fd, const char *peer)
     }
     knock->loop = loop;
     knock->front = front;
+    knock->hello = front->config.tls_route != NULL;
     cv_text_init(&text, knock->peer, sizeof(knock->peer));
     cv_text_str(&text, peer);
     cv_list_init(&knock->link);

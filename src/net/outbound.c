@@ -121,7 +121,7 @@ static void on_shake(void *ctx, int events)
 static void on_socket(struct cv_dialling *d, int fd)
 {
     struct cv_stream *stream;
-    int rc = d->ssl ? cv_tls_stream_new(&stream, d->loop, fd, d->ssl)
+    int rc = d->ssl ? cv_tls_stream_new(&stream, d->loop, fd, d->ssl, NULL, 0)
                     : cv_stream_new(&stream, d->loop, fd);
 
     if (rc < 0) {

@@ -161,6 +161,12 @@ void cv_tls_free(struct cv_tls *tls)
 
 int cv_stream_new_tls(struct cv_stream **out, struct cv_loop *loop, int fd, struct cv_tls *tls)
 {
+    return cv_stream_new_tls_early(out, loop, fd, tls, NULL, 0);
+}
+
+int cv_stream_new_tls_early(struct cv_stream **out, struct cv_loop *loop, int fd,
+                            struct cv_tls *tls, const void *early, size_t len)
+{
     SSL *ssl;
     int rc;
 
@@ -171,7 +177,7 @@ int cv_stream_new_tls(struct cv_stream **out, struct cv_loop *loop, int fd, stru
     if (!ssl)
         return -ENOMEM;
     SSL_set_accept_state(ssl);
-    rc = cv_tls_stream_new(out, loop, fd, ssl);
+    rc = cv_tls_stream_new(out, loop, fd, ssl, early, len);
     if (rc < 0)
         SSL_free(ssl);
     return rc;

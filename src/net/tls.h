@@ -30,6 +30,10 @@ void cv_tls_free(struct cv_tls *tls);
 int cv_stream_new_tls(struct cv_stream **out, struct cv_loop *loop, int fd,
                       struct cv_tls *tls) CV_MUST_USE;
 
+/* The same when the first @len bytes were read from @fd already; copied. */
+int cv_stream_new_tls_early(struct cv_stream **out, struct cv_loop *loop, int fd,
+                            struct cv_tls *tls, const void *early, size_t len) CV_MUST_USE;
+
 /* The subject of the certificate that the client showed and that was verified, as RFC 4514 writes
  * it, with blanks as \20: `CN=laptop,O=Example\20Ltd`, ended by NUL. Returns its length; 0 when
  * there is none, the stream is no TLS, or it does not fit. */

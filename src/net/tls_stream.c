@@ -24,7 +24,9 @@ struct tls_stream {
     size_t gathered;
     uint8_t *owed; /* owned; records that the socket did not take; NULL: none */
     size_t owed_start, owed_end;
-    bool promised;    /* the last byte of what is owed was not reported to the owner as taken */
+    bool promised;  /* the last byte of what is owed was not reported to the owner as taken */
+    uint8_t *early; /* owned; what was read from the socket before; NULL: nothing is left of it */
+    size_t early_start, early_end;
     int failed;       /* the error that ended it: OpenSSL must not be asked again; 0: none */
     int send_failed;  /* the error that ended sending alone; 0: none */
     int socket_error; /* of the last read of the socket, as -errno */
@@ -40,6 +42,18 @@ static struct tls_stream *tls_of(const struct cv_stream *stream)
 
 /* The BIO. */
 
+static int read_early(struct tls_stream *tls, char *buf, size_t len)
+{
+    len = cv_min_size(len, tls->early_end - tls->early_start);
+    memcpy(buf, tls->early + tls->early_start, len);
+    tls->early_start += len;
+    if (tls->early_start == tls->early_end) {
+        cv_free(&tls->base.loop->alloc, tls->early);
+        tls->early = NULL;
+    }
+    return (int)len;
+}
+
 /* A short read has emptied the socket: asking again would only hear so. */
 static int bio_read(BIO *bio, char *buf, int len)
 {
@@ -47,6 +61,8 @@ static int bio_read(BIO *bio, char *buf, int len)
     ssize_t n = -EAGAIN;
 
     BIO_clear_retry_flags(bio);
+    if (tls->early)
+        return read_early(tls, buf, (size_t)len);
     if (!tls->dry)
         n = cv_socket_recv(tls->base.fd, buf, (size_t)len);
     tls->dry = n < len;
@@ -339,6 +355,7 @@ static void tls_close(struct cv_stream *stream)
     SSL_free(tls->ssl);
     BIO_meth_free(tls->method);
     cv_free(&stream->loop->alloc, tls->owed);
+    cv_free(&stream->loop->alloc, tls->early);
     close(stream->fd);
 }
 
@@ -346,7 +363,7 @@ static bool tls_buffered(const struct cv_stream *stream)
 {
     const struct tls_stream *tls = tls_of(stream);
 
-    return tls->more && SSL_has_pending(tls->ssl);
+    return tls->early || (tls->more && SSL_has_pending(tls->ssl));
 }
 
 static const struct cv_stream_kind tls_kind = {
@@ -385,7 +402,20 @@ SSL *cv_tls_stream_ssl(const struct cv_stream *stream)
     return tls_of(stream)->ssl;
 }
 
-int cv_tls_stream_new(struct cv_stream **out, struct cv_loop *loop, int fd, SSL *ssl)
+static int keep_early(struct tls_stream *tls, struct cv_loop *loop, const void *early, size_t len)
+{
+    if (len == 0)
+        return 0;
+    tls->early = cv_alloc(&loop->alloc, len);
+    if (!tls->early)
+        return -ENOMEM;
+    memcpy(tls->early, early, len);
+    tls->early_end = len;
+    return 0;
+}
+
+int cv_tls_stream_new(struct cv_stream **out, struct cv_loop *loop, int fd, SSL *ssl,
+                      const void *early, size_t len)
 {
     struct tls_stream *tls = cv_alloc_zero(&loop->alloc, sizeof(*tls));
     int rc;
@@ -393,10 +423,13 @@ int cv_tls_stream_new(struct cv_stream **out, struct cv_loop *loop, int fd, SSL 
     if (!tls)
         return -ENOMEM;
     tls->ssl = ssl;
-    rc = make_bio(tls);
+    rc = keep_early(tls, loop, early, len);
+    if (rc == 0)
+        rc = make_bio(tls);
     if (rc < 0) {
         SSL_set_bio(ssl, NULL, NULL);
         BIO_meth_free(tls->method);
+        cv_free(&loop->alloc, tls->early);
         cv_free(&loop->alloc, tls);
         return rc;
     }

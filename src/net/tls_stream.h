@@ -35,8 +35,10 @@ const char *cv_tls_why(void);
 int cv_tls_check_readable(const char *file, char *error, size_t error_size) CV_MUST_USE;
 
 /* Takes @fd and @ssl, which knows whether it accepts or connects, on success. The handshake runs as
- * the stream is first read and written. Returns 0, -ENOMEM or libuv's code. */
-int cv_tls_stream_new(struct cv_stream **out, struct cv_loop *loop, int fd, SSL *ssl) CV_MUST_USE;
+ * the stream is first read and written. The first @len bytes of the other end, which were read from
+ * @fd already, are copied. Returns 0, -ENOMEM or libuv's code. */
+int cv_tls_stream_new(struct cv_stream **out, struct cv_loop *loop, int fd, SSL *ssl,
+                      const void *early, size_t len) CV_MUST_USE;
 
 /* Goes on with the handshake: 0 it is done, -EAGAIN (watch for CV_READABLE), or the error that
  * ended it, which OpenSSL's queue still describes. */

@@ -107,6 +107,7 @@ class Api(AdminCase):
             self.listed("routes"),
             [
                 {
+                    "tls": False,
                     "host": "a.example",
                     "prefix": "/x",
                     "client": "foo",

@@ -8,6 +8,7 @@ import time
 import unittest
 
 from . import traffic
+from .hello import Echo, real
 from .lab import LabCase, binaries, scaled, wait_until
 from .netns import Namespace, why_not
 from .proxies import Proxies
@@ -195,6 +196,32 @@ class Addresses(LabCase):
             return sock and traffic.read_end(sock)[0].startswith(b"HTTP/1.1 404 ")
 
         wait_until(served, "the freed place")
+
+    def test_so_many_half_client_hellos_of_one_address(self):
+        self.setup(
+            *("--max-conns-per-address", "5", "--route", f"tls:app.test=foo/{self.aim.address}")
+        )
+        held = [self.open(8123, self.BAD, real("app.test")[:200]) for _ in range(5)]
+        self.assertTrue(all(held))
+        more = self.open(8123, self.BAD, real("app.test"))
+        self.assertEqual(traffic.read_end(more)[0] if more else b"", b"")
+        good = self.open(8123, self.GOOD, b"GET / HTTP/1.0\r\n\r\n")
+        self.assertRegex(traffic.read_end(good)[0], b"^HTTP/1[.]1 404 ")
+
+    def test_tls_that_is_passed_on_holds_one_place_and_takes_one_turn(self):
+        echo = Echo(self.ns)
+        self.addCleanup(echo.close)
+        server = self.setup(
+            *("--max-conns-per-address", "2", "--max-rate-per-address", "2"),
+            *("--route", f"tls:app.test=foo/{echo.address}"),
+        )
+        hello = real("app.test")
+        for _ in range(2):
+            sock = self.open(8123, self.BAD, hello)
+            self.assertEqual(traffic.read_exactly(sock, len(hello)), hello)
+        more = self.open(8123, self.BAD, hello)
+        self.assertEqual(traffic.read_end(more)[0] if more else b"", b"")
+        self.assertEqual(server.log().count("too many connections of that address"), 1)
 
     def test_an_agent_does_not_hold_a_place_of_its_address(self):
         """Any number of agents may share one, behind a NAT."""

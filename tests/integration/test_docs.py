@@ -103,6 +103,15 @@ class Configuration(LabCase):
                 done = self.run_to_end("culvert-server", *base, "--forward", rule.strip("'"))
                 self.assertEqual(done.returncode, 0, done.stderr)
 
+    def test_the_example_routes_are_accepted(self):
+        found = re.findall(r"--route ([^\s`]+=\S+)", section(self.page, "## culvert-server"))
+        found = [rule for rule in found if not rule.startswith("HOST")]
+        self.assertGreater(len(found), 2)
+        flags = [word for rule in found for word in ("--route", rule)]
+        base = ("--listen", ":1", "--insecure-no-auth", "--check")
+        done = self.run_to_end("culvert-server", *base, *flags)
+        self.assertEqual(done.returncode, 0, done.stderr)
+
     def test_the_example_patterns_are_accepted(self):
         cells = [
             line.split("|")[1]

@@ -134,6 +134,7 @@ class Publish(PublishCase):
             [
                 {
                     "host": "app.example",
+                    "tls": False,
                     "prefix": "",
                     "client": "foo",
                     "target": web.address,

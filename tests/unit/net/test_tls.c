@@ -89,6 +89,50 @@ Test(tls, echoes_more_than_the_kernel_holds)
     free(back);
 }
 
+/* The first flight of a client was read by somebody else before there was a stream. */
+Test(tls, goes_on_from_bytes_that_were_read_already)
+{
+    SSL_CTX *ctx = SSL_CTX_new(TLS_client_method());
+    uint8_t hello[2048];
+    struct client client;
+    struct cv_stream *stream;
+    struct echo echo = {0};
+    char back[5] = "";
+    int fds[2], rc;
+    ssize_t n;
+
+    tcp_pair(fds);
+    client = (struct client){.fd = fds[0], .ssl = SSL_new(ctx)};
+    SSL_CTX_free(ctx);
+    SSL_set_fd(client.ssl, client.fd);
+    cr_assert_neq(SSL_connect(client.ssl), 1);
+    n = recv(fds[1], hello, sizeof(hello), 0);
+    cr_assert_gt(n, 0);
+    cr_assert_eq(cv_stream_new_tls_early(&stream, &s.net.loop, fds[1], s.tls, hello, (size_t)n), 0);
+    echo_start(&echo, stream);
+    while ((rc = SSL_connect(client.ssl)) != 1) {
+        cr_assert_eq(SSL_get_error(client.ssl, rc), SSL_ERROR_WANT_READ);
+        net_turn(&s.net);
+    }
+    cr_assert_eq(SSL_write(client.ssl, "hello", 5), 5);
+    while (SSL_read(client.ssl, back, 5) <= 0)
+        net_turn(&s.net);
+    cr_assert_eq(memcmp(back, "hello", 5), 0);
+    cv_stream_close(echo.stream);
+    client_close(&client);
+}
+
+Test(tls, what_was_read_already_is_freed_when_nobody_asks_for_it)
+{
+    struct cv_stream *stream;
+    int fds[2];
+
+    tcp_pair(fds);
+    cr_assert_eq(cv_stream_new_tls_early(&stream, &s.net.loop, fds[1], s.tls, "abc", 3), 0);
+    cv_stream_close(stream);
+    close(fds[0]);
+}
+
 Test(tls, speaks_1_3_with_aes_128_gcm_first)
 {
     shake();

@@ -1,0 +1,49 @@
+#include "pass.h"
+
+#include <string.h>
+
+#include "admit.h"
+#include "door/http_route.h"
+#include "server.h"
+#include "visit.h"
+
+/* Nobody is told anything: whoever speaks TLS expects its target's. */
+static const struct visit_way pass_way = {.answer = NULL};
+
+bool pass_any(const struct cv_server_config *config)
+{
+    for (size_t i = 0; i < config->routes.count; i++)
+        if (config->routes.at[i].tls)
+            return true;
+    return false;
+}
+
+int pass_route(void *ctx, const char *name)
+{
+    const struct worker *worker = ctx;
+    const struct cv_route_rules *rules = &worker->server->config->routes;
+    struct cv_slice asked = cv_http_route_name((struct cv_slice){name, strlen(name)});
+
+    for (size_t i = 0; i < rules->count; i++)
+        if (rules->at[i].tls && cv_slice_is(asked, rules->at[i].host))
+            return (int)i;
+    return -1;
+}
+
+void pass_on(void *ctx, int route, const struct cv_front_passage *passage)
+{
+    struct worker *worker = ctx;
+    const struct cv_route_rule *rule = &worker->server->config->routes.at[route];
+
+    admit_undo(worker, passage->peer);
+    visit_start(worker, &(struct visit_options){.way = &pass_way,
+                                                .door = rule->match,
+                                                .peer = passage->peer,
+                                                .client = rule->client,
+                                                .proto = CV_PROTO_TCP,
+                                                .address = rule->address,
+                                                .fd = passage->fd,
+                                                .early = passage->early,
+                                                .early_len = passage->early_len,
+                                                .from = CV_ROUTE_VISITOR});
+}
