@@ -372,7 +372,7 @@ static void on_cut(void *ctx, uint64_t id, uint64_t conn)
 
 static void on_drain_due(void *ctx)
 {
-    server_drain(((struct admin *)ctx)->server);
+    server_drain(((struct admin *)ctx)->server, false);
 }
 
 /* Not before the answer is out: the listeners may go at once. */

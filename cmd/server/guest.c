@@ -26,6 +26,9 @@ struct guest {
     uint8_t digest[CV_TOKEN_DIGEST];
     struct cv_timer *expiry; /* owned; of its credential; NULL: it does not expire */
     char *subject;           /* owned; of its certificate, when it came in with that; else NULL */
+    uint64_t parts_at;       /* in a drain: when it is the next one to be told */
+    bool withdrawn;          /* peers know that it goes */
+    bool told;               /* and so does it */
 };
 
 static const struct cv_log *log_of(const struct guest *guest)
@@ -134,6 +137,7 @@ static void leave(struct guest *guest)
         server_found_peers(worker, --worker->peers > 0);
         return;
     }
+    atomic_fetch_sub(&worker->server->agents, 1);
     peering_parted(worker, guest->parting);
     guest->parting = NULL;
     publish_parted(worker, guest->withdrawal);
@@ -212,6 +216,7 @@ static int enlist(struct guest *guest, struct cv_session *session)
         server_found_peers(worker, ++worker->peers > 0);
         return 0;
     }
+    atomic_fetch_add(&server->agents, 1);
     admin_event(server->admin, "joined", guest->key, guest->peer);
     rc = peering_joined(worker, guest->key, cv_session_config(session)->key, &guest->parting);
     return rc < 0 ? rc : server_found(worker, guest->key, true);
@@ -428,6 +433,69 @@ void guests_dismiss(struct worker *worker, uint16_t code, const char *reason)
 {
     cv_list_each_safe (link, &worker->guests)
         cv_tunnel_close(cv_container_of(link, struct guest, link)->resident.tunnel, code, reason);
+}
+
+/* Between the word to peers and the end of a session: dials of theirs that are under way. */
+#define PARTING_GRACE (500 * CV_MSEC)
+#define PARTING_TICK  (20 * CV_MSEC) /* agents whose moments are closer are told together */
+
+static void withdraw(struct guest *guest)
+{
+    struct worker *worker = guest->worker;
+
+    guest->withdrawn = true;
+    if (!worker->server->peering)
+        return;
+    if (cv_manager_withdraw(worker->manager, guest->id) < 0)
+        return; /* it is going already */
+    peering_parted(worker, guest->parting);
+    guest->parting = NULL;
+    guest->parts_at = cv_loop_now(&worker->loop) + PARTING_GRACE;
+}
+
+/* Whether it is told; else it is to be looked at again. */
+static bool part(struct guest *guest, uint64_t now)
+{
+    if (guest->told)
+        return true;
+    if (guest->parts_at <= now && !guest->withdrawn)
+        withdraw(guest);
+    if (guest->parts_at > now || cv_session_conns(cv_tunnel_session(guest->resident.tunnel)) > 0)
+        return false;
+    guest->told = true;
+    cv_tunnel_close(guest->resident.tunnel, CV_WS_RESTART, "the server stops");
+    return true;
+}
+
+static void on_parting(void *ctx)
+{
+    struct worker *worker = ctx;
+    bool some_left = false;
+
+    cv_list_each_safe (link, &worker->guests) {
+        struct guest *guest = cv_container_of(link, struct guest, link);
+
+        if (!guest->is_peer && !part(guest, cv_loop_now(&worker->loop)))
+            some_left = true;
+    }
+    guests_wake(worker);
+    if (some_left)
+        cv_timer_set(worker->parting, PARTING_TICK);
+}
+
+void guests_part(struct worker *worker, uint64_t window)
+{
+    uint64_t now = cv_loop_now(&worker->loop);
+    int rc = cv_timer_new(&worker->parting, &worker->loop, on_parting, worker);
+
+    if (rc < 0) { /* they are told at the end */
+        cv_log(&worker->loop.log, CV_LOG_ERROR, "drain: %s", cv_strerror(rc));
+        return;
+    }
+    cv_list_each (link, &worker->guests)
+        cv_container_of(link, struct guest, link)->parts_at =
+            now + cv_random_below(&worker->loop.random, window);
+    on_parting(worker);
 }
 
 void guests_each(struct worker *worker, void (*each)(void *ctx, const struct guest_info *info),

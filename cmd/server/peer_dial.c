@@ -215,8 +215,7 @@ void peer_dial(struct worker *worker, struct cv_tunnel *tunnel, const char *peer
 {
     struct request request;
     int64_t conn_id = event->conn_id; /* the event borrows from the session */
-    const char *problem =
-        atomic_load(&worker->server->draining) ? "the server stops" : read_request(&request, event);
+    const char *problem = worker->server->gone ? "the server stops" : read_request(&request, event);
     int fd, rc;
 
     if (problem) {

@@ -6,22 +6,13 @@
 
 #include "base/error.h"
 #include "config/file.h"
-#include "net/linger.h"
 #include "net/log.h"
 
 #define PROGRAM "culvert-server"
 
-#define LAST_MOMENT (1 * CV_SEC) /* for close frames, and for what sinks take at once */
-
 static const struct cv_log *log_of(const struct server *server)
 {
     return &server->workers[0].loop.log;
-}
-
-static void order_all(struct server *server, enum worker_order order)
-{
-    for (unsigned i = 0; i < server->worker_count; i++)
-        worker_order(&server->workers[i], order);
 }
 
 /* What workers ask of the server. */
@@ -103,88 +94,7 @@ void server_found_peers(struct worker *worker, bool any)
     uv_mutex_unlock(&worker->server->lock);
 }
 
-/* Stopping. */
-
-/* Nobody is waited for any longer. */
-static void on_last_moment(uv_timer_t *timer)
-{
-    order_all(timer->data, WORKER_END);
-}
-
-/* Tells the agents to go; what is still open has a last moment. */
-static void dismiss(struct server *server)
-{
-    if (server->gone)
-        return;
-    server->gone = true;
-    admin_close(server->admin);
-    peering_close(server->peering);
-    order_all(server, WORKER_DISMISS);
-    uv_timer_start(&server->drain_timer, on_last_moment, LAST_MOMENT / CV_MSEC, 0);
-    uv_unref((uv_handle_t *)&server->drain_timer); /* when everybody is gone sooner, so are we */
-}
-
-static void check_drained(struct server *server)
-{
-    if (atomic_load(&server->draining) && atomic_load(&server->conns) == 0)
-        dismiss(server);
-}
-
-static void on_idle(struct cv_mail *mail, void *ctx, bool lost)
-{
-    const struct worker *first = ctx;
-
-    (void)mail;
-    if (!lost)
-        check_drained(first->server);
-}
-
-void server_check_drained(struct worker *worker)
-{
-    struct server *server = worker->server;
-
-    if (worker->index == 0) {
-        check_drained(server);
-    } else if (!worker->told_idle && atomic_load(&server->draining) &&
-               atomic_load(&server->conns) == 0) {
-        worker->told_idle = true;
-        worker->idle.deliver = on_idle;
-        cv_mailbox_post(&server->workers[0].mailbox, &worker->idle);
-    }
-}
-
-void server_worker_ended(struct server *server)
-{
-    if (--server->running == 0)
-        cv_mailbox_unref(&server->workers[0].mailbox);
-}
-
-static void on_drain_timeout(uv_timer_t *timer)
-{
-    struct server *server = timer->data;
-
-    cv_log(log_of(server), CV_LOG_WARN, "drain: %llu connections did not end in time",
-           (unsigned long long)atomic_load(&server->conns));
-    dismiss(server);
-}
-
-void server_drain(struct server *server)
-{
-    if (atomic_load(&server->draining))
-        return;
-    atomic_store(&server->draining, true);
-    admin_event(server->admin, "drain", "", "no more work is taken");
-    cv_log(log_of(server), CV_LOG_INFO, "draining: %llu connections are open",
-           (unsigned long long)atomic_load(&server->conns));
-    rooms_close(server->rooms);
-    advertise_close(server->advertise);
-    server->advertise = NULL;
-    publish_close(server->publish);
-    order_all(server, WORKER_CLOSE);
-    uv_timer_start(&server->drain_timer, on_drain_timeout, server->config->drain_timeout / CV_MSEC,
-                   0);
-    check_drained(server);
-}
+/* Reloading. */
 
 /* Reads the credentials for one worker. */
 static int load_credentials(struct worker *worker, struct cv_credentials **out,
@@ -254,12 +164,8 @@ static void on_signal(uv_signal_t *handle, int number)
 
     if (number == SIGHUP)
         reload(server);
-    else if (server->gone)
-        on_last_moment(&server->drain_timer);
-    else if (atomic_load(&server->draining))
-        dismiss(server); /* the second one does not wait */
     else
-        server_drain(server);
+        server_drain(server, true);
 }
 
 /* Starting. */

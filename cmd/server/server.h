@@ -34,7 +34,10 @@ struct server {
     atomic_uint_fast64_t conns;    /* visitors' connections open now, or on their way to a worker */
     atomic_uint_fast64_t waiting;  /* visits that wait for their target's answer */
     atomic_uint_fast64_t sessions; /* open now */
+    atomic_uint_fast64_t agents;   /* those of them that are not peers' */
     atomic_bool draining;
+    uint64_t
+        parting_window; /* microseconds over which agents are told to go; set before the order */
 
     /* The main thread's own. */
     struct admin *admin;         /* NULL without --admin */
@@ -56,11 +59,12 @@ int server_start(struct server *server, const struct cv_server_config *config,
 /* Runs until a signal ends it; returns the code to exit with. */
 int server_run(struct server *server);
 
-/* From @worker: a connection ended, and a drain may be over. */
+/* drain.c: from @worker: a connection or a session ended, and a drain may be over. */
 void server_check_drained(struct worker *worker);
 
-/* Takes no more work, and ends when what runs has ended or it took too long; on the main thread. */
-void server_drain(struct server *server);
+/* Takes no more work, tells the agents to go one by one, and ends when what runs has ended or it
+ * took too long; on the main thread. When it drains already: waits no longer if @urgent. */
+void server_drain(struct server *server, bool urgent);
 
 /* A worker's thread has ended; on the main thread. */
 void server_worker_ended(struct server *server);

@@ -294,8 +294,11 @@ static void obey(struct worker *worker, enum worker_order order)
     switch (order) {
     case WORKER_CLOSE:
         close_doors(worker);
+        guests_part(worker, worker->server->parting_window);
         break;
     case WORKER_DISMISS:
+        cv_timer_free(worker->parting);
+        worker->parting = NULL;
         guests_dismiss(worker, CV_WS_RESTART, "the server stops");
         if (worker->index > 0) /* the first one waits for the others */
             cv_mailbox_unref(&worker->mailbox);
@@ -395,6 +398,7 @@ void worker_recheck(struct worker *worker)
 int worker_deinit(struct worker *worker)
 {
     cv_timer_free(worker->pulse);
+    cv_timer_free(worker->parting);
     cv_mailbox_close(&worker->mailbox);
     if (worker->gateway)
         cv_gateway_end(worker->gateway);

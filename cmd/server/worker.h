@@ -41,7 +41,8 @@ struct worker {
     uint64_t pulse_at, lag;       /* when it is due; how late it came, microseconds */
     struct cv_mail orders[3];     /* see worker_order() */
     struct cv_mail idle, ended;   /* what it tells the first one */
-    bool told_idle;
+    atomic_bool told_idle;        /* its word is on the way */
+    struct cv_timer *parting;     /* owned; while agents are told to go one by one */
     struct cv_log_limit refusals;
     unsigned next; /* at the first: who takes the next that came by a unix socket */
     uv_thread_t thread;
@@ -74,8 +75,8 @@ int worker_listen(struct worker *worker, struct cv_listener **out, const char *a
 int worker_pulse(struct worker *worker) CV_MUST_USE;
 
 enum worker_order {
-    WORKER_CLOSE,   /* close the doors */
-    WORKER_DISMISS, /* tell the agents to go, and end when they are gone */
+    WORKER_CLOSE,   /* close the doors, and tell agents to go by and by */
+    WORKER_DISMISS, /* tell all to go, and end when they are gone */
     WORKER_END,     /* wait for nobody */
 };
 
@@ -114,6 +115,10 @@ struct resident {
 /* guest.c: agents that came in, and peers. */
 void guest_welcome(void *ctx, const struct cv_front_guest *guest); /* @ctx is the worker */
 void guests_dismiss(struct worker *worker, uint16_t code, const char *reason);
+
+/* Tells the agents to go, each at a moment of its own within @window microseconds: peers hear that
+ * it is gone, and then, as soon as none of its connections runs, it does. Peers stay. */
+void guests_part(struct worker *worker, uint64_t window);
 
 /* Closes the sessions whose credential is no longer there: called after a reload. */
 void guests_recheck(struct worker *worker);

@@ -62,6 +62,14 @@ static void on_event(void *ctx, struct cv_tunnel *tunnel, const struct cv_sessio
     uplink->config.event(uplink->config.ctx, tunnel, event);
 }
 
+static const char *why_lost(const struct cv_tunnel *tunnel, int error, const char *text)
+{
+    if (error != CV_ECLOSED)
+        return text;
+    return cv_tunnel_close_code(tunnel) == CV_WS_RESTART ? "the server stops or restarts"
+                                                         : "the server closed it";
+}
+
 static void on_down(void *ctx, struct cv_tunnel *tunnel, int error, const char *text)
 {
     struct cv_uplink *uplink = ctx;
@@ -70,7 +78,7 @@ static void on_down(void *ctx, struct cv_tunnel *tunnel, int error, const char *
         cv_log(&uplink->loop->log, CV_LOG_INFO, "%s: session closed", uplink->config.url);
     else
         cv_log(&uplink->loop->log, CV_LOG_WARN, "%s: session lost: %s", uplink->config.url,
-               error == CV_ECLOSED ? "the server closed it" : text);
+               why_lost(tunnel, error, text));
     uplink->tunnel = NULL;
     uplink->config.down(uplink->config.ctx, tunnel);
     if (uplink->closing) {

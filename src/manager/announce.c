@@ -31,7 +31,7 @@ void cv_announce_everyone(struct cv_manager *m, struct member *outgoing)
     struct elsewhere *other, *next_other;
 
     HASH_ITER (hh, m->members, member, next) {
-        if (member->info.kind == CV_MEMBER_AGENT)
+        if (member->info.kind == CV_MEMBER_AGENT && !member->withdrawn)
             say(m, outgoing, true, member->info.key, cv_session_config(member->info.session)->key);
     }
     HASH_ITER (hh, m->elsewhere, other, next_other)

@@ -23,6 +23,7 @@ struct member {
     struct cv_list wake;     /* in the manager's, when it is to be woken */
     struct cv_list outgoing; /* in the manager's, when we announce on it */
     int error;
+    bool withdrawn;              /* peers were told that it is gone */
     struct announced *announced; /* by what; of a PEER only */
 };
 

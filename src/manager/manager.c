@@ -201,13 +201,25 @@ int cv_manager_leave(struct cv_manager *m, uint64_t id)
     m->stats.peers -= member->info.kind != CV_MEMBER_AGENT;
     cv_list_remove(&member->wake);
     cv_list_remove(&member->outgoing);
-    if (member->info.kind == CV_MEMBER_AGENT)
+    if (member->info.kind == CV_MEMBER_AGENT && !member->withdrawn)
         cv_announce_to_all(m, false, member);
     cv_announced_clear(m, member); /* while the member still keeps its own group */
     cv_list_remove(&member->in_group);
     HASH_DEL(m->members, member);
     cv_free(m->alloc, member);
     cv_group_settle(m, group);
+    return 0;
+}
+
+int cv_manager_withdraw(struct cv_manager *m, uint64_t id)
+{
+    struct member *member = cv_member_find(m, id);
+
+    if (!member)
+        return CV_ESTALE;
+    if (member->info.kind == CV_MEMBER_AGENT && !member->withdrawn)
+        cv_announce_to_all(m, false, member);
+    member->withdrawn = true;
     return 0;
 }
 

@@ -60,6 +60,10 @@ int cv_manager_join(struct cv_manager *manager, enum cv_member_kind kind, const 
 /* It left, and what it had announced is gone with it. CV_ESTALE for an unknown id. */
 int cv_manager_leave(struct cv_manager *manager, uint64_t id) CV_MUST_USE;
 
+/* An agent's session is about to go: peers hear so now, and not again when it leaves. Dials from
+ * here, and those of peers that are on their way, still find it. CV_ESTALE for an unknown id. */
+int cv_manager_withdraw(struct cv_manager *manager, uint64_t id) CV_MUST_USE;
+
 /* A session announced a client, or took that back (CV_EVENT_ADD_CLIENT, CV_EVENT_REMOVE_CLIENT).
  *
  * CV_EDENIED  it is not an authenticated peer's: ignored and counted

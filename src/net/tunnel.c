@@ -445,6 +445,11 @@ struct cv_session *cv_tunnel_session(struct cv_tunnel *t)
     return cv_link_session(t->link);
 }
 
+uint16_t cv_tunnel_close_code(const struct cv_tunnel *t)
+{
+    return cv_link_peer_close(t->link, NULL);
+}
+
 struct cv_loop *cv_tunnel_loop(struct cv_tunnel *t)
 {
     return t->loop;

@@ -31,6 +31,9 @@ int cv_tunnel_new(struct cv_tunnel **out, struct cv_loop *loop, struct cv_stream
 /* Borrowed. After using it say cv_tunnel_touch(). */
 struct cv_session *cv_tunnel_session(struct cv_tunnel *tunnel);
 
+/* The code of the close frame that came in (RFC 6455, 7.4), for `closed`; 0: none came. */
+uint16_t cv_tunnel_close_code(const struct cv_tunnel *tunnel);
+
 struct cv_loop *cv_tunnel_loop(struct cv_tunnel *tunnel);
 
 /* The other end never asks for anything by itself, as agents do not: while there are no connections

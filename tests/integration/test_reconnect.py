@@ -1,6 +1,10 @@
 """Agents come back, servers drain, sessions of one key take over from each other."""
+import datetime
 import signal
+import struct
 import unittest
+
+from tests.interop.peer import ws
 
 from . import traffic
 from .lab import LabCase, wait_until
@@ -69,6 +73,68 @@ class Drain(LabCase):
             self.assertTrue(traffic.ping(visitor))
             server.signal(signal.SIGTERM)
             server.wait()
+
+    def test_agents_are_told_one_by_one(self):
+        """Spread over three seconds, by the times in the log; only their mean is asked for."""
+        server = self.server()
+        links = []
+        for n in range(300):
+            link, _ = ws.dial("127.0.0.1", server.port, [("X-Tunnel-ID", f"k{n}")])
+            self.addCleanup(link.close)
+            links.append(link)
+        wait_until(lambda: server.log().count(" up from ") == len(links), "all sessions")
+        server.signal(signal.SIGTERM)
+        self.assertEqual({self.code_of_close(link) for link in links}, {1012})
+        self.assertEqual(server.wait(), 0)
+        times = [
+            datetime.datetime.fromisoformat(line.split()[0])
+            for line in server.log().splitlines()
+            if " draining: " in line or " ended: " in line
+        ]
+        self.assertEqual(len(times), 1 + len(links))
+        mean = sum(((time - times[0]).total_seconds() for time in times[1:])) / len(links)
+        self.assertGreater(mean, 1)
+
+    def code_of_close(self, link):
+        """Reads on to the close frame, answers it, and returns its code."""
+        while message := link.receive():
+            if message.opcode == ws.CLOSE:
+                (code,) = struct.unpack(">H", message.payload[:2])
+                link.close(code)
+                return code
+        return None
+
+    def test_who_has_a_connection_is_told_when_that_has_ended(self):
+        for flags in ((), ("--threads", "2")):
+            with self.subTest(flags):
+                server, busy, port = self.tunnel(*flags)
+                idle = self.agent(server.url, key="idle")
+                wait_until(lambda: "client idle: session" in server.log(), "the idle agent")
+                with traffic.visit(port, "ECHO") as visitor:
+                    self.assertTrue(traffic.ping(visitor))
+                    server.signal(signal.SIGTERM)
+                    wait_until(lambda: "session lost: the server stops" in idle.log(), "its word")
+                    self.assertNotIn("session lost", busy.log())
+                    self.assertTrue(traffic.ping(visitor, b"still here"))
+                wait_until(lambda: "session lost" in busy.log(), "the word to the busy agent")
+                self.assertEqual(server.wait(), 0)
+
+    def test_an_agent_goes_on_with_its_other_server(self):
+        """And comes back to this one when it is there again."""
+        target = self.target()
+        servers = [self.server(forwards={"main": f"foo/{target.address}"}) for _ in range(2)]
+        agent = self.agent(servers[0].url, "--connect", servers[1].url)
+        first, second = (server.forwards["main"] for server in servers)
+        self.wait_echo(first)
+        self.wait_echo(second)
+        with traffic.visit(second, "ECHO") as visitor:
+            self.assertTrue(traffic.ping(visitor))
+            self.assertEqual(servers[0].stop(), 0)
+            self.assertTrue(traffic.ping(visitor, b"still here"))
+            self.restart(servers[0])
+            self.wait_echo(first, "the agent's return")
+            self.assertTrue(traffic.ping(visitor, b"all the time"))
+        self.assertTrue(agent.alive())
 
     def test_sigint_is_as_good(self):
         server, agent, _ = self.tunnel()

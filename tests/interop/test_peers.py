@@ -96,6 +96,31 @@ class Foreign(PeerCase):
         return "--token-file", path
 
 
+    def test_a_server_that_stops_takes_back_what_it_announced(self):
+        """Before it tells the agent, whose connections run on; and a dial of the peer's that was
+        under way is served."""
+        target = self.target()
+        foreign = self.foreign(peers={"ours": "token-ours"})
+        ours = self.peered("ours", ("theirs", foreign.url))
+        agent = self.agent(ours.url)
+        wait_until(lambda: "ours" in foreign.peer_sessions, "our link")
+        session = foreign.peer_sessions["ours"]
+        wait_until(lambda: session.remote_keys, "AddClient")
+        visitor = traffic.visit(foreign.forward("foo", target.address), "ECHO")
+        self.addCleanup(visitor.close)
+        self.assertTrue(traffic.ping(visitor))
+        ours.signal(signal.SIGTERM)
+        wait_until(lambda: not session.remote_keys, "RemoveClient")
+        self.assertNotIn("session lost", agent.log())
+        late = session.dial("foo::tcp", target.address)
+        late.write(b"ECHO\nlate")
+        self.assertEqual(late.read(), b"late")
+        late.tunnel_close("EOF")
+        self.assertTrue(traffic.ping(visitor, b"still here"))
+        visitor.close()
+        self.assertEqual(ours.wait(), 0)
+
+
 class Replay(PeerCase):
     def test_as_recorded(self):
         """We are `second` in the recording as far as it is dialled, and `first` as far as it

@@ -46,6 +46,21 @@ Test(announce, every_peer_that_we_dialled_hears_who_comes_and_goes)
         cr_assert_str_eq(mesh_says(&mesh, peer), "AddClient a/2; RemoveClient a/2");
 }
 
+Test(announce, who_is_withdrawn_is_gone_for_peers_and_still_found_here)
+{
+    mesh_join(&mesh, CV_MEMBER_OUTGOING, "p");
+    mesh_join(&mesh, CV_MEMBER_AGENT, "a");
+    cr_assert_eq(cv_manager_withdraw(mesh.manager, mesh.ids[1]), 0);
+    cr_assert_eq(cv_manager_withdraw(mesh.manager, mesh.ids[1]), 0);
+    cr_assert_str_eq(mesh_says(&mesh, 0), "AddClient a/1; RemoveClient a/1");
+    mesh_join(&mesh, CV_MEMBER_OUTGOING, "late");
+    cr_assert_str_eq(mesh_says(&mesh, 2), "");
+    cr_assert_eq(mesh_route(&mesh, "a", CV_ROUTE_PEER, 0), 1);
+    mesh_leave(&mesh, 1);
+    cr_assert_str_eq(mesh_says(&mesh, 0), "");
+    cr_assert_eq(cv_manager_withdraw(mesh.manager, 99), CV_ESTALE);
+}
+
 Test(announce, agents_and_peers_that_dialled_us_hear_nothing)
 {
     mesh_join(&mesh, CV_MEMBER_AGENT, "a");
