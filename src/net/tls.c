@@ -11,6 +11,7 @@
 
 #include "base/error.h"
 #include "base/text.h"
+#include "net/gcm.h"
 #include "net/log.h"
 #include "net/tls_stream.h"
 
@@ -84,7 +85,7 @@ static int build(SSL_CTX **out, const struct cv_tls *tls, char *error, size_t er
     int rc;
 
     ERR_clear_error();
-    ctx = SSL_CTX_new(TLS_server_method());
+    ctx = SSL_CTX_new_ex(NULL, cv_gcm_properties(), TLS_server_method());
     if (!ctx) {
         snprintf(error, error_size, "TLS: %s", cv_tls_why());
         return -ENOMEM;

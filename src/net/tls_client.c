@@ -11,6 +11,7 @@
 
 #include "base/error.h"
 #include "net/address.h"
+#include "net/gcm.h"
 #include "net/log.h"
 #include "net/tls_stream.h"
 
@@ -179,7 +180,7 @@ int cv_tls_client_new(SSL **out, struct cv_tls_sessions *sessions,
 
     snprintf(error, error_size, "%s", cv_strerror(rc));
     ERR_clear_error();
-    ctx = SSL_CTX_new(TLS_client_method());
+    ctx = SSL_CTX_new_ex(NULL, cv_gcm_properties(), TLS_client_method());
     if (ctx)
         rc = configure(ctx, options, error, error_size);
     if (rc == 0) {
