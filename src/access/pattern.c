@@ -146,22 +146,12 @@ int cv_pattern_parse(struct cv_pattern *out, const char *text, size_t len, const
     return parse_ports(out, port, problem);
 }
 
-static char lower(char c)
-{
-    return c >= 'A' && c <= 'Z' ? (char)(c - 'A' + 'a') : c;
-}
-
 /* Whether two DNS names are the same: in whatever case, with or without the dot of the root. */
 static bool same_name(struct cv_span pattern, const char *host, size_t len)
 {
     if (len && host[len - 1] == '.')
         len--;
-    if (pattern.len != len)
-        return false;
-    for (size_t i = 0; i < len; i++)
-        if (lower(pattern.at[i]) != lower(host[i]))
-            return false;
-    return true;
+    return cv_span_same(pattern, (struct cv_span){host, len});
 }
 
 static bool same_path(struct cv_span pattern, const struct cv_target *target)

@@ -11,33 +11,6 @@ static int refuse(const char **problem, const char *text)
     return CV_ESYNTAX;
 }
 
-/* Takes @prefix off @text; whether it stood there. */
-static bool take(struct cv_span *text, const char *prefix)
-{
-    size_t len = strlen(prefix);
-
-    if (text->len < len || memcmp(text->at, prefix, len) != 0)
-        return false;
-    text->at += len;
-    text->len -= len;
-    return true;
-}
-
-static char lower(char c)
-{
-    return c >= 'A' && c <= 'Z' ? (char)(c - 'A' + 'a') : c;
-}
-
-static bool same(struct cv_span a, struct cv_span b)
-{
-    if (a.len != b.len)
-        return false;
-    for (size_t i = 0; i < a.len; i++)
-        if (lower(a.at[i]) != lower(b.at[i]))
-            return false;
-    return true;
-}
-
 static struct cv_span without_root(struct cv_span name)
 {
     if (name.len && name.at[name.len - 1] == '.')
@@ -63,11 +36,11 @@ static bool pattern_tcp(struct cv_publish *out, struct cv_span text)
 static bool pattern_http(struct cv_publish *out, struct cv_span name)
 {
     out->http = true;
-    out->any = take(&name, "*");
+    out->any = cv_span_take(&name, "*");
     out->name = without_root(name);
     if (out->any && name.len == 0)
         return true;
-    if (out->any && !take(&name, "."))
+    if (out->any && !cv_span_take(&name, "."))
         return false;
     return cv_name_valid(name);
 }
@@ -78,9 +51,9 @@ int cv_publish_parse(struct cv_publish *out, struct cv_span text, const char **p
     bool valid = false;
 
     *out = (struct cv_publish){0};
-    if (take(&left, "tcp:"))
+    if (cv_span_take(&left, "tcp:"))
         valid = pattern_tcp(out, text);
-    else if (take(&left, "http:"))
+    else if (cv_span_take(&left, "http:"))
         valid = pattern_http(out, left);
     return valid ? 0
                  : refuse(problem, "not tcp:PORT, tcp:8000-8100, tcp:*, http:NAME or http:*.NAME");
@@ -96,9 +69,9 @@ static int read_name(struct cv_publication *out, struct cv_span name, const char
 static int read_what(struct cv_publication *out, struct cv_span what, const char **problem)
 {
     out->what = what;
-    if (take(&what, "http:"))
+    if (cv_span_take(&what, "http:"))
         return read_name(out, what, problem);
-    if (!take(&what, "tcp:"))
+    if (!cv_span_take(&what, "tcp:"))
         return refuse(problem, "needs the form tcp:PORT=HOST:PORT or http:NAME=HOST:PORT");
     if (!cv_port_parse(&out->port, what, 1))
         return refuse(problem, "behind tcp: stands no port from 1 to 65535");
@@ -131,7 +104,7 @@ bool cv_publication_same(const struct cv_publication *a, const struct cv_publica
 {
     if (a->http != b->http)
         return false;
-    return a->http ? same(a->name, b->name) : a->port == b->port;
+    return a->http ? cv_span_same(a->name, b->name) : a->port == b->port;
 }
 
 bool cv_publish_permits(const struct cv_publish *pattern, const struct cv_publication *asked)
@@ -143,10 +116,10 @@ bool cv_publish_permits(const struct cv_publish *pattern, const struct cv_public
     if (!pattern->http)
         return pattern->port_low <= asked->port && asked->port <= pattern->port_high;
     if (!pattern->any)
-        return same(pattern->name, name);
+        return cv_span_same(pattern->name, name);
     if (name.len < pattern->name.len)
         return false;
     name.at += name.len - pattern->name.len;
     name.len = pattern->name.len;
-    return same(pattern->name, name);
+    return cv_span_same(pattern->name, name);
 }

@@ -27,7 +27,7 @@ const char *cv_span_last(struct cv_span text, char byte)
     return NULL;
 }
 
-static bool take_prefix(struct cv_span *text, const char *prefix)
+bool cv_span_take(struct cv_span *text, const char *prefix)
 {
     size_t len = strlen(prefix);
 
@@ -38,13 +38,28 @@ static bool take_prefix(struct cv_span *text, const char *prefix)
     return true;
 }
 
+static char lower(char c)
+{
+    return c >= 'A' && c <= 'Z' ? (char)(c - 'A' + 'a') : c;
+}
+
+bool cv_span_same(struct cv_span a, struct cv_span b)
+{
+    if (a.len != b.len)
+        return false;
+    for (size_t i = 0; i < a.len; i++)
+        if (lower(a.at[i]) != lower(b.at[i]))
+            return false;
+    return true;
+}
+
 enum cv_proto cv_proto_take(struct cv_span *text)
 {
-    if (take_prefix(text, "unix/"))
+    if (cv_span_take(text, "unix/"))
         return CV_PROTO_UNIX;
-    if (take_prefix(text, "udp/"))
+    if (cv_span_take(text, "udp/"))
         return CV_PROTO_UDP;
-    (void)take_prefix(text, "tcp/");
+    (void)cv_span_take(text, "tcp/");
     return CV_PROTO_TCP;
 }
 

@@ -38,6 +38,12 @@ struct cv_span {
 /* Where @byte stands last in @text, or NULL. */
 const char *cv_span_last(struct cv_span text, char byte);
 
+/* Takes @prefix off @text; whether it stood there. */
+bool cv_span_take(struct cv_span *text, const char *prefix);
+
+/* Whether two names are the same, in whatever case of ASCII. */
+bool cv_span_same(struct cv_span a, struct cv_span b);
+
 /* Takes a leading `tcp/`, `udp/` or `unix/` off @text; without one it is TCP. */
 enum cv_proto cv_proto_take(struct cv_span *text);
 
