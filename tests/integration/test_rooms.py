@@ -181,6 +181,18 @@ class Conformance(RoomsCase):
         self.end("r", "c")
         self.assertEqual(self.ask("DELETE", "/no/body")[::2], (200, b"OK\n"))
 
+    def test_an_id_that_is_taken_and_one_that_registers_twice(self):
+        a, second, b = self.end("r", "a"), self.end(), self.end("r", "b")
+        second.register("r", "a")
+        self.assertEqual(second.hear(), ("", "Duplicated registration"))
+        self.assertEqual(second.hear_close(), 1000)
+        b.send("still there?")
+        self.assertEqual(a.hear(), ("still there?", ""))
+        a.register("r", "a")
+        self.assertEqual(a.hear(), ("", "Duplicated register request"))
+        self.assertEqual(a.hear_close(), 1000)
+        b.barrier()  # and nobody told it
+
     def test_leaving_and_coming_back_resumes(self):
         a, b = self.end("r", "a"), self.end("r", "b")
         a.close()
@@ -202,6 +214,7 @@ class Conformance(RoomsCase):
             ("POST", "/r/a", b"\xff", (400, prefix + b"it is not UTF-8\n")),
             ("GET", "/r/a", None, (200, b"")),
             ("OPTIONS", "/r/a", None, (200, b"")),
+            ("PUT", "/r/a", b"x", (200, b"")),
         ]:
             with self.subTest(f"{method} {path}"):
                 self.assertEqual(self.ask(method, path, body)[::2], expected)
@@ -230,8 +243,10 @@ class Conformance(RoomsCase):
         self.assertEqual((status["openws"], status["totalws"], status["httperrors"]), (1, 1, 1))
         self.assertEqual(headers["Access-Control-Allow-Origin"], "*")
         self.assertEqual(headers["Access-Control-Allow-Methods"], "GET")
-        headers = self.ask("POST", "/r/a", b"m")[1]
-        self.assertEqual(headers["Access-Control-Allow-Methods"], "POST, DELETE")
+        for method, body in ("POST", b"m"), ("POST", b""), ("OPTIONS", None), ("DELETE", None):
+            headers = self.ask(method, "/r/a", body)[1]
+            self.assertEqual(headers["Access-Control-Allow-Origin"], "*")
+            self.assertEqual(headers["Access-Control-Allow-Methods"], "POST, DELETE")
 
     def test_an_upgrade_elsewhere_is_refused(self):
         with self.assertRaises(ws.WsError):
@@ -283,6 +298,16 @@ class Listed(RoomsCase):
             ],
             self.rooms,
         )
+
+    def test_after_both_are_deleted_no_room_is_left(self):
+        a, b = self.end("r", "a"), self.end("r", "b")
+        a.send("heard")
+        self.assertEqual(b.hear(), ("heard", ""))
+        for client, end in ("a", a), ("b", b):
+            self.assertEqual(self.ask("DELETE", f"/r/{client}")[::2], (200, b"OK\n"))
+            self.assertEqual(end.hear_close(), 1000)
+        self.assertEqual(self.rooms(), [])
+        self.assertEqual(self.status()["openws"], 0)
 
     def rooms(self):
         done = self.run_to_end("culvertctl", "--admin", self.admin, "rooms", "--json")

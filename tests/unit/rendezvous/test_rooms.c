@@ -1,4 +1,4 @@
-/* What collider's own tests assert, a sentence a test. */
+/* What collider's own tests assert, a sentence a test, in their order; then its errors. */
 #include <criterion/criterion.h>
 #include <string.h>
 
@@ -45,15 +45,16 @@ static void delete (const char *room, const char *client)
     cr_assert_eq(cv_rooms_delete(lobby, text_of(room), text_of(client)), CV_ROOMS_FINE);
 }
 
-Test(rooms, a_new_client_has_no_connection_and_no_more_messages_than_it_posted)
+Test(rooms, a_new_client_has_no_connection_and_no_messages)
 {
-    cr_assert_eq(post("r", "a", "m"), CV_ROOMS_FINE);
-    cr_assert_eq(look().clients, 1);
-    cr_assert_eq(look().present, 0);
-    cr_assert_eq(look().queued, 1);
+    enter("r", "b");
+    cr_assert_eq(post("r", "a", "heard at once"), CV_ROOMS_FINE);
+    cr_assert_eq(look().clients, 2);
+    cr_assert_eq(look().present, 1);
+    cr_assert_eq(look().queued, 0);
 }
 
-Test(rooms, a_second_register_of_a_connection_is_an_error_and_the_end)
+Test(rooms, a_second_register_is_an_error)
 {
     uint64_t a = enter("r", "a");
 
@@ -186,7 +187,7 @@ Test(rooms, a_send_of_a_reaches_b_alone)
     hears_nothing(stranger);
 }
 
-Test(rooms, a_duplicate_id_gets_the_error_and_the_end_and_the_old_one_lives)
+Test(rooms, a_duplicate_id_is_an_error_and_the_end_and_the_old_one_lives)
 {
     uint64_t a = enter("r", "a"), second = come(1), b;
 
@@ -195,6 +196,18 @@ Test(rooms, a_duplicate_id_gets_the_error_and_the_end_and_the_old_one_lives)
     b = enter("r", "b");
     send_to(b, "still here?");
     hears(a, "still here?");
+}
+
+Test(rooms, connecting_twice_is_an_error_and_the_end_and_the_place_is_kept)
+{
+    uint64_t a = enter("r", "a");
+
+    say(a, "register", "s", "a", "");
+    send_to(a, "ignored now");
+    told_and_closed(a, "Duplicated register request");
+    cr_assert_eq(counters().rooms, 1);
+    cr_assert_eq(counters().open_ws, 0);
+    enter("r", "a");
 }
 
 Test(rooms, a_post_reaches_the_websocket_end)
@@ -282,19 +295,29 @@ Test(rooms, a_disconnect_is_not_told_and_what_is_said_meanwhile_waits)
     hears(a, "are you there?");
 }
 
-Test(rooms, counters_move)
+Test(rooms, the_counter_of_connections_moves)
 {
     uint64_t a = enter("r", "a");
 
     cr_assert_eq(counters().open_ws, 1);
     cr_assert_eq(counters().total_ws, 1);
-    say(a, "nonsense", "", "", "");
-    cr_assert_eq(counters().ws_errors, 1);
     leave(a);
     cr_assert_eq(counters().open_ws, 0);
     cr_assert_eq(counters().total_ws, 1);
+}
+
+Test(rooms, the_counter_of_websocket_errors_moves)
+{
+    say(come(1), "nonsense", "", "", "");
+    cr_assert_eq(counters().ws_errors, 1);
+    cr_assert_eq(counters().http_errors, 0);
+}
+
+Test(rooms, the_counter_of_http_errors_moves)
+{
     cv_rooms_http_error(lobby);
     cr_assert_eq(counters().http_errors, 1);
+    cr_assert_eq(counters().ws_errors, 0);
 }
 
 Test(rooms, who_is_not_registered_cannot_send)
