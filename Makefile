@@ -4,7 +4,7 @@ SEEDS  ?= 5000
 FUZZ_SECONDS ?= 60
 DEPS   ?= tools/install-deps
 
-.PHONY: help demo test build bench bench-scale bench-soak bench-threads bench-layers cost fuzz sim install lint format clean
+.PHONY: help demo test build bench bench-scale bench-soak bench-threads bench-layers bench-attack cost fuzz sim install lint format clean
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
@@ -54,6 +54,11 @@ bench-threads: ## one event loop of the server beside two, with four agents over
 	$(DEPS) bench
 	@$(MAKE) --no-print-directory build
 	@bench/threads.py
+
+bench-attack: ## p99 of good visitors while slow attackers are at the front door
+	$(DEPS) bench
+	@$(MAKE) --no-print-directory build
+	@bench/attack.py
 
 fuzz: ## every fuzz target for FUZZ_SECONDS (60)
 	$(DEPS) test

@@ -11,6 +11,7 @@
 
 #include "base/error.h"
 #include "base/text.h"
+#include "net/stream.h"
 
 /* The kernel cuts it to net.core.somaxconn. */
 #define BACKLOG 4096
@@ -95,7 +96,7 @@ static int fail(int fd, int error)
  * other such sockets may stand beside it at the same address. */
 static int listen_at(struct cv_bound *out, const struct sockaddr *address, bool only, bool shared)
 {
-    const int on = 1, v6only = only;
+    const int on = 1, v6only = only, unsent = CV_STREAM_TRIAL_UNSENT;
     bool stream = out->type == SOCK_STREAM;
     int fd = socket(address->sa_family, out->type | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 
@@ -103,7 +104,8 @@ static int listen_at(struct cv_bound *out, const struct sockaddr *address, bool 
         return -errno;
     if (address->sa_family != AF_UNIX && stream) {
         setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
-        setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on)); /* accepted ones inherit it */
+        setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on)); /* accepted ones inherit both */
+        setsockopt(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &unsent, sizeof(unsent));
     }
     if (shared)
         setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof(on));

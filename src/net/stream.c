@@ -229,9 +229,23 @@ ssize_t cv_stream_recv(struct cv_stream *stream, void *buf, size_t len)
     return n;
 }
 
+/* Who has taken so much reads: the limit of a socket that was accepted (net/bind.h) ends. */
+static void end_trial(struct cv_stream *stream)
+{
+    const int as_the_kernel_does = 0;
+
+    stream->trial_over = true;
+    setsockopt(stream->fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &as_the_kernel_does,
+               sizeof(as_the_kernel_does));
+}
+
 ssize_t cv_stream_send(struct cv_stream *stream, const void *buf, size_t len)
 {
-    return stream->kind->send(stream, buf, len);
+    ssize_t n = stream->kind->send(stream, buf, len);
+
+    if (n > 0 && !stream->trial_over && (stream->sent += (size_t)n) >= CV_STREAM_TRIAL)
+        end_trial(stream);
+    return n;
 }
 
 void cv_stream_shutdown(struct cv_stream *stream)
@@ -281,6 +295,7 @@ size_t cv_stream_unsent(const struct cv_stream *stream)
 
 void cv_stream_limit_unsent(struct cv_stream *stream, int bytes)
 {
+    stream->trial_over = true;
     setsockopt(stream->fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &bytes, sizeof(bytes));
 }
 

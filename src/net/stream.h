@@ -72,6 +72,14 @@ size_t cv_stream_unsent(const struct cv_stream *stream);
  * a unix socket. */
 void cv_stream_limit_unsent(struct cv_stream *stream, int bytes);
 
+/* Until a visitor has taken CV_STREAM_TRIAL bytes, the kernel holds at most about
+ * CV_STREAM_TRIAL_UNSENT that the network has not taken, and its own measure from then on. Who
+ * reads slowly, or not at all, would else be given up to the last of net.ipv4.tcp_wmem, 4 MiB; a
+ * thousand of them would, and all that passes the tunnel at once, before others. Accepted sockets
+ * have it from their listener. */
+#define CV_STREAM_TRIAL        ((size_t)1024 * 1024)
+#define CV_STREAM_TRIAL_UNSENT (256 * 1024)
+
 /* Closes and frees; the owner hears no more, and may call it from its own `ready`. An end that was
  * not announced by cv_stream_shutdown() is announced now as far as the socket takes it at once.
  * NULL is fine. */

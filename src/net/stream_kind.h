@@ -37,6 +37,8 @@ struct cv_stream {
     bool goodbye_owed; /* cv_stream_shutdown() could not finish yet */
     bool reset;        /* close without a goodbye */
     bool closed;
+    bool trial_over; /* see CV_STREAM_TRIAL */
+    size_t sent;     /* while it is not */
     char peer[CV_ADDRESS_SIZE];
 };
 

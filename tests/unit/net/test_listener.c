@@ -368,3 +368,78 @@ Test(listener, a_unix_socket_has_nobody_beside_it)
     close_door(&first);
     cr_assert_eq(rmdir(dir), 0);
 }
+
+/* What the network has not taken when nothing of it is read. */
+static size_t fill(struct cv_stream *stream)
+{
+    static uint8_t bytes[65536];
+    size_t sent = 0;
+    ssize_t n;
+
+    while ((n = cv_stream_send(stream, bytes, sizeof(bytes))) > 0)
+        sent += (size_t)n;
+    cr_assert_eq(n, -EAGAIN);
+    return sent;
+}
+
+static int limit_of(int fd)
+{
+    int bytes = -1;
+    socklen_t len = sizeof(bytes);
+
+    cr_assert_eq(getsockopt(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &bytes, &len), 0);
+    return bytes;
+}
+
+Test(listener, who_does_not_read_is_given_little)
+{
+    const int small = 4096;
+    struct cv_stream *stream;
+    struct door door;
+    int fd, ours;
+
+    open_door(&door, "127.0.0.1:0");
+    fd = socket(AF_INET, SOCK_STREAM, 0);
+    setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &small, sizeof(small));
+    connect(fd,
+            (struct sockaddr *)&(struct sockaddr_in){.sin_family = AF_INET,
+                                                     .sin_port = htons(port_of(&door)),
+                                                     .sin_addr.s_addr = htonl(INADDR_LOOPBACK)},
+            sizeof(struct sockaddr_in));
+    NET_UNTIL(&net, door.count == 1);
+    ours = door.fds[0];
+    door.count = 0; /* the stream has it */
+    cr_assert_eq(cv_stream_new(&stream, &net.loop, ours), 0);
+    cr_assert_lt(fill(stream), 2 * CV_STREAM_TRIAL_UNSENT);
+    cr_assert_eq(limit_of(ours), CV_STREAM_TRIAL_UNSENT);
+    cv_stream_close(stream);
+    close(fd);
+    close_door(&door);
+}
+
+Test(listener, who_reads_is_given_as_much_as_the_kernel_likes)
+{
+    static uint8_t bytes[65536];
+    struct cv_stream *stream;
+    struct door door;
+    int fd, ours;
+
+    open_door(&door, "127.0.0.1:0");
+    fd = visit(false, port_of(&door));
+    NET_UNTIL(&net, door.count == 1);
+    ours = door.fds[0];
+    door.count = 0;
+    cr_assert_eq(cv_stream_new(&stream, &net.loop, ours), 0);
+    for (size_t sent = 0; sent < CV_STREAM_TRIAL;) {
+        ssize_t n = cv_stream_send(stream, bytes, sizeof(bytes));
+
+        sent += n > 0 ? (size_t)n : 0;
+        cr_assert_eq(limit_of(ours), sent < CV_STREAM_TRIAL ? CV_STREAM_TRIAL_UNSENT : 0);
+        while (recv(fd, bytes, sizeof(bytes), 0) > 0)
+            ;
+        net_turn(&net);
+    }
+    cv_stream_close(stream);
+    close(fd);
+    close_door(&door);
+}
