@@ -1,4 +1,5 @@
 """Targets that a tunnel dials, visitors that come through it, content checked by SHA-256."""
+import errno
 import hashlib
 import os
 import pathlib
@@ -18,9 +19,16 @@ _BLOCK = random.Random("culvert").randbytes(MIB)
 
 
 def free_port(host="127.0.0.1"):
-    with socket.socket(_family(host)) as sock:
-        sock.bind((host, 0))
-        return sock.getsockname()[1]
+    """One that nobody has, and that the kernel gives nobody who asks for any (ip_local_port_range
+    begins at 32768)."""
+    while True:
+        with socket.socket(_family(host)) as sock:
+            try:
+                sock.bind((host, port := random.SystemRandom().randrange(16384, 32768)))
+                return port
+            except OSError as error:
+                if error.errno != errno.EADDRINUSE:
+                    raise
 
 
 def sockets(port, state, pid="self"):
