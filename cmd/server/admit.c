@@ -48,8 +48,7 @@ bool admit_enter(struct worker *worker, const char *peer)
     return rc == 0;
 }
 
-static void give_back(struct worker *worker, const char *peer,
-                      void (*how)(struct cv_admission *admission, const struct cv_ip *address))
+void admit_leave(struct worker *worker, const char *peer)
 {
     struct server *server = worker->server;
     struct cv_ip address;
@@ -57,16 +56,6 @@ static void give_back(struct worker *worker, const char *peer,
     if (!address_of(&address, peer))
         return;
     uv_mutex_lock(&server->lock);
-    how(server->admission, &address);
+    cv_admission_leave(server->admission, &address);
     uv_mutex_unlock(&server->lock);
-}
-
-void admit_leave(struct worker *worker, const char *peer)
-{
-    give_back(worker, peer, cv_admission_leave);
-}
-
-void admit_undo(struct worker *worker, const char *peer)
-{
-    give_back(worker, peer, cv_admission_undo);
 }

@@ -12,7 +12,4 @@
 bool admit_enter(struct worker *worker, const char *peer) CV_MUST_USE;
 void admit_leave(struct worker *worker, const char *peer);
 
-/* As admit_leave(), for one that comes in anew at once in another way: it counts as one. */
-void admit_undo(struct worker *worker, const char *peer);
-
 #endif

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "admit.h"
 #include "door/http_text.h"
 #include "door/socks.h"
 #include "net/log.h"
@@ -80,7 +81,8 @@ static void start(const struct door *door, const struct cv_gate_visit *visit,
                                                       .early = visit->early,
                                                       .early_len = visit->early_len,
                                                       .digest = visit->digest,
-                                                      .from = CV_ROUTE_VISITOR});
+                                                      .from = CV_ROUTE_VISITOR,
+                                                      .place = VISIT_PLACE_GIVEN});
 }
 
 static void visit_socks(void *ctx, const struct cv_gate_visit *visit)
@@ -107,6 +109,16 @@ static const struct kind http_kind = {"http-proxy", &cv_gate_http, visit_http};
 static const struct cv_credentials *credentials_now(void *ctx)
 {
     return ((struct door *)ctx)->worker->credentials;
+}
+
+static bool may_enter(void *ctx, const char *peer)
+{
+    return admit_enter(((struct door *)ctx)->worker, peer);
+}
+
+static void left(void *ctx, const char *peer)
+{
+    admit_leave(((struct door *)ctx)->worker, peer);
 }
 
 static int name_door(struct door *door, const struct kind *kind, const char *listen)
@@ -141,6 +153,8 @@ static int open_one(struct worker *worker, const struct kind *kind, const struct
                                   .client = rule->client,
                                   .credentials = credentials_now,
                                   .visit = kind->visit,
+                                  .may_enter = may_enter,
+                                  .left = left,
                                   .ctx = door};
     int rc;
 

@@ -2,7 +2,6 @@
 
 #include <string.h>
 
-#include "admit.h"
 #include "door/http_route.h"
 #include "server.h"
 #include "visit.h"
@@ -35,7 +34,6 @@ void pass_on(void *ctx, int route, const struct cv_front_passage *passage)
     struct worker *worker = ctx;
     const struct cv_route_rule *rule = &worker->server->config->routes.at[route];
 
-    admit_undo(worker, passage->peer);
     visit_start(worker, &(struct visit_options){.way = &pass_way,
                                                 .door = rule->match,
                                                 .peer = passage->peer,
@@ -45,5 +43,6 @@ void pass_on(void *ctx, int route, const struct cv_front_passage *passage)
                                                 .fd = passage->fd,
                                                 .early = passage->early,
                                                 .early_len = passage->early_len,
-                                                .from = CV_ROUTE_VISITOR});
+                                                .from = CV_ROUTE_VISITOR,
+                                                .place = VISIT_PLACE_GIVEN});
 }

@@ -29,7 +29,8 @@ void visit_leave(struct visit *visit, const struct cv_relay_end *end)
     visit_stop_waiting(visit);
     if (visit->way->ended)
         visit->way->ended(visit->ctx, end);
-    admit_leave(worker, visit->peer);
+    if (visit->place != VISIT_PLACE_OTHERS)
+        admit_leave(worker, visit->peer);
     visit_free(visit);
     server_leave(worker->server);
     server_check_drained(worker);
@@ -212,6 +213,7 @@ static struct visit *visit_new(struct worker *worker, const struct visit_options
     visit->door = options->door;
     visit->proto = options->proto;
     visit->from = options->from;
+    visit->place = options->place;
     visit->since = cv_loop_now(&worker->loop);
     visit->wait = options->wait ? options->wait : VISIT_WAIT;
     visit->has_digest = options->digest != NULL;
@@ -239,10 +241,19 @@ static bool enter(const struct visit *visit)
         return false;
     if (!server_enter(server))
         return false;
-    if (admit_enter(worker, visit->peer))
+    if (visit->place != VISIT_PLACE_WANTED || admit_enter(worker, visit->peer))
         return true;
     server_leave(server);
     return false;
+}
+
+/* It did not come to be. */
+static void end_early(struct worker *worker, const struct visit_options *options)
+{
+    if (options->place == VISIT_PLACE_GIVEN)
+        admit_leave(worker, options->peer);
+    if (options->way->ended)
+        options->way->ended(options->ctx, NULL);
 }
 
 void visit_start(struct worker *worker, const struct visit_options *options)
@@ -253,8 +264,7 @@ void visit_start(struct worker *worker, const struct visit_options *options)
         cv_log(&worker->loop.log, CV_LOG_WARN, "%s: visitor %s turned away: out of memory",
                options->door, options->peer);
         close(options->fd);
-        if (options->way->ended)
-            options->way->ended(options->ctx, NULL);
+        end_early(worker, options);
         return;
     }
     if (enter(visit)) {
@@ -263,8 +273,7 @@ void visit_start(struct worker *worker, const struct visit_options *options)
     }
     visit->problem = CV_EFULL;
     visit_turn_away(visit);
-    if (visit->way->ended)
-        visit->way->ended(visit->ctx, NULL);
+    end_early(worker, options);
     visit_free(visit);
 }
 

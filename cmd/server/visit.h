@@ -39,6 +39,13 @@ struct visit_way {
     void (*ended)(void *ctx, const struct cv_relay_end *end);
 };
 
+/* Its visitor's place in the limits of one address, see admit.h. */
+enum visit_place {
+    VISIT_PLACE_WANTED, /* it takes one, or is turned away */
+    VISIT_PLACE_GIVEN,  /* it was taken at the door, and goes with the visit */
+    VISIT_PLACE_OTHERS, /* it is held, and given back, by who starts the visit */
+};
+
 struct visit_options {
     const struct visit_way *way; /* borrowed for the visit's life */
     const char *door;            /* where it came in, for the log; borrowed for the server's life */
@@ -53,6 +60,7 @@ struct visit_options {
                               dial is asked of its credential. NULL: the operator's own rule, or
                               anyone may come in */
     enum cv_route_from from;
+    enum visit_place place;
     uint64_t wait; /* microseconds for the target's answer; 0: VISIT_WAIT */
     void *ctx;     /* borrowed for the visit's life */
 };

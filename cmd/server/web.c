@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "admit.h"
 #include "base/error.h"
 #include "net/log.h"
 #include "server.h"
@@ -42,6 +43,7 @@ static void dial(void *ctx, const struct cv_upstream_dial *dial)
                          .fd = dial->fd,
                          .digest = dial->target->has_digest ? dial->target->digest : NULL,
                          .from = CV_ROUTE_VISITOR,
+                         .place = VISIT_PLACE_OTHERS,
                          .wait = dial->wait,
                          .ctx = dial->call});
 }
@@ -54,6 +56,11 @@ static const struct cv_credentials *credentials_now(void *ctx)
 static bool published(void *ctx, struct cv_slice host, struct cv_upstream_target *out)
 {
     return publish_find(((struct worker *)ctx)->server->publish, host, out);
+}
+
+static void left(void *ctx, const char *peer)
+{
+    admit_leave(ctx, peer);
 }
 
 /* The configured routes of HTTP, as the gateway wants them. */
@@ -88,6 +95,7 @@ int web_open(struct worker *worker)
                                         .credentials = credentials_now,
                                         .dial = dial,
                                         .published = published,
+                                        .left = left,
                                         .ctx = worker,
                                         .ca_file = config->target_ca,
                                         .max_body = config->max_body};

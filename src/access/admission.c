@@ -143,31 +143,16 @@ int cv_admission_enter(struct cv_admission *admission, const struct cv_ip *addre
     return 0;
 }
 
-/* Gives one place back; the source that had it, or NULL. */
-static struct source *give_back(struct cv_admission *admission, const struct cv_ip *address)
+void cv_admission_leave(struct cv_admission *admission, const struct cv_ip *address)
 {
     struct source *source;
     struct cv_ip key;
 
     if (!key_of(&key, address))
-        return NULL;
+        return;
     source = find(admission, &key);
     if (!source || source->open == 0) /* it was let in uncounted */
-        return NULL;
+        return;
     if (--source->open == 0)
         cv_list_push_back(&admission->idle, &source->idle);
-    return source;
-}
-
-void cv_admission_leave(struct cv_admission *admission, const struct cv_ip *address)
-{
-    (void)give_back(admission, address);
-}
-
-void cv_admission_undo(struct cv_admission *admission, const struct cv_ip *address)
-{
-    struct source *source = give_back(admission, address);
-
-    if (source && admission->per_second)
-        source->full_at = cv_less_size(source->full_at, SECOND / admission->per_second);
 }

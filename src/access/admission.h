@@ -27,10 +27,6 @@ int cv_admission_enter(struct cv_admission *admission, const struct cv_ip *addre
                        uint64_t now) CV_MUST_USE;
 void cv_admission_leave(struct cv_admission *admission, const struct cv_ip *address);
 
-/* As cv_admission_leave(), for one that comes in anew at once in another way: it is as if it had
- * not come in before. */
-void cv_admission_undo(struct cv_admission *admission, const struct cv_ip *address);
-
 /* Addresses that are remembered now. */
 size_t cv_admission_count(const struct cv_admission *admission);
 

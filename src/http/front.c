@@ -333,7 +333,8 @@ static void visit(struct cv_knock *knock)
 
     cv_stream_owner(stream, NULL, NULL);
     knock->stream = NULL;
-    cv_gateway_take(knock->front->config.gateway, stream, knock->buf, knock->len);
+    knock->passed = true;
+    cv_gateway_take(knock->front->config.gateway, stream, knock->peer, knock->buf, knock->len);
     cv_knock_leave(knock);
 }
 

@@ -48,7 +48,8 @@ struct cv_front_config {
     const struct cv_credentials *(*credentials)(void *ctx);
 
     /* Whether one more connection of @peer may knock; `left` gives its place back when the request
-     * was dealt with, on whichever way. NULL, both: anybody. */
+     * was dealt with, on whichever way; the gateway's does when it took the visitor. NULL, both:
+     * anybody. */
     bool (*may_knock)(void *ctx, const char *peer);
     void (*left)(void *ctx, const char *peer);
 

@@ -33,7 +33,8 @@ struct caller {
     char peer[CV_ADDRESS_SIZE];
 };
 
-static void leave(struct caller *caller)
+/* Ends it; its place in the limits has gone on with the visit, or is given back. */
+static void end(struct caller *caller)
 {
     cv_list_remove(&caller->link);
     caller->gate->count--;
@@ -44,6 +45,14 @@ static void leave(struct caller *caller)
     cv_free(&caller->loop->alloc, caller->in);
     cv_free(&caller->loop->alloc, caller->call.early);
     cv_free(&caller->loop->alloc, caller);
+}
+
+static void leave(struct caller *caller)
+{
+    const struct cv_gate_config *config = &caller->gate->config;
+
+    config->left(config->ctx, caller->peer);
+    end(caller);
 }
 
 void cv_gate_log(const struct cv_gate_call *call, const char *why)
@@ -96,7 +105,7 @@ static void go(struct caller *caller)
     visit.fd = cv_stream_release(caller->stream);
     caller->stream = NULL;
     config->visit(config->ctx, &visit);
-    leave(caller);
+    end(caller);
 }
 
 /* Says what the protocol put down. The socket's buffer has room for these few bytes; who has filled
@@ -222,12 +231,17 @@ void cv_gate_accepted(void *ctx, int fd, const char *peer)
     struct caller *caller;
     int rc;
 
+    if (!gate->config.may_enter(gate->config.ctx, peer)) {
+        close(fd);
+        return;
+    }
     if (gate->count >= CV_GATE_CALLERS_MAX)
         leave(cv_container_of(gate->callers.next, struct caller, link));
     caller = cv_alloc_zero(&loop->alloc, sizeof(*caller));
     if (!caller) {
         cv_log(&loop->log, CV_LOG_WARN, "%s: %s: turned away: out of memory", gate->config.name,
                peer);
+        gate->config.left(gate->config.ctx, peer);
         close(fd);
         return;
     }

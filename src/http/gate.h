@@ -14,10 +14,10 @@ struct cv_gate;
 
 /* One who may come through and said where to. */
 struct cv_gate_visit {
-    int fd; /* the callee's */
-    const char *peer, *client;
-    const char *address; /* HOST:PORT */
-    const void *early;   /* bytes for the target that came already */
+    int fd;                    /* the callee's */
+    const char *peer, *client; /* the peer's place in the limits is the callee's too */
+    const char *address;       /* HOST:PORT */
+    const void *early;         /* bytes for the target that came already */
     size_t early_len;
     const uint8_t *digest; /* of the visitor's token, CV_TOKEN_DIGEST bytes; NULL where anyone may
                               come in */
@@ -51,6 +51,11 @@ struct cv_gate_config {
     /* Borrowed, and may be another table at each call: credentials are reloaded. NULL: anyone may
      * come in. */
     const struct cv_credentials *(*credentials)(void *ctx);
+
+    /* Whether one more of @peer may come in; `left` gives its place back, unless it goes on with
+     * the visit. */
+    bool (*may_enter)(void *ctx, const char *peer);
+    void (*left)(void *ctx, const char *peer);
     void (*visit)(void *ctx, const struct cv_gate_visit *visit); /* borrowed for the call */
     void *ctx;                                                   /* borrowed */
 };

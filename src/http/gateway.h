@@ -28,6 +28,10 @@ struct cv_gateway_config {
      * client and address of @out, which may be NULL. Asked when no route is found. NULL: none are.
      */
     bool (*published)(void *ctx, struct cv_slice host, struct cv_upstream_target *out);
+
+    /* A visitor that came from @peer is gone, as the one of the front door is told. NULL: nobody
+     * hears it. */
+    void (*left)(void *ctx, const char *peer);
     void *ctx;                             /* borrowed, for all of them */
     const struct cv_gateway_route *routes; /* borrowed */
     size_t route_count;
@@ -47,10 +51,10 @@ int cv_gateway_new(struct cv_gateway **out, const struct cv_gateway_config *conf
  * never is, whatever name it asks for. */
 bool cv_gateway_claims(const struct cv_gateway *gateway, const struct cv_http_head *head);
 
-/* Takes a visitor, from whom the first @len bytes are read already: a request that the gateway
- * claims, and what follows it. */
-void cv_gateway_take(struct cv_gateway *gateway, struct cv_stream *stream, const void *data,
-                     size_t len);
+/* Takes a visitor from @peer, of whom the first @len bytes are read already: a request that the
+ * gateway claims, and what follows it. Its place in the limits is the gateway's to give back. */
+void cv_gateway_take(struct cv_gateway *gateway, struct cv_stream *stream, const char *peer,
+                     const void *data, size_t len);
 
 /* Takes in no more: who is between two requests goes, the others after the one that runs. */
 void cv_gateway_drain(struct cv_gateway *gateway);

@@ -33,8 +33,8 @@ static bool may_pass(struct cv_caller *caller, const struct cv_http_head *head,
                          cv_access_visitor(&answer, credentials, digest, client, strlen(client),
                                            target, cv_wall_clock()) == 0))
         return true;
-    cv_log(&config->loop->log, CV_LOG_WARN, "HTTP door: %s: to %s/%s refused: %s",
-           cv_stream_peer(caller->stream), client, caller->target.address,
+    cv_log(&config->loop->log, CV_LOG_WARN, "HTTP door: %s: to %s/%s refused: %s", caller->peer,
+           client, caller->target.address,
            token ? cv_access_text(answer.why) : "no X-Culvert-Token");
     if (answer.why == CV_ACCESS_KEY || answer.why == CV_ACCESS_TARGET)
         cv_caller_answer(caller, 403, "this token may not reach that target");
@@ -147,7 +147,7 @@ static int lay_head(struct cv_caller *caller, const struct cv_http_head *head,
     const struct cv_http_forward how = {.path = aim->path,
                                         .query = aim->query,
                                         .host = aim->host,
-                                        .from = address_of(cv_stream_peer(caller->stream)),
+                                        .from = address_of(caller->peer),
                                         .asked = head->host,
                                         .https = cv_stream_is_tls(caller->stream)};
     char text[CV_HTTP_FORWARD_MAX];
@@ -196,7 +196,7 @@ int cv_caller_dial(struct cv_caller *caller)
     caller->reused = false;
     caller->moved_at = cv_loop_now(caller->gateway->config.loop);
     rc = cv_upstream_open(&caller->upstream, caller->gateway->upstreams, &caller->target,
-                          cv_stream_peer(caller->stream), caller->wait, on_opened, caller);
+                          caller->peer, caller->wait, on_opened, caller);
     if (rc == 0)
         return 0;
     cv_caller_answer(caller, 503, cv_strerror(rc));

@@ -16,10 +16,17 @@ static struct cv_loop *loop_of(const struct cv_caller *caller)
     return caller->gateway->config.loop;
 }
 
+static void give_back(const struct cv_gateway *gateway, const char *peer)
+{
+    if (gateway->config.left)
+        gateway->config.left(gateway->config.ctx, peer);
+}
+
 void cv_caller_drop(struct cv_caller *caller)
 {
     struct cv_loop *loop = loop_of(caller);
 
+    give_back(caller->gateway, caller->peer);
     cv_list_remove(&caller->link);
     caller->gateway->caller_count--;
     if (caller->stream && (caller->state == CV_CALLER_DIALS || caller->state == CV_CALLER_RUNS))
@@ -92,8 +99,8 @@ void cv_caller_answer(struct cv_caller *caller, int status, const char *text)
     int n = write_answer(out, status, text, !caller->to_head);
 
     if (status != 401 && status != 403)
-        cv_log(&loop_of(caller)->log, CV_LOG_INFO, "HTTP door: %s: %d %s",
-               cv_stream_peer(caller->stream), status, text);
+        cv_log(&loop_of(caller)->log, CV_LOG_INFO, "HTTP door: %s: %d %s", caller->peer, status,
+               text);
     cv_upstream_put(caller->upstream, false);
     caller->upstream = NULL;
     caller->state = CV_CALLER_LEAVES;
@@ -306,8 +313,8 @@ static bool make_room(struct cv_gateway *gateway)
     return false;
 }
 
-void cv_gateway_take(struct cv_gateway *gateway, struct cv_stream *stream, const void *data,
-                     size_t len)
+void cv_gateway_take(struct cv_gateway *gateway, struct cv_stream *stream, const char *peer,
+                     const void *data, size_t len)
 {
     struct cv_loop *loop = gateway->config.loop;
     struct cv_caller *caller = NULL;
@@ -315,8 +322,8 @@ void cv_gateway_take(struct cv_gateway *gateway, struct cv_stream *stream, const
     if (make_room(gateway))
         caller = cv_alloc_zero(&loop->alloc, sizeof(*caller));
     if (!caller || cv_timer_new(&caller->timer, loop, on_timer, caller) < 0) {
-        cv_log(&loop->log, CV_LOG_WARN, "HTTP door: %s: turned away: no room",
-               cv_stream_peer(stream));
+        cv_log(&loop->log, CV_LOG_WARN, "HTTP door: %s: turned away: no room", peer);
+        give_back(gateway, peer);
         cv_free(&loop->alloc, caller);
         cv_stream_close(stream);
         return;
@@ -326,6 +333,7 @@ void cv_gateway_take(struct cv_gateway *gateway, struct cv_stream *stream, const
     gateway->caller_count++;
     caller->gateway = gateway;
     caller->stream = stream;
+    snprintf(caller->peer, sizeof(caller->peer), "%s", peer);
     caller->timer_at = CV_NEVER;
     caller->moved_at = cv_loop_now(loop);
     cv_body_flow_init(&caller->to, &loop->alloc);

@@ -5,6 +5,7 @@
 #include "http/body_flow.h"
 #include "http/gateway.h"
 #include "http/head_buf.h"
+#include "net/address.h"
 #include "net/timer.h"
 
 /* Private to the gateway's files. */
@@ -30,8 +31,9 @@ struct cv_caller {
     struct cv_list link;
     struct cv_gateway *gateway; /* borrowed */
     struct cv_stream *stream;   /* owned */
-    struct cv_timer *timer;     /* owned */
-    uint64_t timer_at;          /* when it rings, CV_NEVER when it does not */
+    char peer[CV_ADDRESS_SIZE];
+    struct cv_timer *timer; /* owned */
+    uint64_t timer_at;      /* when it rings, CV_NEVER when it does not */
     enum cv_caller_state state;
     uint64_t moved_at;        /* when anything moved last */
     struct cv_head_buf in;    /* of the visitor, not dealt with yet */

@@ -155,15 +155,36 @@ class Addresses(LabCase):
         sock = self.open(port, source, b"ECHO\n")
         return sock if sock and traffic.ping(sock) else None
 
-    def setup(self, *flags):
+    def setup(self, *flags, agent=()):
         argv = ["--listen", f"{self.HERE}:8123", "--insecure-no-auth"]
         argv += ["--forward", f"{self.HERE}:9000=foo/{self.aim.address}"]
         program = binaries() / "culvert-server"
         server = self.start("server", [*self.ns.prefix, program, *argv, *flags])
         wait_until(lambda: traffic.sockets(9000, traffic.LISTEN, server.pid), "a listener")
-        self.agent(f"ws://{self.HERE}:8123/connect", prefix=self.ns.prefix)
+        self.agent(f"ws://{self.HERE}:8123/connect", *agent, prefix=self.ns.prefix)
         wait_until(lambda: "client foo: session" in server.log(), "a session")
         return server
+
+    def setup_files(self, *flags):
+        """With a web server for a target: paths of it are FILES."""
+        folder = self.dir / "served"
+        folder.mkdir()
+        (folder / "file").write_bytes(b"x")
+        return self.setup(*flags, agent=("--serve", folder))
+
+    FILES = b"GET /client/foo/http/culvert.files/file HTTP/1.1\r\nHost: here\r\n\r\n"
+
+    def served(self, sock):
+        """One request and its answer; None when there is none."""
+        try:
+            sock.sendall(self.FILES)
+            with sock.makefile("rb") as answer:
+                status = answer.readline()
+                while answer.readline().strip():
+                    pass
+                return status.split()[1] == b"200" and answer.read(1) == b"x"
+        except (ConnectionError, IndexError):
+            return None
 
     def test_so_many_connections_of_one_address_at_a_forward(self):
         for threads in ("1", "2"):
@@ -196,6 +217,54 @@ class Addresses(LabCase):
             return sock and traffic.read_end(sock)[0].startswith(b"HTTP/1.1 404 ")
 
         wait_until(served, "the freed place")
+
+    def test_visitors_of_the_http_door_keep_their_place_between_requests(self):
+        server = self.setup_files("--max-conns-per-address", "3")
+        held = [self.open(8123, self.BAD) for _ in range(3)]
+        for _ in range(2):
+            self.assertTrue(all(self.served(sock) for sock in held))
+        more = self.open(8123, self.BAD)
+        self.assertFalse(more and self.served(more), "one more")
+        self.assertTrue(self.served(self.open(8123, self.GOOD)), "another address")
+        self.assertIn("too many connections of that address", server.log())
+        held.pop().close()
+
+        def again():
+            sock = self.open(8123, self.BAD)
+            return sock and self.served(sock)
+
+        wait_until(again, "the freed place")
+        self.assertTrue(all(self.served(sock) for sock in held))
+
+    def test_so_many_of_one_address_at_the_doors_that_ask_where_to(self):
+        """Who has not said it yet counts as who has."""
+        self.setup(
+            *("--max-conns-per-address", "3", "--max-rate-per-address", "100"),
+            *("--socks", f"{self.HERE}:9001", "--http-proxy", f"{self.HERE}:9002"),
+        )
+        connect = f"CONNECT {self.aim.address} HTTP/1.1\r\nHost: {self.aim.address}\r\n"
+        connect += "Proxy-Authorization: Basic Zm9vOmJhcg==\r\n\r\n"
+
+        def through(source):
+            try:
+                sock = self.open(9002, source, connect.encode())
+                return sock if sock and b" 200 " in sock.recv(1000) else None
+            except ConnectionError:
+                return None
+
+        for port, half in ((9001, b"\x05"), (9002, b"CONNECT ")):
+            with self.subTest(port=port):
+                held = [self.open(port, self.BAD, half) for _ in range(2)]
+                last = wait_until(lambda: through(self.BAD), "one place is left")
+                self.assertFalse(through(self.BAD), "one more")
+                self.assertTrue(through(self.GOOD), "another address")
+                for sock in (*held, last):
+                    sock.close()
+
+    def test_a_visitor_of_the_http_door_takes_one_turn(self):
+        self.setup_files("--max-rate-per-address", "2")
+        first, second = self.open(8123, self.BAD), self.open(8123, self.BAD)
+        self.assertTrue(self.served(first) and self.served(second) and self.served(first))
 
     def test_so_many_half_client_hellos_of_one_address(self):
         self.setup(

@@ -104,24 +104,6 @@ Test(admission, a_seconds_worth_at_once_and_then_at_the_rate)
     cr_assert_eq(enter("192.0.2.1", 5 * SECOND), CV_EFULL, "ends do not give turns back");
 }
 
-Test(admission, who_comes_in_anew_in_another_way_takes_one_turn)
-{
-    struct cv_ip from = ip("192.0.2.1"), nobody = ip("192.0.2.9");
-
-    limits(1, 2);
-    for (int i = 0; i < 2; i++) {
-        cr_assert_eq(enter("192.0.2.1", 5), 0);
-        cr_assert_eq(enter("192.0.2.1", 5), CV_EFULL);
-        cv_admission_undo(doors, &from);
-        cr_assert_eq(enter("192.0.2.1", 5), 0);
-        leave("192.0.2.1");
-    }
-    cr_assert_eq(enter("192.0.2.1", 5), CV_EFULL, "both turns are taken");
-    cv_admission_undo(doors, &from);
-    cv_admission_undo(doors, &nobody);
-    cr_assert_eq(enter("192.0.2.1", 5), CV_EFULL, "who is not in gives nothing back");
-}
-
 Test(admission, no_limit_is_no_limit)
 {
     limits(0, 0);
