@@ -69,9 +69,12 @@ static bool admitted(const struct cv_rooms *rooms, struct cv_rooms_text room,
     return !rooms->config.admit || rooms->config.admit(rooms->config.ctx, room, client);
 }
 
-/* What @client said before the other could hear. */
-static void flush(struct cv_rooms *rooms, struct cv_room_client *client, struct cv_room_end *to)
+/* What @client said before the other could hear. It stays when @to has no room for it. */
+static void flush(struct cv_rooms *rooms, struct cv_room_client *client, struct cv_room_end *to,
+                  uint64_t now)
 {
+    if (!cv_room_end_takes(rooms, to, client->queue.bytes, now))
+        return;
     while (client->queue.count) {
         cv_room_queue_move(&to->out, &client->queue);
         rooms->counters.relayed++;
@@ -106,7 +109,7 @@ static enum cv_rooms_refusal enroll(struct cv_rooms *rooms, struct cv_room_end *
     rooms->counters.total_ws++;
     other = cv_room_other(client);
     if (other)
-        flush(rooms, other, end);
+        flush(rooms, other, end, now);
     return CV_ROOMS_FINE;
 }
 

@@ -136,6 +136,21 @@ Test(limits, errors_that_are_not_read_do_not_pile_up)
     cr_assert_lt(lobby_alloc.bytes, (size_t)4 << 20);
 }
 
+Test(limits, who_registers_without_room_for_what_waits_is_dropped_and_it_waits_on)
+{
+    uint64_t deaf = come(1), b;
+
+    for (size_t i = 0; i < CV_ROOMS_OUT_MAX / 16; i++)
+        say(deaf, "nonsense", "", "", "");
+    cr_assert_eq(post("r", "a", bytes(CV_ROOMS_BODY_MAX)), CV_ROOMS_FINE);
+    say(deaf, "register", "r", "b", "");
+    cr_assert(poll_for(CV_ROOMS_DROP));
+    cv_rooms_closed(lobby, deaf, lobby_now);
+    b = enter("r", "b");
+    hears(b, bytes(CV_ROOMS_BODY_MAX));
+    hears_nothing(b);
+}
+
 Test(limits, a_stale_end_is_known_as_such)
 {
     uint64_t a = enter("r", "a");
