@@ -3,10 +3,13 @@
 #include <string.h>
 #include <time.h>
 
+#include "sim/rooms.h"
 #include "sim/scenario.h"
 
-/* sim --seeds N [--from SEED]   runs N worlds; prints what they exercised
- * sim --seed SEED               runs one, and prints everything that happens in it
+/* sim [--rooms] --seeds N [--from SEED]   runs N worlds; prints what they exercised
+ * sim [--rooms] --seed SEED               runs one, and prints everything that happens in it
+ *
+ * Worlds of tunnels, or of rooms.
  *
  * 0: every invariant held. 1: one did not, and its seed is printed. 2: usage. */
 
@@ -16,9 +19,19 @@ static const char *const count_texts[] = {
 #undef X
 };
 
+/* A kind of world, its rows of the counts, and how many seeds meet every row. */
+struct kind {
+    void (*run)(uint64_t seed, bool verbose, struct sim_counts *counts);
+    int first, end;
+    uint64_t enough;
+};
+
+static const struct kind tunnels = {sim_scenario, 0, SIM_ROOMS_REGISTERED, 2000};
+static const struct kind rooms = {sim_rooms, SIM_ROOMS_REGISTERED, SIM_COUNT_COUNT, 400};
+
 static int usage(void)
 {
-    fprintf(stderr, "usage: sim --seeds N [--from SEED] | sim --seed SEED\n");
+    fprintf(stderr, "usage: sim [--rooms] --seeds N [--from SEED] | sim [--rooms] --seed SEED\n");
     return 2;
 }
 
@@ -31,9 +44,10 @@ static bool read_number(const char *text, uint64_t *out)
     return errno == 0 && end != text && *end == '\0';
 }
 
-static void print_counts(const struct sim_counts *counts, uint64_t seeds, double seconds)
+static void print_counts(const struct kind *kind, const struct sim_counts *counts, uint64_t seeds,
+                         double seconds)
 {
-    for (int i = 0; i < SIM_COUNT_COUNT; i++)
+    for (int i = kind->first; i < kind->end; i++)
         printf("%14llu  %s\n", (unsigned long long)counts->n[i], count_texts[i]);
     printf("%14llu  steps\n", (unsigned long long)counts->steps);
     printf("%14.0f  seconds of virtual time\n", (double)counts->virtual_us / 1e6);
@@ -42,13 +56,13 @@ static void print_counts(const struct sim_counts *counts, uint64_t seeds, double
 }
 
 /* A row that nothing exercised proves nothing; with many seeds it is an error. */
-static int check_coverage(const struct sim_counts *counts, uint64_t seeds)
+static int check_coverage(const struct kind *kind, const struct sim_counts *counts, uint64_t seeds)
 {
     int rc = 0;
 
-    if (seeds < 2000)
+    if (seeds < kind->enough)
         return 0;
-    for (int i = 0; i < SIM_COUNT_COUNT; i++) {
+    for (int i = kind->first; i < kind->end; i++) {
         if (counts->n[i])
             continue;
         fprintf(stderr, "nothing exercised: %s\n", count_texts[i]);
@@ -69,9 +83,15 @@ int main(int argc, char **argv)
 {
     uint64_t seeds = 1, from = 1;
     struct sim_counts counts = {0};
+    const struct kind *kind = &tunnels;
     double start = clock_seconds();
     bool one;
 
+    if (argc > 1 && strcmp(argv[1], "--rooms") == 0) {
+        kind = &rooms;
+        argv++;
+        argc--;
+    }
     if (argc != 3 && argc != 5)
         return usage();
     one = strcmp(argv[1], "--seed") == 0;
@@ -80,7 +100,7 @@ int main(int argc, char **argv)
     if ((!one && strcmp(argv[1], "--seeds") != 0) || !read_number(argv[2], one ? &from : &seeds))
         return usage();
     for (uint64_t seed = from; seed < from + seeds; seed++)
-        sim_scenario(seed, one, &counts);
-    print_counts(&counts, seeds, clock_seconds() - start);
-    return check_coverage(&counts, seeds);
+        kind->run(seed, one, &counts);
+    print_counts(kind, &counts, seeds, clock_seconds() - start);
+    return check_coverage(kind, &counts, seeds);
 }

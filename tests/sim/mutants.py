@@ -176,4 +176,74 @@ MUTANTS = [
         "    if (conn->tx_paused || conn->rx_paused)\n"
         "        return 0;\n",
     ),
+    (
+        "a-queue-flows-backwards",
+        "src/rendezvous/ends.c",
+        "    cv_list_push_back(&to->list, link);\n",
+        "    cv_list_push_front(&to->list, link);\n",
+    ),
+    (
+        "no-word-of-what-flowed",
+        "src/rendezvous/rooms.c",
+        "        rooms->counters.relayed++;\n"
+        "    }\n"
+        "    cv_room_end_news(rooms, to);\n",
+        "        rooms->counters.relayed++;\n"
+        "    }\n",
+    ),
+    (
+        "who-came-back-goes-all-the-same",
+        "src/rendezvous/rooms.c",
+        "    cv_list_remove(&client->absent);\n",
+        "",
+    ),
+    (
+        "a-queue-without-end",
+        "src/rendezvous/rooms.c",
+        "client->queue.count >= CV_ROOMS_QUEUE_MAX ||\n"
+        "        ",
+        "",
+    ),
+    (
+        "a-full-end-takes-one-more",
+        "src/rendezvous/ends.c",
+        "    if (end->out.bytes + len <= CV_ROOMS_OUT_MAX)\n"
+        "        return true;\n",
+        "    if (end->out.bytes < CV_ROOMS_OUT_MAX)\n"
+        "        return true;\n",
+    ),
+    (
+        "flow-beyond-the-cap",
+        "src/rendezvous/rooms.c",
+        "    if (!cv_room_end_takes(rooms, to, client->queue.bytes, now))\n"
+        "        return;\n",
+        "",
+    ),
+    (
+        "a-source-pays-for-ever",
+        "src/rendezvous/room.c",
+        "    HASH_DELETE(hh, rooms->rooms, room);\n"
+        "    discharge(rooms, room->source);\n",
+        "    HASH_DELETE(hh, rooms->rooms, room);\n",
+    ),
+    (
+        "a-deleted-end-counts-on",
+        "src/rendezvous/room.c",
+        "        end->closing = true;\n"
+        "        rooms->counters.open_ws--;\n",
+        "        end->closing = true;\n",
+    ),
+    (
+        "a-room-without-anybody",
+        "src/rendezvous/room.c",
+        "    refusal = add_client(rooms, out, room, id, now);\n"
+        "    close_if_empty(rooms, room);\n",
+        "    refusal = add_client(rooms, out, room, id, now);\n",
+    ),
+    (
+        "absent-in-the-wrong-order",
+        "src/rendezvous/room.c",
+        "    cv_list_push_back(&rooms->absent, &client->absent);\n",
+        "    cv_list_push_front(&rooms->absent, &client->absent);\n",
+    ),
 ]

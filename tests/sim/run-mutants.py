@@ -17,7 +17,7 @@ import sys
 
 from mutants import MUTANTS
 
-LAYERS = ("base", "wire", "ws", "conn", "session", "manager")
+LAYERS = ("base", "wire", "ws", "conn", "session", "manager", "rendezvous")
 CC = os.environ.get("CC", "cc")
 FLAGS = "-std=c17 -O1 -D_GNU_SOURCE -DHASH_NONFATAL_OOM=1 -fno-strict-aliasing -w".split()
 SECONDS = 120  # for the seeds of one mutant
@@ -62,14 +62,13 @@ def run_mutant(root, build, objects, mutant, seeds):
     compile_one(root, root / file, changed, here / "mutant.o")
     linked = [here / "mutant.o" if key == file else path for key, path in objects.items()]
     subprocess.run([CC, "-o", here / "sim", *linked], check=True)
-    return first_failing(here / "sim", seeds)
+    kind = ["--rooms"] if file.startswith("src/rendezvous/") else []
+    return first_failing([here / "sim", *kind, "--seeds", str(seeds)], seeds)
 
 
-def first_failing(sim, seeds):
+def first_failing(command, seeds):
     try:
-        done = subprocess.run(
-            [sim, "--seeds", str(seeds)], capture_output=True, text=True, timeout=SECONDS
-        )
+        done = subprocess.run(command, capture_output=True, text=True, timeout=SECONDS)
     except subprocess.TimeoutExpired:
         return f"not caught in {SECONDS} s"
     found = re.search(r"^(seed (\d+), .*)$", done.stderr, re.M)

@@ -13,7 +13,8 @@ union owned {
 
 void sim_world_init(struct sim_world *w, uint64_t seed, bool verbose, struct sim_counts *counts)
 {
-    *w = (struct sim_world){.seed = seed, .verbose = verbose, .counts = counts, .now = CV_SEC};
+    *w = (struct sim_world){
+        .seed = seed, .options = "", .verbose = verbose, .counts = counts, .now = CV_SEC};
     cv_prng_init(&w->prng, seed);
     cv_list_init(&w->actors);
     cv_list_init(&w->tunnels);
@@ -140,7 +141,7 @@ void sim_fail(struct sim_world *w, const char *format, ...)
     va_start(args, format);
     vfprintf(stderr, format, args);
     va_end(args);
-    fprintf(stderr, "\nreplay with: sim --seed %llu\n", (unsigned long long)w->seed);
+    fprintf(stderr, "\nreplay with: sim %s--seed %llu\n", w->options, (unsigned long long)w->seed);
     fflush(stderr);
     _Exit(1);
 }

@@ -16,6 +16,26 @@
 
 /* What was exercised, counted over all seeds: a row that stays 0 means that the simulator proves
  * nothing about it. */
+#define SIM_ROOMS_COUNT_MAP(X)                                           \
+    X(SIM_ROOMS_REGISTERED, "ends that registered")                      \
+    X(SIM_ROOMS_RESUMED, "that resumed within the time-out")             \
+    X(SIM_ROOMS_EXPIRED, "clients that went by the time-out")            \
+    X(SIM_ROOMS_DELETED, "clients that were deleted")                    \
+    X(SIM_ROOMS_GONE, "events: GONE")                                    \
+    X(SIM_ROOMS_HEARD, "messages that arrived")                          \
+    X(SIM_ROOMS_WAITED, "messages that had waited with their sender")    \
+    X(SIM_ROOMS_ROOMS, "refused: too many rooms")                        \
+    X(SIM_ROOMS_SOURCE, "refused: too many rooms from an address")       \
+    X(SIM_ROOMS_PLACES, "refused: no place in the room")                 \
+    X(SIM_ROOMS_DUPLICATE, "refused: the id is taken")                   \
+    X(SIM_ROOMS_UNSIGNED, "refused: not admitted")                       \
+    X(SIM_ROOMS_QUEUE_COUNT, "messages beyond the 1024 of a queue")      \
+    X(SIM_ROOMS_QUEUE_BYTES, "messages beyond the bytes of a queue")     \
+    X(SIM_ROOMS_BUDGET, "what found the budget used up")                 \
+    X(SIM_ROOMS_DROPPED, "ends that were dropped, as they did not read") \
+    X(SIM_ROOMS_ERRORS, "errors that an end had no room for")            \
+    X(SIM_ROOMS_MEMORY, "allocations that failed")
+
 #define SIM_COUNT_MAP(X)                                                                \
     X(SIM_WORLDS_CULVERT, "worlds: Culvert server and agents")                          \
     X(SIM_WORLDS_PEERS, "worlds: two Culvert servers that are peers")                   \
@@ -63,7 +83,8 @@
     X(SIM_SYNCS, "lists of connections said by reference ends")                         \
     X(SIM_WINDOWS, "Data beyond the first window")                                      \
     X(SIM_ROUTES_NEWEST, "routes chosen among several sessions of a key")               \
-    X(SIM_ROUTES_PEER, "routes through a peer")
+    X(SIM_ROUTES_PEER, "routes through a peer")                                         \
+    SIM_ROOMS_COUNT_MAP(X)
 
 enum sim_count {
 #define X(name, text) name,
@@ -86,6 +107,7 @@ struct sim_actor {
 
 struct sim_world {
     uint64_t seed;
+    const char *options; /* static: what replays it, besides the seed; "" or with a space behind */
     uint64_t now;
     struct cv_prng prng;
     bool verbose;
