@@ -18,6 +18,8 @@
 #define PING_AFTER   60
 #define HANGUP_AFTER 90
 
+#define LAST_MOMENT (1 * CV_SEC) /* for close frames, when the server stops */
+
 static const lws_retry_bo_t idle_policy = {.secs_since_valid_ping = PING_AFTER,
                                            .secs_since_valid_hangup = HANGUP_AFTER};
 
@@ -88,7 +90,7 @@ void cv_rooms_server_settle(struct cv_rooms_server *server)
         if (event.kind == CV_ROOMS_DROP)
             lws_set_timeout(guest->wsi, PENDING_TIMEOUT_CLOSE_SEND, LWS_TO_KILL_ASYNC);
     }
-    if (!server->timer)
+    if (!server->timer || server->leaving)
         return;
     deadline = cv_rooms_deadline(server->rooms);
     if (deadline == CV_NEVER)
@@ -97,10 +99,30 @@ void cv_rooms_server_settle(struct cv_rooms_server *server)
         cv_timer_set(server->timer, deadline > now ? deadline - now : 0);
 }
 
+void cv_rooms_server_greet(struct cv_rooms_server *server, struct cv_room_guest *guest)
+{
+    cv_list_push_back(&server->talkers, &guest->talker);
+    if (server->leaving)
+        lws_callback_on_writable(guest->wsi);
+}
+
+/* Ends what is still connected. */
+static void end(struct cv_rooms_server *server)
+{
+    cv_timer_free(server->timer);
+    server->timer = NULL;
+    if (server->context)
+        lws_context_destroy(server->context); /* its handles end with the loop's next turns */
+}
+
 static void on_timer(void *ctx)
 {
     struct cv_rooms_server *server = ctx;
 
+    if (server->leaving) {
+        end(server);
+        return;
+    }
     cv_rooms_tick(server->rooms, cv_loop_now(server->config.loop));
     cv_rooms_server_settle(server);
 }
@@ -127,6 +149,9 @@ static void free_guest(struct cv_room_guest *guest)
     if (server->adopting == guest)
         server->adopting = NULL;
     server->guests--;
+    cv_list_remove(&guest->talker);
+    if (server->timer && server->leaving && cv_list_empty(&server->talkers))
+        cv_timer_set(server->timer, 0);
     cv_room_guest_forget(guest);
     cv_free(alloc, guest->path);
     cv_free(alloc, guest);
@@ -213,6 +238,7 @@ static void on_accepted(void *ctx, int fd, const char *peer)
         return;
     }
     guest->server = server;
+    cv_list_init(&guest->talker);
     server->guests++;
     read_peer(&guest->from, peer);
     adopt(server, guest, plain);
@@ -270,6 +296,7 @@ int cv_rooms_server_new(struct cv_rooms_server **out, const struct cv_rooms_serv
         return -ENOMEM;
     server->config = *config;
     server->since = cv_loop_now(config->loop);
+    cv_list_init(&server->talkers);
     if (config->secret)
         memcpy(server->secret, config->secret, config->secret_len);
     rc = open_all(server);
@@ -294,14 +321,17 @@ const struct cv_rooms *cv_rooms_server_rooms(const struct cv_rooms_server *serve
 
 void cv_rooms_server_close(struct cv_rooms_server *server)
 {
-    if (!server->timer)
+    if (!server->timer || server->leaving)
         return;
     cv_listener_close(server->listener);
-    cv_timer_free(server->timer);
     server->listener = NULL;
-    server->timer = NULL;
-    if (server->context)
-        lws_context_destroy(server->context); /* its handles end with the loop's next turns */
+    server->leaving = true;
+    cv_list_each (link, &server->talkers)
+        lws_callback_on_writable(cv_container_of(link, struct cv_room_guest, talker)->wsi);
+    if (cv_list_empty(&server->talkers))
+        end(server);
+    else
+        cv_timer_set(server->timer, LAST_MOMENT);
 }
 
 void cv_rooms_server_free(struct cv_rooms_server *server)
@@ -309,6 +339,8 @@ void cv_rooms_server_free(struct cv_rooms_server *server)
     if (!server)
         return;
     cv_rooms_server_close(server);
+    if (server->timer)
+        end(server);
     if (server->context)
         lws_context_destroy(server->context); /* the second time: frees it */
     cv_rooms_free(server->rooms);

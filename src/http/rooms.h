@@ -37,7 +37,8 @@ const char *cv_rooms_server_address(const struct cv_rooms_server *server);
 /* Borrowed, to be looked at. */
 const struct cv_rooms *cv_rooms_server_rooms(const struct cv_rooms_server *server);
 
-/* Stops listening and ends every connection; the loop then has nothing left of it. */
+/* Stops listening, closes every WebSocket with code 1012 behind what waits for it, and ends within
+ * a second; the loop then has nothing left of it. */
 void cv_rooms_server_close(struct cv_rooms_server *server);
 
 /* Once the loop has ended by itself. Closed before, or never run. NULL is fine. */

@@ -22,6 +22,8 @@ struct cv_rooms_server {
     struct lws_vhost *vhost;
     struct cv_room_guest *adopting; /* see on_accepted() */
     size_t guests;
+    struct cv_list talkers;             /* guests with a WebSocket */
+    bool leaving;                       /* they are told to go, and the timer says for how long */
     uint64_t since;                     /* when it was opened */
     uint8_t secret[CV_ROOM_SECRET_MAX]; /* of config.secret_len bytes */
 };
@@ -44,6 +46,7 @@ struct cv_room_guest {
     size_t in_len, in_size;
     bool too_long;
     /* WebSocket */
+    struct cv_list talker;
     struct lws *wsi; /* NULL: none yet */
     uint64_t end;    /* of cv_rooms_open() */
     bool closing;    /* its close frame is on its way */
@@ -51,6 +54,9 @@ struct cv_room_guest {
 
 /* Does what the rooms want done since they were last asked. */
 void cv_rooms_server_settle(struct cv_rooms_server *server);
+
+/* @guest has a WebSocket from now on. */
+void cv_rooms_server_greet(struct cv_rooms_server *server, struct cv_room_guest *guest);
 
 /* Adds to guest->in; false, and too_long, beyond @max or without memory. */
 bool cv_room_guest_store(struct cv_room_guest *guest, const void *data, size_t len, size_t max);

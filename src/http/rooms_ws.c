@@ -4,6 +4,7 @@
 #include <strings.h>
 
 #include "http/rooms_core.h"
+#include "ws/ws.h"
 
 /* libwebsockets has the name in a header that is not installed. */
 #define WRITE_CLOSE ((enum lws_write_protocol)4)
@@ -123,15 +124,15 @@ static unsigned char *encode(const struct cv_alloc *alloc, const struct cv_rooms
 /* Sends the close frame and waits for the other's. lws_close_reason() sends one only where a
  * message is being received: from here, or by a time-out, libwebsockets takes the socket for a
  * broken one. */
-static int say_goodbye(struct cv_room_guest *guest, struct lws *wsi)
+static int say_goodbye(struct cv_room_guest *guest, struct lws *wsi, unsigned code)
 {
     unsigned char frame[LWS_PRE + 2];
 
     if (guest->closing)
         return 0;
     guest->closing = true;
-    frame[LWS_PRE] = LWS_CLOSE_STATUS_NORMAL >> 8;
-    frame[LWS_PRE + 1] = LWS_CLOSE_STATUS_NORMAL & 0xff;
+    frame[LWS_PRE] = (unsigned char)(code >> 8);
+    frame[LWS_PRE + 1] = (unsigned char)code;
     if (lws_write(wsi, frame + LWS_PRE, 2, WRITE_CLOSE) < 0)
         return -1;
     lws_set_timeout(wsi, PENDING_TIMEOUT_CLOSE_ACK, CLOSE_WAIT);
@@ -149,9 +150,9 @@ static int write_next(struct cv_room_guest *guest, struct lws *wsi)
     int rc = cv_rooms_peek(rooms, guest->end, &out);
 
     if (rc < 0)
-        return say_goodbye(guest, wsi);
+        return say_goodbye(guest, wsi, CV_WS_NORMAL);
     if (rc == 0)
-        return 0;
+        return guest->server->leaving ? say_goodbye(guest, wsi, CV_WS_RESTART) : 0;
     frame = encode(alloc, &out, &len);
     if (!frame)
         return -1;
@@ -160,7 +161,7 @@ static int write_next(struct cv_room_guest *guest, struct lws *wsi)
     if (rc < (int)len)
         return -1;
     cv_rooms_written(rooms, guest->end);
-    if (cv_rooms_peek(rooms, guest->end, &out) != 0)
+    if (cv_rooms_peek(rooms, guest->end, &out) != 0 || guest->server->leaving)
         lws_callback_on_writable(wsi);
     return 0;
 }
@@ -176,6 +177,7 @@ int cv_room_ws(struct cv_room_guest *guest, struct lws *wsi, enum lws_callback_r
         return at_ws(wsi) && cv_room_origin_allowed(server, wsi, origin, sizeof(origin)) ? 0 : -1;
     case LWS_CALLBACK_ESTABLISHED:
         guest->wsi = wsi;
+        cv_rooms_server_greet(server, guest);
         return cv_rooms_open(server->rooms, &guest->end, &guest->from, guest);
     case LWS_CALLBACK_RECEIVE:
         receive(guest, wsi, in, len);

@@ -2,6 +2,7 @@
 import contextlib
 import http.client
 import json
+import signal
 import socket
 import ssl
 import struct
@@ -276,10 +277,21 @@ class Conformance(RoomsCase):
         self.assertEqual(d.hear(), ("not disturbed", ""))
         a.barrier()
 
-    def test_a_drain_ends_the_rooms_too(self):
-        self.end("r", "a")
-        self.assertEqual(self.culvert.stop(), 0)
+    def test_a_drain_closes_each_websocket_with_a_code(self):
+        ends = [self.end("r", "a"), self.end("r", "b"), self.end()]
+        self.culvert.signal(signal.SIGTERM)
+        for end in ends:
+            self.assertEqual(end.hear_close(), 1012)
+            end.ws.close(1012)
+        self.assertEqual(self.culvert.wait(), 0)
         self.assertNotIn("at the end:", self.culvert.log())
+
+    def test_who_does_not_answer_does_not_hold_up_a_drain(self):
+        end = self.end("r", "a")
+        self.culvert.signal(signal.SIGTERM)
+        self.assertEqual(self.culvert.wait(), 0)
+        self.assertNotIn("at the end:", self.culvert.log())
+        self.assertEqual(end.hear_close(), 1012)
 
 
 class Listed(RoomsCase):
@@ -441,5 +453,8 @@ class Tls(Certificates):
         self.assertEqual(connection.getresponse().read(), b"OK\n")
         self.assertEqual(b.hear(), ("m", ""))
         connection.close()
-        a.ws.close()
-        b.ws.close()
+        culvert.signal(signal.SIGTERM)
+        for each in a, b:
+            self.assertEqual(each.hear_close(), 1012)
+            each.ws.close(1012)
+        self.assertEqual(culvert.wait(), 0)
