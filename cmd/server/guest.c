@@ -134,7 +134,7 @@ static void leave(struct guest *guest)
     cv_session_stats_add(&worker->past,
                          cv_session_stats(cv_tunnel_session(guest->resident.tunnel)));
     if (guest->is_peer) {
-        server_found_peers(worker, --worker->peers > 0);
+        server_found_peers(worker, --worker->peers > 0, NULL);
         return;
     }
     atomic_fetch_sub(&worker->server->agents, 1);
@@ -213,7 +213,7 @@ static int enlist(struct guest *guest, struct cv_session *session)
     }
     worker->joined++;
     if (guest->is_peer) {
-        server_found_peers(worker, ++worker->peers > 0);
+        server_found_peers(worker, ++worker->peers > 0, guest->key);
         return 0;
     }
     atomic_fetch_add(&server->agents, 1);
@@ -530,9 +530,9 @@ unsigned guests_kick(struct worker *worker, const char *key)
     return found;
 }
 
-void guests_probe(struct worker *worker, const char *key)
+void guests_probe(struct worker *worker, enum cv_member_kind kind, const char *key)
 {
-    cv_manager_probe(worker->manager, key, cv_loop_now(&worker->loop));
+    cv_manager_probe(worker->manager, kind, key, cv_loop_now(&worker->loop));
     guests_wake(worker);
 }
 

@@ -42,9 +42,10 @@ int server_find(struct server *server, const char *key, uint64_t but)
     return worker;
 }
 
-/* A client came back at another worker. */
+/* A client, or a peer, came back at another worker. */
 struct return_notice {
     struct cv_mail mail;
+    enum cv_member_kind kind;
     char key[CV_KEY_MAX + 1];
 };
 
@@ -53,18 +54,19 @@ static void on_return(struct cv_mail *mail, void *ctx, bool lost)
     struct return_notice *notice = cv_container_of(mail, struct return_notice, mail);
 
     if (!lost)
-        guests_probe(ctx, notice->key);
+        guests_probe(ctx, notice->kind, notice->key);
     free(notice);
 }
 
 /* One that is not told finds out by its own keep-alive. */
-static void tell_of_return(struct worker *worker, const char *key)
+static void tell_of_return(struct worker *worker, enum cv_member_kind kind, const char *key)
 {
     struct return_notice *notice = calloc(1, sizeof(*notice));
 
     if (!notice)
         return;
     notice->mail.deliver = on_return;
+    notice->kind = kind;
     snprintf(notice->key, sizeof(notice->key), "%s", key);
     cv_mailbox_post(&worker->mailbox, &notice->mail);
 }
@@ -83,15 +85,20 @@ int server_found(struct worker *worker, const char *key, bool joined)
     uv_mutex_unlock(&server->lock);
     for (unsigned i = 0; joined && i < server->worker_count; i++)
         if (others & (UINT64_C(1) << i))
-            tell_of_return(&server->workers[i], key);
+            tell_of_return(&server->workers[i], CV_MEMBER_AGENT, key);
     return rc;
 }
 
-void server_found_peers(struct worker *worker, bool any)
+void server_found_peers(struct worker *worker, bool any, const char *joined)
 {
-    uv_mutex_lock(&worker->server->lock);
-    cv_homes_put_peers(worker->server->homes, worker->index, any);
-    uv_mutex_unlock(&worker->server->lock);
+    struct server *server = worker->server;
+
+    uv_mutex_lock(&server->lock);
+    cv_homes_put_peers(server->homes, worker->index, any);
+    uv_mutex_unlock(&server->lock);
+    for (unsigned i = 0; joined && i < server->worker_count; i++)
+        if (i != worker->index)
+            tell_of_return(&server->workers[i], CV_MEMBER_PEER, joined);
 }
 
 /* Reloading. */

@@ -77,8 +77,9 @@ int server_find(struct server *server, const char *key, uint64_t but) CV_MUST_US
  * when one joined. Returns 0 or -ENOMEM. */
 int server_found(struct worker *worker, const char *key, bool joined) CV_MUST_USE;
 
-/* From @worker: it has sessions of peers now, or none any more. */
-void server_found_peers(struct worker *worker, bool any);
+/* From @worker: it has sessions of peers now, or none any more. When one of the peer @joined has
+ * come (else NULL), those of other workers are asked for a sign of life. */
+void server_found_peers(struct worker *worker, bool any, const char *joined);
 
 /* From any worker: a place for one more visitor's connection; false at the limit. Given back with
  * server_leave(). */

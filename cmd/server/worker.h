@@ -129,7 +129,7 @@ void guests_wake(struct worker *worker);
 const char *guest_notice_text(enum cv_notice notice);
 
 /* Asks the sessions of @key for a sign of life: it came back at another worker. */
-void guests_probe(struct worker *worker, const char *key);
+void guests_probe(struct worker *worker, enum cv_member_kind kind, const char *key);
 
 /* A session as operators see it. Everything is borrowed for the call. */
 struct guest_info {

@@ -106,24 +106,24 @@ int cv_manager_poll(struct cv_manager *m, struct cv_wake *wake)
     return 1;
 }
 
-static void probe(struct cv_manager *m, struct group *group, uint64_t now)
+static void probe(struct cv_manager *m, enum cv_member_kind kind, struct group *group, uint64_t now)
 {
     cv_list_each (link, &group->members) {
         struct member *member = cv_container_of(link, struct member, in_group);
 
-        if (member->info.kind != CV_MEMBER_AGENT)
+        if (member->info.kind != kind)
             continue;
         cv_session_probe(member->info.session, now);
         cv_member_wake(m, member, 0);
     }
 }
 
-void cv_manager_probe(struct cv_manager *m, const char *key, uint64_t now)
+void cv_manager_probe(struct cv_manager *m, enum cv_member_kind kind, const char *key, uint64_t now)
 {
     struct group *group = cv_group_find(m, key);
 
     if (group)
-        probe(m, group, now);
+        probe(m, kind, group, now);
 }
 
 static int member_add(struct cv_manager *m, const struct cv_member_info *info, struct group *group,
@@ -175,10 +175,10 @@ int cv_manager_join(struct cv_manager *m, enum cv_member_kind kind, const char *
     m->stats.joined++;
     m->stats.sessions++;
     m->stats.peers += kind != CV_MEMBER_AGENT;
-    if (kind == CV_MEMBER_AGENT) {
-        probe(m, group, now); /* the older ones: it has often lost them */
+    if (kind != CV_MEMBER_OUTGOING)
+        probe(m, kind, group, now); /* the older ones: it has often lost them */
+    if (kind == CV_MEMBER_AGENT)
         cv_announce_to_all(m, true, member);
-    }
     if (kind == CV_MEMBER_OUTGOING) {
         cv_list_push_back(&m->outgoing, &member->outgoing);
         cv_announce_everyone(m, member);

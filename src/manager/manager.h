@@ -45,10 +45,10 @@ void cv_manager_number(struct cv_manager *manager, uint64_t first, uint64_t step
 /* Every session must have left. NULL is fine. */
 void cv_manager_free(struct cv_manager *manager);
 
-/* A session joins. It is preferred for its key from now on; the older ones of the key are probed.
- * @session and @owner are borrowed until it leaves; @owner is what cv_manager_route() hands back.
- * It is announced to the peers. Sessions that have something to send now are told by
- * cv_manager_poll().
+/* A session joins. It is preferred for its key from now on; the older ones of the key that came in
+ * as it did, as an agent's or as a peer's, are probed. @session and @owner are borrowed until it
+ * leaves; @owner is what cv_manager_route() hands back. It is announced to the peers. Sessions that
+ * have something to send now are told by cv_manager_poll().
  *
  * CV_EBADKEY  not a client key
  * CV_EFULL    max_sessions
@@ -113,9 +113,10 @@ int cv_manager_route(struct cv_manager *manager, const char *key, const char *pr
 /* When the newest of the key's local sessions joined; 0 when there is none. */
 uint64_t cv_manager_newest(const struct cv_manager *manager, const char *key);
 
-/* Asks the key's local sessions for a sign of life: the client came back somewhere else, and has
- * often lost them. Sessions are told by cv_manager_poll(). */
-void cv_manager_probe(struct cv_manager *manager, const char *key, uint64_t now);
+/* Asks the key's sessions of @kind, AGENT or PEER, for a sign of life: their other end came back
+ * somewhere else, and has often lost them. Sessions are told by cv_manager_poll(). */
+void cv_manager_probe(struct cv_manager *manager, enum cv_member_kind kind, const char *key,
+                      uint64_t now);
 
 /* Splits a Connect's proto of `key::proto`, as a peer sends it; false when it is a plain one.
  * Borrows from @text. */

@@ -1,4 +1,5 @@
 """Peering in the reference's protocol: with a peer in Python, as recorded, and with ourselves."""
+import re
 import signal
 import unittest
 
@@ -80,6 +81,21 @@ class Foreign(PeerCase):
         link.close()
         wait_until(lambda: "peer theirs: session 1 ended" in ours.log(), "its end")
         self.assertFalse(traffic.echoes(ours.forwards["far"]))
+
+    def test_a_peer_that_comes_back_takes_over_from_its_silent_sessions(self):
+        """Whichever of our threads have them. By its silence alone a reference's would end after a
+        minute, and what it had announced would be dialled until then."""
+        for flags in ((), ("--threads", "3")):
+            with self.subTest(flags):
+                foreign = self.foreign()
+                ours = self.peered("ours", ("theirs", foreign.url), flags=flags)
+                for _ in range(8):  # none reads, so none answers
+                    link, _ = ws.dial(
+                        "127.0.0.1", ours.port, [(ANNOUNCED, "theirs"), (TOKEN, "token-theirs")]
+                    )
+                    self.addCleanup(link.close)
+                ended = re.compile(r"peer theirs: session \d+ ended")
+                wait_until(lambda: len(ended.findall(ours.log())) == 7, "the end of all but one")
 
     def test_a_wrong_token_is_no_peer(self):
         ours = self.server(

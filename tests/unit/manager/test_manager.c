@@ -75,13 +75,30 @@ Test(manager, reconnect_takes_over_the_older_sessions_of_the_key_are_probed)
     cr_assert_not(cv_session_probing(mesh.sessions[2]));
 }
 
-Test(manager, a_peer_of_the_same_name_is_not_probed)
+Test(manager, a_peer_that_comes_back_has_its_older_sessions_probed)
+{
+    mesh_join(&mesh, CV_MEMBER_PEER, "p");
+    mesh_join(&mesh, CV_MEMBER_PEER, "q");
+    mesh_join(&mesh, CV_MEMBER_PEER, "p");
+    cr_assert_str_eq(mesh_wakes(&mesh), "0");
+    cr_assert_str_eq(mesh_says(&mesh, 0), "ping");
+    cr_assert(cv_session_probing(mesh.sessions[0]));
+    cr_assert_not(cv_session_probing(mesh.sessions[1]));
+    cr_assert_not(cv_session_probing(mesh.sessions[2]));
+}
+
+Test(manager, agents_and_peers_of_one_name_do_not_take_over_from_each_other)
 {
     mesh_join(&mesh, CV_MEMBER_PEER, "a");
     mesh_join(&mesh, CV_MEMBER_AGENT, "a");
-    cr_assert_str_eq(mesh_wakes(&mesh), "");
+    mesh_join(&mesh, CV_MEMBER_OUTGOING, "a");
+    cr_assert_str_eq(mesh_wakes(&mesh), "2", "it hears of the agent");
+    cr_assert_not(cv_session_probing(mesh.sessions[0]));
+    cr_assert_not(cv_session_probing(mesh.sessions[1]));
     mesh_join(&mesh, CV_MEMBER_PEER, "a");
-    cr_assert_str_eq(mesh_wakes(&mesh), "");
+    cr_assert_str_eq(mesh_wakes(&mesh), "0");
+    cr_assert_not(cv_session_probing(mesh.sessions[1]));
+    cr_assert_not(cv_session_probing(mesh.sessions[2]));
 }
 
 Test(manager, one_wake_a_session_and_none_after_it_left)

@@ -236,8 +236,9 @@ Test(route, a_probe_from_outside_asks_every_local_session_of_the_key)
     mesh_join(&mesh, CV_MEMBER_AGENT, "b");
     while (cv_manager_poll(mesh.manager, &wake))
         ;
-    cv_manager_probe(mesh.manager, "a", mesh.now);
-    cv_manager_probe(mesh.manager, "nobody", mesh.now);
+    mesh_join(&mesh, CV_MEMBER_PEER, "a");
+    cv_manager_probe(mesh.manager, CV_MEMBER_AGENT, "a", mesh.now);
+    cv_manager_probe(mesh.manager, CV_MEMBER_AGENT, "nobody", mesh.now);
     while (cv_manager_poll(mesh.manager, &wake)) {
         cr_assert_eq(wake.id, mesh.ids[0]);
         n++;
@@ -245,6 +246,9 @@ Test(route, a_probe_from_outside_asks_every_local_session_of_the_key)
     cr_assert_eq(n, 1);
     cr_assert(cv_session_probing(mesh.sessions[0]));
     cr_assert_not(cv_session_probing(mesh.sessions[1]));
+    cr_assert_not(cv_session_probing(mesh.sessions[2]));
+    cv_manager_probe(mesh.manager, CV_MEMBER_PEER, "a", mesh.now);
+    cr_assert(cv_session_probing(mesh.sessions[2]));
 }
 
 Test(route, says_whether_the_session_is_healthy)
