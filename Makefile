@@ -70,6 +70,7 @@ sim: ## the simulator over SEEDS (5000) seeds, of tunnels and of rooms
 	cmake --build --preset dev --target tests/sim/sim
 	build/dev/tests/sim/sim --seeds $(SEEDS)
 	build/dev/tests/sim/sim --rooms --seeds $(SEEDS)
+	build/dev/tests/sim/sim --mesh --seeds $(SEEDS)
 
 install: build ## into DESTDIR and PREFIX (/usr/local)
 	cmake --install build/release --prefix "$(PREFIX)"

@@ -140,7 +140,9 @@ static void agent_run(struct sim_actor *actor)
 {
     struct sim_agent *a = cv_container_of(actor, struct sim_agent, actor);
 
-    if (!a->down)
+    if (a->w->now < a->apart_until)
+        sim_wake(actor, a->apart_until);
+    else if (!a->down)
         sim_agent_connect(a);
 }
 
@@ -185,6 +187,13 @@ void sim_agent_freeze(struct sim_agent *a, uint64_t until)
         return;
     sim_tunnel_freeze(a->tunnel, until);
     sim_agent_connect(a);
+}
+
+void sim_agent_start(struct sim_agent *a, struct sim_server *server)
+{
+    a->down = false;
+    a->server = server;
+    sim_wake(&a->actor, a->w->now);
 }
 
 void sim_agent_stop(struct sim_agent *a)

@@ -17,7 +17,8 @@ struct sim_agent {
     unsigned features; /* CV_FEATURE_* */
     size_t rx_cap;     /* of the agent's sessions, 0: the default */
     struct sim_wire_plan wire_plan;
-    int faults; /* 0 none, 1 its link stalls, 2 anything */
+    uint64_t apart_until; /* no dial of it reaches the server before */
+    int faults;           /* 0 none, 1 its link stalls, 2 anything */
     bool down;
 
     struct sim_wire *wire;       /* of the newest link */
@@ -42,7 +43,10 @@ void sim_agent_visit(struct sim_agent *a, struct sim_server *server, struct sim_
 /* The agent hangs, and another process takes its key. */
 void sim_agent_freeze(struct sim_agent *a, uint64_t until);
 
-/* Ends for good. */
+/* Dials @server from now on. */
+void sim_agent_start(struct sim_agent *a, struct sim_server *server);
+
+/* Ends; sim_agent_start() has it back. */
 void sim_agent_stop(struct sim_agent *a);
 
 #endif

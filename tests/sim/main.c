@@ -3,13 +3,14 @@
 #include <string.h>
 #include <time.h>
 
+#include "sim/mesh.h"
 #include "sim/rooms.h"
 #include "sim/scenario.h"
 
-/* sim [--rooms] --seeds N [--from SEED]   runs N worlds; prints what they exercised
- * sim [--rooms] --seed SEED               runs one, and prints everything that happens in it
+/* sim [--mesh|--rooms] --seeds N [--from SEED]   runs N worlds; prints what they exercised
+ * sim [--mesh|--rooms] --seed SEED               runs one, and prints everything that happens in it
  *
- * Worlds of tunnels, or of rooms.
+ * Worlds of tunnels and what passes through them, of several servers that are peers, or of rooms.
  *
  * 0: every invariant held. 1: one did not, and its seed is printed. 2: usage. */
 
@@ -19,19 +20,25 @@ static const char *const count_texts[] = {
 #undef X
 };
 
-/* A kind of world, its rows of the counts, and how many seeds meet every row. */
+/* A kind of world, its option, its rows of the counts, and how many seeds meet every row. */
 struct kind {
+    const char *option;
     void (*run)(uint64_t seed, bool verbose, struct sim_counts *counts);
     int first, end;
     uint64_t enough;
 };
 
-static const struct kind tunnels = {sim_scenario, 0, SIM_ROOMS_REGISTERED, 2000};
-static const struct kind rooms = {sim_rooms, SIM_ROOMS_REGISTERED, SIM_COUNT_COUNT, 400};
+static const struct kind kinds[] = {
+    {"", sim_scenario, 0, SIM_MESH_FULL, 2000},
+    {"--mesh", sim_mesh, SIM_MESH_FULL, SIM_ROOMS_REGISTERED, 200},
+    {"--rooms", sim_rooms, SIM_ROOMS_REGISTERED, SIM_COUNT_COUNT, 400},
+};
+#define KINDS (sizeof(kinds) / sizeof(kinds[0]))
 
 static int usage(void)
 {
-    fprintf(stderr, "usage: sim [--rooms] --seeds N [--from SEED] | sim [--rooms] --seed SEED\n");
+    fprintf(stderr, "usage: sim [--mesh|--rooms] --seeds N [--from SEED]\n"
+                    "       sim [--mesh|--rooms] --seed SEED\n");
     return 2;
 }
 
@@ -83,12 +90,14 @@ int main(int argc, char **argv)
 {
     uint64_t seeds = 1, from = 1;
     struct sim_counts counts = {0};
-    const struct kind *kind = &tunnels;
+    const struct kind *kind = &kinds[0];
     double start = clock_seconds();
     bool one;
 
-    if (argc > 1 && strcmp(argv[1], "--rooms") == 0) {
-        kind = &rooms;
+    for (size_t i = 1; argc > 1 && i < KINDS; i++)
+        if (strcmp(argv[1], kinds[i].option) == 0)
+            kind = &kinds[i];
+    if (kind != &kinds[0]) {
         argv++;
         argc--;
     }

@@ -102,12 +102,6 @@ MUTANTS = [
         "    HASH_DEL(m->members, member);\n",
     ),
     (
-        "believe-an-agent-about-routes",
-        "src/manager/announce.c",
-        "peer->info.kind != CV_MEMBER_PEER || ",
-        "",
-    ),
-    (
         "end-the-session-for-one-connection",
         "src/session/entry.c",
         "    e->wire_over = true;\n"
@@ -245,5 +239,73 @@ MUTANTS = [
         "src/rendezvous/room.c",
         "    cv_list_push_back(&rooms->absent, &client->absent);\n",
         "    cv_list_push_front(&rooms->absent, &client->absent);\n",
+    ),
+]
+
+# Caught by `sim --mesh`, where several servers are peers.
+MESH_MUTANTS = [
+    (
+        "believe-an-agent-about-routes",
+        "src/manager/announce.c",
+        "peer->info.kind != CV_MEMBER_PEER || ",
+        "",
+    ),
+    (
+        "leave-a-lost-peer-alone",
+        "src/manager/manager.c",
+        "    if (kind != CV_MEMBER_OUTGOING)\n        probe(",
+        "    if (kind == CV_MEMBER_AGENT)\n        probe(",
+    ),
+    (
+        "probe-and-say-nothing",
+        "src/manager/manager.c",
+        "        cv_session_probe(member->info.session, now);\n"
+        "        cv_member_wake(m, member, 0);\n",
+        "        cv_session_probe(member->info.session, now);\n",
+    ),
+    (
+        "pass-a-peers-dial-on",
+        "src/manager/route.c",
+        "!member && group && from == CV_ROUTE_VISITOR;",
+        "!member && group;",
+    ),
+    (
+        "ask-peers-first",
+        "src/manager/route.c",
+        "bool through_peer = !member && group && from == CV_ROUTE_VISITOR;",
+        "bool through_peer = group && from == CV_ROUTE_VISITOR &&\n"
+        "                        (!member || !cv_list_empty(&group->announced));",
+    ),
+    (
+        "take-a-peer-for-its-client",
+        "src/manager/route.c",
+        "        if (member->info.kind == CV_MEMBER_AGENT && member->info.id != but &&\n",
+        "        if (member->info.id != but &&\n",
+    ),
+    (
+        "keep-what-a-peer-took-back",
+        "src/manager/announce.c",
+        "    if (a && !add)\n        forget(m, a);\n",
+        "",
+    ),
+    (
+        "take-a-clients-sessions-for-one",
+        "src/manager/announce.c",
+        "    id->session_key = session_key;\n",
+        "    id->session_key = 0 * session_key;\n",
+    ),
+    (
+        "tell-a-new-peer-nothing",
+        "src/manager/manager.c",
+        "        cv_announce_everyone(m, member);\n",
+        "",
+    ),
+    (
+        "tell-peers-only-who-comes",
+        "src/manager/manager.c",
+        "    if (member->info.kind == CV_MEMBER_AGENT && !member->withdrawn)\n"
+        "        cv_announce_to_all(m, false, member);\n"
+        "    cv_announced_clear(",
+        "    cv_announced_clear(",
     ),
 ]

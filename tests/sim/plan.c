@@ -104,7 +104,7 @@ static void peering_run(struct sim_actor *actor)
     struct sim_join at_far = {
         .kind = CV_MEMBER_OUTGOING, .key = "near", .culvert = true, .features = p->features};
     struct sim_join at_near = {
-        .kind = CV_MEMBER_PEER, .key = SIM_PEER_KEY, .culvert = true, .features = p->features};
+        .kind = CV_MEMBER_PEER, .key = "far", .culvert = true, .features = p->features};
 
     if (p->near->down || p->far->down)
         return;

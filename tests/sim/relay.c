@@ -295,6 +295,8 @@ int sim_relay_splice(struct sim_tunnel *from, int64_t conn_id, struct sim_tunnel
 
     if (rc < 0)
         return rc;
+    if (++x->spliced > 1)
+        sim_fail(from->w, "transfer %u goes from a peer to a peer", x->number);
     in->conn_id = conn_id;
     if (cv_session_set_user(session_of(in), conn_id, in) < 0)
         sim_fail(from->w, "a connection that was just asked for is stale");

@@ -15,7 +15,7 @@ import shutil
 import subprocess
 import sys
 
-from mutants import MUTANTS
+from mutants import MESH_MUTANTS, MUTANTS
 
 LAYERS = ("base", "wire", "ws", "conn", "session", "manager", "rendezvous")
 CC = os.environ.get("CC", "cc")
@@ -49,6 +49,13 @@ def build_base(root, build, pool):
     return objects
 
 
+def kind_of(mutant):
+    """The option of `sim` for the worlds that can catch it."""
+    if mutant in MESH_MUTANTS:
+        return ["--mesh"]
+    return ["--rooms"] if mutant[1].startswith("src/rendezvous/") else []
+
+
 def run_mutant(root, build, objects, mutant, seeds):
     """The seed that catches it (an int), or why none does (text)."""
     name, file, text, replacement = mutant
@@ -62,8 +69,7 @@ def run_mutant(root, build, objects, mutant, seeds):
     compile_one(root, root / file, changed, here / "mutant.o")
     linked = [here / "mutant.o" if key == file else path for key, path in objects.items()]
     subprocess.run([CC, "-o", here / "sim", *linked], check=True)
-    kind = ["--rooms"] if file.startswith("src/rendezvous/") else []
-    return first_failing([here / "sim", *kind, "--seeds", str(seeds)], seeds)
+    return first_failing([here / "sim", *kind_of(mutant), "--seeds", str(seeds)], seeds)
 
 
 def first_failing(command, seeds):
@@ -89,7 +95,7 @@ def main():
     root, build = args.source.resolve(), args.build.resolve()
     shutil.rmtree(build, ignore_errors=True)
     (build / "base").mkdir(parents=True)
-    chosen = [m for m in MUTANTS if args.only in (None, m[0])]
+    chosen = [m for m in MUTANTS + MESH_MUTANTS if args.only in (None, m[0])]
     missed = 0
     with concurrent.futures.ThreadPoolExecutor(min(2, os.cpu_count() or 1)) as pool:
         objects = build_base(root, build, pool)

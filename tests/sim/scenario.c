@@ -4,16 +4,12 @@
 
 #include "sim/plan.h"
 
-/* Times that things may take once everything works again. */
-#define SETTLE_FOR (75 * CV_SEC) /* silence of a reference end is noticed after 60 s */
-#define STRICT_FOR \
-    (90 * CV_SEC) /* an echo through a reference end goes by questions, up to 5 s apart */
-
 /* Faults. */
 
 struct fault {
     struct sim_actor actor;
-    struct sim_cast *cast;
+    struct sim_world *w;
+    struct sim_cast *cast;   /* of a wire */
     struct sim_agent *agent; /* NULL: the peering */
     struct sim_node *node;   /* of memory */
 };
@@ -58,7 +54,7 @@ static void hurt_wire(struct sim_world *w, struct sim_wire *wire, int faults)
 static void wire_fault_run(struct sim_actor *actor)
 {
     struct fault *fault = cv_container_of(actor, struct fault, actor);
-    struct sim_world *w = fault->cast->w;
+    struct sim_world *w = fault->w;
     struct sim_agent *a = fault->agent;
 
     if (w->healed)
@@ -76,7 +72,7 @@ static void wire_fault_run(struct sim_actor *actor)
 static void memory_fault_run(struct sim_actor *actor)
 {
     struct fault *fault = cv_container_of(actor, struct fault, actor);
-    struct sim_world *w = fault->cast->w;
+    struct sim_world *w = fault->w;
     struct test_alloc *memory = &fault->node->memory;
 
     if (w->healed) {
@@ -90,14 +86,28 @@ static void memory_fault_run(struct sim_actor *actor)
     sim_wake(actor, w->now + sim_between(w, 50 * CV_MSEC, 2 * CV_SEC));
 }
 
-static struct fault *fault_new(struct sim_cast *cast, void (*run)(struct sim_actor *actor))
+static struct fault *fault_new(struct sim_world *w, void (*run)(struct sim_actor *actor))
 {
-    struct fault *fault = sim_new(cast->w, sizeof(*fault));
+    struct fault *fault = sim_new(w, sizeof(*fault));
+
+    fault->w = w;
+    sim_actor_init(w, &fault->actor, run);
+    sim_wake(&fault->actor, w->now + sim_below(w, 6 * CV_SEC));
+    return fault;
+}
+
+void sim_fail_memory(struct sim_world *w)
+{
+    cv_list_each (link, &w->nodes)
+        fault_new(w, memory_fault_run)->node = cv_container_of(link, struct sim_node, link);
+}
+
+static void hurt_wires_of(struct sim_cast *cast, struct sim_agent *agent)
+{
+    struct fault *fault = fault_new(cast->w, wire_fault_run);
 
     fault->cast = cast;
-    sim_actor_init(cast->w, &fault->actor, run);
-    sim_wake(&fault->actor, cast->w->now + sim_below(cast->w, 6 * CV_SEC));
-    return fault;
+    fault->agent = agent;
 }
 
 static void plan_faults(struct sim_cast *cast)
@@ -106,26 +116,22 @@ static void plan_faults(struct sim_cast *cast)
 
     for (uint32_t i = 0; i < cast->agent_count; i++) {
         if (cast->agents[i]->faults)
-            fault_new(cast, wire_fault_run)->agent = cast->agents[i];
+            hurt_wires_of(cast, cast->agents[i]);
         any = any || cast->agents[i]->faults == 2;
     }
     if (cast->beyond && any) {
-        fault_new(cast, wire_fault_run);
+        hurt_wires_of(cast, NULL);
         cv_list_each (link, &cast->w->transfers)
             cv_container_of(link, struct sim_transfer, link)->strict = false;
     }
-    if (!cast->memory_fails)
-        return;
-    cv_list_each (link, &cast->w->nodes)
-        fault_new(cast, memory_fault_run)->node = cv_container_of(link, struct sim_node, link);
+    if (cast->memory_fails)
+        sim_fail_memory(cast->w);
 }
 
 /* The end of the faults. */
 
-static void heal(struct sim_cast *cast)
+void sim_heal(struct sim_world *w)
 {
-    struct sim_world *w = cast->w;
-
     sim_trace(w, "--- healed");
     w->healed = true;
     cv_list_each (link, &w->nodes)
@@ -144,6 +150,11 @@ static void heal(struct sim_cast *cast)
             if (x->sock[side])
                 sim_wake(&x->sock[side]->actor, w->now);
     }
+}
+
+static void heal(struct sim_cast *cast)
+{
+    sim_heal(cast->w);
     cast->peering.wire_plan.delay = CV_MSEC;
     for (uint32_t i = 0; i < cast->agent_count; i++) {
         cast->agents[i]->wire_plan.delay = CV_MSEC;
@@ -193,8 +204,7 @@ static void blame_slow(struct sim_world *w, bool strict_only)
     }
 }
 
-/* Every open transfer ends within @bound once nothing is in its way. */
-static void run_until_over(struct sim_world *w, bool strict_only, uint64_t bound)
+void sim_run_until_over(struct sim_world *w, bool strict_only, uint64_t bound)
 {
     uint64_t until = w->now + bound;
 
@@ -223,21 +233,26 @@ static void dial_anew(struct sim_cast *cast)
         sim_plan_visit(cast, cast->agents[i], x);
     }
     sim_run(w, w->now + CV_SEC);
-    run_until_over(w, false, STRICT_FOR);
+    sim_run_until_over(w, false, SIM_STRICT_FOR);
 }
 
 /* What is left. */
 
+void sim_check_conns(struct sim_world *w)
+{
+    cv_list_each (link, &w->tunnels) {
+        struct sim_tunnel *t = cv_container_of(link, struct sim_tunnel, link_in_world);
+
+        if (cv_session_conns(sim_tunnel_session(t)) != 0)
+            sim_fail(w, "%s: %u connections are left in the session with %s", t->node->name,
+                     cv_session_conns(sim_tunnel_session(t)), t->key);
+    }
+}
+
 /* No end knows a connection that is over for everyone. */
 static void check_tables(struct sim_cast *cast)
 {
-    cv_list_each (link, &cast->w->tunnels) {
-        struct sim_tunnel *t = cv_container_of(link, struct sim_tunnel, link_in_world);
-
-        if (t->link && cv_session_conns(sim_tunnel_session(t)) != 0)
-            sim_fail(cast->w, "%s: %u connections are left in the session with %s", t->node->name,
-                     cv_session_conns(sim_tunnel_session(t)), t->key);
-    }
+    sim_check_conns(cast->w);
     for (uint32_t i = 0; i < cast->agent_count; i++) {
         const struct sim_agent *a = cast->agents[i];
 
@@ -266,7 +281,7 @@ static void check_routes(struct sim_cast *cast)
     }
 }
 
-static void check_memory(struct sim_world *w)
+void sim_check_memory(struct sim_world *w)
 {
     cv_list_each (link, &w->nodes) {
         const struct sim_node *node = cv_container_of(link, struct sim_node, link);
@@ -275,6 +290,15 @@ static void check_memory(struct sim_world *w)
             sim_fail(w, "%s: %zu blocks are left", node->name, node->memory.live);
         if (node->budget.used != 0)
             sim_fail(w, "%s: %zu bytes of budget are left", node->name, node->budget.used);
+    }
+}
+
+void sim_check_ended(struct sim_world *w)
+{
+    cv_list_each (link, &w->tunnels) {
+        struct sim_tunnel *t = cv_container_of(link, struct sim_tunnel, link_in_world);
+
+        sim_fail(w, "%s: the link with %s does not end", t->node->name, t->key);
     }
 }
 
@@ -289,13 +313,8 @@ static void shut_down(struct sim_cast *cast)
         sim_server_shutdown(cast->beyond);
     for (uint32_t i = 0; i < cast->agent_count; i++)
         sim_agent_stop(cast->agents[i]);
-    sim_run(w, w->now + SETTLE_FOR);
-    cv_list_each (link, &w->tunnels) {
-        struct sim_tunnel *t = cv_container_of(link, struct sim_tunnel, link_in_world);
-
-        if (t->link)
-            sim_fail(w, "%s: the link with %s does not end", t->node->name, t->key);
-    }
+    sim_run(w, w->now + SIM_SETTLE_FOR);
+    sim_check_ended(w);
     if (cast->server) {
         sim_server_check(cast->server);
         sim_server_free(cast->server);
@@ -304,7 +323,7 @@ static void shut_down(struct sim_cast *cast)
         sim_server_free(cast->beyond);
 }
 
-static void check_step(struct sim_world *w)
+void sim_check_step(struct sim_world *w)
 {
     cv_list_each (link, &w->tunnels)
         sim_tunnel_check(cv_container_of(link, struct sim_tunnel, link_in_world));
@@ -319,9 +338,9 @@ static void live(struct sim_cast *cast)
     heal(cast);
     if (cast->abrupt)
         return;
-    run_until_over(w, true, STRICT_FOR);
-    sim_run(w, w->now + SETTLE_FOR);
-    run_until_over(w, false, 0);
+    sim_run_until_over(w, true, SIM_STRICT_FOR);
+    sim_run(w, w->now + SIM_SETTLE_FOR);
+    sim_run_until_over(w, false, 0);
     check_routes(cast);
     dial_anew(cast);
     sim_run(w, w->now + 2 * CV_SEC);
@@ -334,13 +353,13 @@ void sim_scenario(uint64_t seed, bool verbose, struct sim_counts *counts)
     struct sim_cast cast;
 
     sim_world_init(&w, seed, verbose, counts);
-    w.check = check_step;
+    w.check = sim_check_step;
     if (sim_plan_cast(&cast, &w)) {
         live(&cast);
         shut_down(&cast);
         cv_list_each (link, &w.transfers)
             sim_transfer_check_end(cv_container_of(link, struct sim_transfer, link));
     }
-    check_memory(&w);
+    sim_check_memory(&w);
     sim_world_deinit(&w);
 }

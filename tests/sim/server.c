@@ -6,7 +6,7 @@
 #include "base/error.h"
 
 #define MAX_SESSIONS  64
-#define MAX_ANNOUNCED 16
+#define MAX_ANNOUNCED 256
 
 static void wake_others(struct sim_server *server)
 {
@@ -20,17 +20,21 @@ static void wake_others(struct sim_server *server)
     }
 }
 
-struct sim_server *sim_server_new(struct sim_world *w, const char *name, size_t budget)
+static int open_manager(struct sim_server *server)
 {
     struct cv_manager_limits limits = {.max_sessions = MAX_SESSIONS,
                                        .max_announced = MAX_ANNOUNCED};
+
+    return cv_manager_new(&server->manager, &server->node->memory.alloc, &limits);
+}
+
+struct sim_server *sim_server_new(struct sim_world *w, const char *name, size_t budget)
+{
     struct sim_server *server = sim_new(w, sizeof(*server));
 
     server->node = sim_node_new(w, name, budget);
     server->config = cv_session_defaults(CV_SESSION_ACCEPTOR);
-    if (cv_manager_new(&server->manager, &server->node->memory.alloc, &limits) < 0)
-        return NULL;
-    return server;
+    return open_manager(server) < 0 ? NULL : server;
 }
 
 /* Of several sessions of a key the newest one serves, unless it is silent. */
@@ -43,10 +47,11 @@ static void check_newest(struct sim_server *server, const struct sim_tunnel *cho
         struct sim_tunnel *t = cv_container_of(link, struct sim_tunnel, link_in_world);
 
         if (t == chosen || t->node != server->node || t->gone || !t->member || t->member == not ||
-            strcmp(t->key, chosen->key) != 0)
+            t->kind != CV_MEMBER_AGENT || strcmp(t->key, chosen->key) != 0)
             continue;
         others++;
-        if (t->member < chosen->member || cv_session_probing(sim_tunnel_session(t)) ||
+        if (t->member < chosen->member || !cv_session_usable(sim_tunnel_session(t)) ||
+            cv_session_probing(sim_tunnel_session(t)) ||
             w->now > cv_session_heard_at(sim_tunnel_session(t)) + CV_HEALTHY_FOR)
             continue;
         sim_fail(w, "%s: a dial to %s takes an old session", server->node->name, chosen->key);
@@ -54,9 +59,10 @@ static void check_newest(struct sim_server *server, const struct sim_tunnel *cho
     sim_count(w, SIM_ROUTES_NEWEST, others > 0);
 }
 
-/* A route leads to the key that was asked for, or to a peer that said it has it. */
-static void check_route(struct sim_server *server, const char *key, const struct cv_route *route,
-                        uint64_t not )
+/* A route leads to the key that was asked for, or to a peer that said it has it; not so for a dial
+ * that comes from a peer. */
+static void check_route(struct sim_server *server, const char *key, enum cv_route_from from,
+                        const struct cv_route *route, uint64_t not )
 {
     const struct sim_tunnel *t = route->owner;
 
@@ -64,13 +70,14 @@ static void check_route(struct sim_server *server, const char *key, const struct
         sim_fail(server->node->w, "%s: a route to %s leads to a session that left",
                  server->node->name, key);
     if (strstr(route->proto, "::")) {
-        if (strcmp(t->key, SIM_PEER_KEY) != 0)
-            sim_fail(server->node->w, "%s: a route to %s leads through %s, which is no peer",
-                     server->node->name, key, t->key);
+        if (t->kind != CV_MEMBER_PEER || from == CV_ROUTE_PEER)
+            sim_fail(server->node->w, "%s: a route to %s leads through %s, which is no peer%s",
+                     server->node->name, key, t->key,
+                     from == CV_ROUTE_PEER ? " to be asked by a peer" : "");
         sim_count(server->node->w, SIM_ROUTES_PEER, 1);
         return;
     }
-    if (strcmp(t->key, key) != 0)
+    if (t->kind != CV_MEMBER_AGENT || strcmp(t->key, key) != 0)
         sim_fail(server->node->w, "%s: a route to %s leads to %s", server->node->name, key, t->key);
     check_newest(server, t, not );
 }
@@ -83,7 +90,7 @@ static struct sim_tunnel *route_to(struct sim_server *server, const char *key, c
 
     if (rc < 0)
         return NULL;
-    check_route(server, key, route, not );
+    check_route(server, key, from, route, not );
     return route->owner;
 }
 
@@ -126,6 +133,7 @@ static void serve_peer(struct sim_server *server, struct sim_tunnel *t,
     }
     if (to && sim_relay_splice(t, event->conn_id, to, x, route.proto) == 0)
         return;
+    sim_count(t->w, SIM_MESH_REFUSED, to == NULL);
     if (cv_session_abort(sim_tunnel_session(t), event->conn_id, CV_REASON_DIAL, NULL) < 0)
         sim_fail(t->w, "a connection that was just asked for is stale");
 }
@@ -210,6 +218,7 @@ struct sim_tunnel *sim_server_join(struct sim_server *server, struct sim_wire *w
         sim_wire_cut(wire, w->now, w->now);
         return NULL;
     }
+    t->kind = join->kind;
     if (cv_manager_join(server->manager, join->kind, join->key, sim_tunnel_session(t), t, w->now,
                         &t->member) < 0)
         sim_tunnel_close(t);
@@ -228,7 +237,8 @@ uint32_t sim_server_sessions(struct sim_server *server, const char *key)
     cv_list_each (link, &server->node->w->tunnels) {
         struct sim_tunnel *t = cv_container_of(link, struct sim_tunnel, link_in_world);
 
-        if (t->node == server->node && t->member && !t->gone && strcmp(t->key, key) == 0)
+        if (t->node == server->node && t->member && !t->gone && t->kind == CV_MEMBER_AGENT &&
+            strcmp(t->key, key) == 0)
             count++;
     }
     return count;
@@ -275,6 +285,45 @@ void sim_server_shutdown(struct sim_server *server)
         if (t->node == server->node)
             sim_tunnel_close(t);
     }
+}
+
+void sim_server_kill(struct sim_server *server, bool silently)
+{
+    uint64_t now = server->node->w->now, theirs = silently ? CV_NEVER : now;
+
+    server->down = true;
+    cv_list_each (link, &server->node->w->tunnels) {
+        struct sim_tunnel *t = cv_container_of(link, struct sim_tunnel, link_in_world);
+
+        if (t->node != server->node || t->gone)
+            continue;
+        t->frozen_until = cv_min_time(t->frozen_until, now);
+        if (t->out == &t->wire->pipe[0])
+            sim_wire_cut(t->wire, now, theirs);
+        else
+            sim_wire_cut(t->wire, theirs, now);
+    }
+}
+
+void sim_server_withdraw(struct sim_server *server)
+{
+    cv_list_each (link, &server->node->w->tunnels) {
+        const struct sim_tunnel *t = cv_container_of(link, struct sim_tunnel, link_in_world);
+
+        if (t->node == server->node && t->member && !t->gone &&
+            cv_manager_withdraw(server->manager, t->member) < 0)
+            sim_fail(t->w, "%s: the session with %s is not a member", server->node->name, t->key);
+    }
+    wake_others(server);
+}
+
+bool sim_server_reopen(struct sim_server *server)
+{
+    if (server->manager && cv_manager_stats(server->manager)->sessions > 0)
+        return false;
+    sim_server_free(server);
+    server->down = open_manager(server) < 0;
+    return !server->down;
 }
 
 void sim_server_free(struct sim_server *server)

@@ -1,20 +1,16 @@
 #ifndef TESTS_SIM_SERVER_H
 #define TESTS_SIM_SERVER_H
 
-#include "manager/manager.h"
 #include "sim/relay.h"
 
 /* A Culvert server: a manager, the acceptor's ends of its links, and the visitors' dials. */
 struct sim_server {
     struct sim_node *node;
-    struct cv_manager *manager;      /* owned */
+    struct cv_manager *manager;      /* owned; NULL: it is down, and there was no memory */
     struct cv_session_config config; /* of its sessions: limits */
     int64_t next_key;
     bool down; /* joins nobody any more */
 };
-
-/* The key of the one peer that may announce anything. */
-#define SIM_PEER_KEY "far"
 
 /* NULL without memory. */
 struct sim_server *sim_server_new(struct sim_world *w, const char *name, size_t budget);
@@ -34,7 +30,7 @@ struct sim_tunnel *sim_server_join(struct sim_server *server, struct sim_wire *w
 /* The visitor of @x comes. */
 void sim_server_visit(struct sim_server *server, struct sim_transfer *x);
 
-/* The sessions of a key that are up. */
+/* The sessions of a key's agents that are up. */
 uint32_t sim_server_sessions(struct sim_server *server, const char *key);
 
 /* Routes are what the live links say. */
@@ -43,7 +39,17 @@ void sim_server_check(struct sim_server *server);
 /* Closes every link in order. */
 void sim_server_shutdown(struct sim_server *server);
 
-/* After that: frees what is left. */
+/* Its process ends at once: @silently, with its machine, or its links' other ends hear of it. */
+void sim_server_kill(struct sim_server *server, bool silently);
+
+/* Takes back what it has announced, as before a shutdown. */
+void sim_server_withdraw(struct sim_server *server);
+
+/* After sim_server_kill() or sim_server_shutdown(): starts again with nothing. False while links
+ * are left, and without memory. */
+bool sim_server_reopen(struct sim_server *server);
+
+/* When no link is left: frees what is. */
 void sim_server_free(struct sim_server *server);
 
 #endif

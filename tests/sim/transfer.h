@@ -31,6 +31,7 @@ struct sim_transfer {
     struct sim_sock *sock[2];
     struct sim_told told[2];
     uint64_t dial_at, dial_for; /* when the visitor comes, how long the target's dial takes */
+    uint32_t spliced;           /* by servers that did so for a peer */
     bool refuse;                /* the target cannot be dialled */
     bool strict;                /* no fault can touch it: it must come through whole, in time */
     bool hostile;               /* one end is: nothing holds for the bytes of that direction */

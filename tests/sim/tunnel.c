@@ -170,10 +170,21 @@ static void shut_when_done(struct sim_tunnel *t)
         sim_pipe_finish(t->out);
 }
 
+/* The other end hears of it when a word of this one can reach it. */
+static void cut(struct sim_tunnel *t)
+{
+    uint64_t now = t->w->now, heard = t->out->stall_until > now ? t->out->stall_until : now;
+
+    if (t->out == &t->wire->pipe[0])
+        sim_wire_cut(t->wire, now, heard);
+    else
+        sim_wire_cut(t->wire, heard, now);
+}
+
 static void go(struct sim_tunnel *t)
 {
     sim_trace(t->w, "%s: the link with %s is gone", t->node->name, t->key);
-    sim_wire_cut(t->wire, t->w->now, t->w->now);
+    cut(t);
     cv_session_cut(sim_tunnel_session(t));
     t->gone = true;
     t->owner.closed(t->owner.ctx, t);
@@ -222,6 +233,8 @@ static void settle(struct sim_tunnel *t)
         count_session(t);
         cv_link_free(t->link);
         t->link = NULL;
+        cv_list_remove(&t->link_in_world);
+        cv_list_remove(&t->actor.link);
     } else {
         arm(t);
     }
@@ -275,6 +288,7 @@ struct sim_tunnel *sim_tunnel_new(struct sim_node *node, struct sim_wire *wire,
     }
     t = sim_new(node->w, sizeof(*t));
     t->w = node->w;
+    t->opened_at = t->w->now;
     t->node = node;
     t->wire = wire;
     t->out = &wire->pipe[config.role == CV_SESSION_DIALLER ? 0 : 1];

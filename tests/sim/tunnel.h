@@ -1,7 +1,7 @@
 #ifndef TESTS_SIM_TUNNEL_H
 #define TESTS_SIM_TUNNEL_H
 
-#include "base/key.h"
+#include "manager/manager.h"
 #include "net/link.h"
 #include "sim/pipe.h"
 #include "support/test_alloc.h"
@@ -33,7 +33,7 @@ struct sim_tunnel_owner {
 };
 
 struct sim_tunnel {
-    struct cv_list link_in_world;
+    struct cv_list link_in_world; /* while it has a link */
     struct sim_actor actor;
     struct sim_world *w;
     struct sim_node *node;
@@ -43,7 +43,9 @@ struct sim_tunnel {
     struct sim_tunnel_owner owner;
     char key[CV_KEY_MAX + 1]; /* whom it reaches, as the manager knows it */
     uint64_t member;          /* the manager's id, or 0 */
-    int error;                /* first one */
+    enum cv_member_kind kind; /* of a member */
+    uint64_t opened_at;
+    int error; /* first one */
     uint64_t error_at, give_up, retry_at, frozen_until;
     bool shut, gone;
 };

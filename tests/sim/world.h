@@ -16,6 +16,28 @@
 
 /* What was exercised, counted over all seeds: a row that stays 0 means that the simulator proves
  * nothing about it. */
+#define SIM_MESH_COUNT_MAP(X)                                                \
+    X(SIM_MESH_FULL, "worlds: every two servers are peers")                  \
+    X(SIM_MESH_RING, "worlds: a ring")                                       \
+    X(SIM_MESH_LINE, "worlds: a line")                                       \
+    X(SIM_MESH_FLAPPING, "worlds: a link flaps 1,000 times")                 \
+    X(SIM_MESH_LINKS, "links between servers that came up")                  \
+    X(SIM_MESH_FLAPS, "faults: a link flaps")                                \
+    X(SIM_MESH_APART, "faults: no byte passes between two")                  \
+    X(SIM_MESH_ONE_WAY, "faults: bytes pass one way only")                   \
+    X(SIM_MESH_SLOW, "faults: an end stops reading")                         \
+    X(SIM_MESH_HANGS, "faults: an end hangs")                                \
+    X(SIM_MESH_KILLED, "faults: a server dies and starts again")             \
+    X(SIM_MESH_RESTARTED, "faults: a server drains and starts again")        \
+    X(SIM_MESH_LEAVES, "agents that left")                                   \
+    X(SIM_MESH_MOVES, "agents that moved to another server")                 \
+    X(SIM_MESH_LIES, "agents that announced a client")                       \
+    X(SIM_MESH_TAKEOVERS, "silent sessions of peers with a newer one")       \
+    X(SIM_MESH_REFUSED, "dials of peers that were refused: no session here") \
+    X(SIM_MESH_LOCAL, "at rest: routes to a local session")                  \
+    X(SIM_MESH_THROUGH, "at rest: routes through a peer")                    \
+    X(SIM_MESH_NOWHERE, "at rest: keys without a route")
+
 #define SIM_ROOMS_COUNT_MAP(X)                                           \
     X(SIM_ROOMS_REGISTERED, "ends that registered")                      \
     X(SIM_ROOMS_RESUMED, "that resumed within the time-out")             \
@@ -84,6 +106,7 @@
     X(SIM_WINDOWS, "Data beyond the first window")                                      \
     X(SIM_ROUTES_NEWEST, "routes chosen among several sessions of a key")               \
     X(SIM_ROUTES_PEER, "routes through a peer")                                         \
+    SIM_MESH_COUNT_MAP(X)                                                               \
     SIM_ROOMS_COUNT_MAP(X)
 
 enum sim_count {
