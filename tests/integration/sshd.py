@@ -33,6 +33,12 @@ class Sshd:
             "PidFile none\nUsePAM yes\nStrictModes no\nPermitRootLogin yes\nUseDNS no\n"
             "PasswordAuthentication no\nKbdInteractiveAuthentication no\nLogLevel ERROR\n",
         )
+        self.client_config = case.file(
+            "ssh_config",
+            "IdentitiesOnly yes\nBatchMode yes\nStrictHostKeyChecking yes\nRequestTTY no\n"
+            f"UserKnownHostsFile {self.folder}/known_hosts\nHostKeyAlias culvert-test\n"
+            f"IdentityFile {self.folder}/user_key\n",
+        )
         if os.geteuid() == 0:
             pathlib.Path("/run/sshd").mkdir(mode=0o755, exist_ok=True)
         case.start("sshd", [SSHD, "-D", "-e", "-f", config])
@@ -40,12 +46,7 @@ class Sshd:
 
     def command(self, proxy):
         """An ssh command line up to the host, which @proxy leads to."""
-        options = (
-            "IdentitiesOnly=yes", "BatchMode=yes", "StrictHostKeyChecking=yes",
-            f"UserKnownHostsFile={self.folder}/known_hosts", "HostKeyAlias=culvert-test",
-            f"IdentityFile={self.folder}/user_key", f"ProxyCommand={proxy}",
-        )
-        return ["ssh", "-F", "none", "-T", *(word for option in options for word in ("-o", option))]
+        return ["ssh", "-F", self.client_config, "-o", f"ProxyCommand={proxy}"]
 
     def run(self, proxy, *words):
         """Runs @words over there: the completed process."""

@@ -1,13 +1,17 @@
 """The documents against the programs and the tree: every flag, default and example, and every row
 of a table that the code knows too."""
 import json
+import os
 import pathlib
 import re
+import subprocess
 import unittest
 
 from tests.interop.peer import wire
 
-from .lab import ROOT, LabCase
+from .lab import ROOT, LabCase, binaries, wait_until
+from .sshd import Sshd
+from .traffic import DEADLINE, free_port
 
 DOCS = ROOT / "docs"
 FLAG = re.compile(r"^  --([a-z-]+)(?: ('[^']+'|[A-Z][^ ]*))?(?: {2,}(.*))?$")
@@ -164,6 +168,44 @@ class Architecture(unittest.TestCase):
             with self.subTest(name):
                 code = (ROOT / place.strip("`")).read_text()
                 self.assertRegex(code, rf"(?m)^#define {name}\b")
+
+
+class Peering(LabCase):
+    page = DOCS / "PEERING.md"
+
+    def commands(self, ssh_port):
+        """What is to be pasted, block by block, with ports that are free."""
+        ports = {str(port): str(free_port()) for port in (8201, 8202, 2201, 2202)}
+        ports["22"] = str(ssh_port)
+        text = "\0".join(fenced(self.page, "sh"))
+        for port in ports:
+            self.assertRegex(text, rf"\b{port}\b")
+        return re.sub(r"\b(8201|8202|2201|2202|22)\b", lambda m: ports[m[0]], text).split("\0")
+
+    def shell(self, command, folder):
+        path = f"PATH={binaries()}:{os.environ['PATH']}"
+        return ["env", path, "sh", "-ec", f"cd {folder}\n{command}"]
+
+    def test_the_example_of_two_servers_does_what_it_says(self):
+        sshd = Sshd(self)
+        files, a, b, agent, visit = self.commands(sshd.port)
+        subprocess.run(self.shell(files, self.dir), check=True)
+        peers = self.dir / "peers"
+        a, b, _ = (
+            self.start(name, self.shell(f"exec {command}", peers))
+            for name, command in (("a", a), ("b", b), ("agent", agent))
+        )
+        visit = visit.strip().replace("ssh ", f"ssh -F {sshd.client_config} ") + " echo over there"
+
+        def visited():
+            done = subprocess.run(
+                self.shell(visit, peers), capture_output=True, text=True, timeout=DEADLINE
+            )
+            return done.stdout == "over there\n"
+
+        wait_until(visited, "a visitor of one at the agent of the other")
+        for server, other in ((a, "b"), (b, "a")):
+            wait_until(lambda: f"peer {other}: session" in server.log(), "a peer in each direction")
 
 
 class Links(unittest.TestCase):
