@@ -136,6 +136,30 @@ class Foreign(PeerCase):
         visitor.close()
         self.assertEqual(ours.wait(), 0)
 
+    def test_a_connection_of_a_peers_runs_on_past_the_grace(self):
+        """Until the drain's own end: an agent that has none is told long before, and the one that
+        has it is not."""
+        target = self.target()
+        foreign = self.foreign(peers={"ours": "token-ours"})
+        ours = self.peered("ours", ("theirs", foreign.url), flags=("--drain-timeout", "3"))
+        for key in ("busy", "idle"):
+            self.agent(ours.url, key=key)
+        wait_until(lambda: "ours" in foreign.peer_sessions, "our link")
+        session = foreign.peer_sessions["ours"]
+        wait_until(lambda: len(session.remote_keys) == 2, "AddClient")
+        visitor = traffic.visit(foreign.forward("busy", target.address), "ECHO")
+        self.addCleanup(visitor.close)
+        self.assertTrue(traffic.ping(visitor))
+        ours.signal(signal.SIGTERM)
+        wait_until(lambda: re.search("client idle: session . ended", ours.log()), "the idle one")
+        self.assertTrue(traffic.ping(visitor, b"past the grace"))
+        ours.wait()
+        self.assertRegex(
+            ours.log(),
+            "(?s)client idle: session . ended.*drain: 1 connections did not end in time.*"
+            "client busy: session . ended",
+        )
+
 
 class Replay(PeerCase):
     def test_as_recorded(self):
