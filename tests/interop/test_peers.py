@@ -319,26 +319,6 @@ class Culverts(PeerCase):
         a.signal(signal.SIGHUP)
         self.wait_echo(a.forwards["main"], "the peer's return")
 
-    def test_a_restart_of_one_costs_no_visitor_of_the_other(self):
-        target = self.target()
-        a, b = self.pair(target)
-        self.agent(a.url, "--connect", b.url)
-        for server in (a, b):
-            self.wait_echo(server.forwards["main"])
-        self.wait_both(b)
-        for _ in range(3):
-            a.signal(signal.SIGTERM)
-            results = []
-            while a.alive():
-                results.append(traffic.echoes(b.forwards["main"]))
-            a = self.restart(a)
-            results += [traffic.echoes(b.forwards["main"]) for _ in range(50)]
-            self.assertTrue(all(results), f"{results.count(False)} of {len(results)} failed")
-            self.wait_echo(a.forwards["main"], "the agent's and the peer's return")
-
-    def wait_both(self, server):
-        wait_until(lambda: "client foo: session" in server.log(), "the agent's session")
-
 
 if __name__ == "__main__":
     unittest.main()
