@@ -11,6 +11,7 @@
 #include "net/digest.h"
 #include "net/log.h"
 #include "server.h"
+#include "session_dial.h"
 #include "ws/ws.h"
 
 #define PROGRAM "culvert-server"
@@ -195,7 +196,8 @@ static void on_event(void *ctx, struct cv_tunnel *tunnel, const struct cv_sessio
 
     switch (event->kind) {
     case CV_EVENT_CONNECT:
-        peer_dial(peer->peering->worker, tunnel, peer->id, event);
+        session_dial(peer->peering->worker, tunnel,
+                     &(struct session_dialler){"peer", peer->id, CV_ROUTE_PEER, NULL}, event);
         break;
     case CV_EVENT_ADD_CLIENT:
     case CV_EVENT_REMOVE_CLIENT:

@@ -50,8 +50,4 @@ struct peering_info {
 void peering_each(const struct peering *peering,
                   void (*each)(void *ctx, const struct peering_info *info), void *ctx);
 
-/* peer_dial.c: a peer wants a target through one of our clients. */
-void peer_dial(struct worker *worker, struct cv_tunnel *tunnel, const char *peer,
-               const struct cv_session_event *event);
-
 #endif

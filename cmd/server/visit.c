@@ -17,6 +17,7 @@
 static void visit_free(struct visit *visit)
 {
     cv_timer_free(visit->timer);
+    cv_pair_unref(visit->pair);
     free(visit->early);
     free(visit);
 }
@@ -69,6 +70,20 @@ static int may_dial(struct visit *visit, void *owner)
     return rc < 0 ? rc : guest_may_dial(owner, &target);
 }
 
+int visit_open_stream(struct visit *visit)
+{
+    struct cv_loop *loop = &visit->worker->loop;
+    int rc = visit->pair
+                 ? cv_pair_stream(&visit->stream, loop, visit->pair, CV_PAIR_OUTER, visit->fd)
+                 : cv_stream_new(&visit->stream, loop, visit->fd);
+
+    if (rc < 0)
+        return rc;
+    visit->fd = -1;
+    visit->pair = NULL;
+    return 0;
+}
+
 /* Opens a connection through one session. Returns 0 when the visit has become the connection's,
  * also when that ends at once. */
 static int dial_through(struct visit *visit, const struct cv_route *route)
@@ -85,12 +100,11 @@ static int dial_through(struct visit *visit, const struct cv_route *route)
     visit->id = worker->next_visit;
     worker->next_visit += worker->server->worker_count;
     cv_list_push_back(&worker->visits, &visit->link);
-    rc = cv_stream_new(&visit->stream, &worker->loop, visit->fd);
+    rc = visit_open_stream(visit);
     if (rc < 0) {
         visit_abort(visit, CV_REASON_MEMORY, NULL);
         return rc;
     }
-    visit->fd = -1;
     cv_log(&worker->loop.log, CV_LOG_DEBUG, "%s: visitor %s to %s/%s/%s", visit->door, visit->peer,
            visit->client, cv_proto_name(visit->proto), visit->address);
     rc = visit_begin(visit);
@@ -220,6 +234,7 @@ static struct visit *visit_new(struct worker *worker, const struct visit_options
     if (options->digest)
         memcpy(visit->digest, options->digest, sizeof(visit->digest));
     visit->fd = options->fd;
+    visit->pair = options->pair;
     visit->early_len = options->early_len;
     if (options->early_len)
         memcpy(visit->early, options->early, options->early_len);
@@ -264,6 +279,7 @@ void visit_start(struct worker *worker, const struct visit_options *options)
         cv_log(&worker->loop.log, CV_LOG_WARN, "%s: visitor %s turned away: out of memory",
                options->door, options->peer);
         close(options->fd);
+        cv_pair_unref(options->pair);
         end_early(worker, options);
         return;
     }

@@ -4,6 +4,7 @@
 #include "access/target.h"
 #include "door/failure.h"
 #include "manager/manager.h"
+#include "net/pair.h"
 #include "net/relay.h"
 
 struct worker;
@@ -52,9 +53,10 @@ struct visit_options {
     const char *peer;            /* the visitor's address; copied */
     const char *client;          /* a valid client key; copied */
     enum cv_proto proto;
-    const char *address; /* as in a Connect; copied */
-    int fd;              /* taken; of udp one end of cv_connect_pair_messages() */
-    const void *early;   /* bytes that were read from it already; copied */
+    const char *address;  /* as in a Connect; copied */
+    int fd;               /* taken; of udp one end of cv_connect_pair_messages() */
+    struct cv_pair *pair; /* taken; @fd is its outer end. NULL: a socket of its own */
+    const void *early;    /* bytes that were read from it already; copied */
     size_t early_len;
     const uint8_t *digest; /* of the visitor's token, CV_TOKEN_DIGEST bytes, copied: what it may
                               dial is asked of its credential. NULL: the operator's own rule, or

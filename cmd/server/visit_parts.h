@@ -28,6 +28,7 @@ struct visit {
     char who[CV_KEY_MAX + 1]; /* the name in the visitor's credential, once that was asked */
 
     int fd;                   /* owned; -1 when it is the stream's */
+    struct cv_pair *pair;     /* a reference, which goes with @fd; NULL: it is no pair's */
     struct cv_stream *stream; /* owned; NULL before the dial, and when it is a relay's */
     uint8_t *early;           /* owned */
     size_t early_len;
@@ -44,6 +45,9 @@ struct visit {
     char text[];
 };
 /* visit.c */
+
+/* Makes the stream of the visit's socket. Returns 0 or -ENOMEM. */
+int visit_open_stream(struct visit *visit) CV_MUST_USE;
 
 /* Gives its places back, and lets it go. @end is the visit's way's. */
 void visit_leave(struct visit *visit, const struct cv_relay_end *end);

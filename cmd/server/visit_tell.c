@@ -56,7 +56,7 @@ void visit_close_failed(struct visit *visit, enum cv_failure failure, const char
 {
     struct cv_loop *loop = &visit->worker->loop;
 
-    if (!visit->stream && cv_stream_new(&visit->stream, loop, visit->fd) < 0) {
+    if (!visit->stream && visit_open_stream(visit) < 0) {
         close(visit->fd);
         return;
     }

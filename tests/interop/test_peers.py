@@ -1,10 +1,13 @@
 """Peering in the reference's protocol: with a peer in Python, as recorded, and with ourselves."""
 import re
 import signal
+import socket
+import struct
 import unittest
 
 from tests.integration import traffic
 from tests.integration.lab import LabCase, wait_until
+from tests.integration.visits import Breaker
 
 from . import replay
 from .peer import wire, ws
@@ -248,6 +251,29 @@ class Culverts(PeerCase):
         target.close()
         self.assertFalse(traffic.echoes(b.forwards["main"]))
         wait_until(lambda: "connection refused" in b.log(), "the agent's words, through the peer")
+
+    def test_a_reset_crosses_a_peer_both_ways(self):
+        breaker = Breaker()
+        self.addCleanup(breaker.close)
+        a, b = self.pair(breaker)
+        self.agent(a.url)
+        visitor = wait_until(lambda: self.served(b), "a visitor through the peer")
+        visitor.sendall(b"x")
+        self.assertEqual(traffic.read_end(visitor), (b"", False))
+        visitor = traffic.visit(b.forwards["main"], "HOLD 10")
+        traffic.read_exactly(visitor, 10)
+        visitor.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        visitor.close()
+        self.assertEqual(wait_until(lambda: breaker.ends, "the target's end"), ["reset"])
+
+    def served(self, server):
+        """A visitor who waits for the reset of a Breaker; None as long as there is no route."""
+        try:
+            visitor = traffic.visit(server.forwards["main"], "BREAK 10")
+            self.addCleanup(visitor.close)
+            return visitor if traffic.read_exactly(visitor, 10) else None
+        except OSError:
+            return None
 
     def test_three_in_a_ring_do_not_pass_a_dial_round(self):
         """Each has heard of foo from the one before, and nobody has it."""

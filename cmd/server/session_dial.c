@@ -1,3 +1,5 @@
+#include "session_dial.h"
+
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -8,13 +10,12 @@
 #include "net/connect.h"
 #include "net/log.h"
 #include "net/relay.h"
-#include "peering.h"
 #include "server.h"
 #include "visit.h"
 
-/* A dial that came from a peer is a visit of our own, which may end on another thread: it goes over
- * a pair of sockets. The visit first says there what became of it: a cv_failure, the length of a
- * text, the text. */
+/* Such a dial is a visit of our own, which may end on another thread: it goes over a pair of
+ * sockets. The visit first says there what became of it: a cv_failure, the length of a text, the
+ * text. */
 #define HEAD        2
 #define TEXT_MAX    100 /* as much of an Error's text counts */
 #define ADDRESS_MAX 300
@@ -33,7 +34,7 @@ static size_t answer(void *ctx, const struct visit_outcome *outcome, char out[VI
     return HEAD + len;
 }
 
-static const struct visit_way way = {.answer = answer};
+static const struct visit_way dial_way = {.answer = answer};
 
 /* The connection's endpoint until that answer is there. */
 struct dial {
@@ -137,11 +138,39 @@ static const struct cv_endpoint_ops dial_ops = {
     .closed = dial_closed,
 };
 
-/* Makes the pair; *@other is the visit's end. */
-static int make_dial(struct worker *worker, struct cv_tunnel *tunnel, int64_t conn_id, int *other)
+/* The two ends of a dial's way; @pair is NULL for datagrams, which have no order to reset. */
+struct way {
+    struct cv_pair *pair;
+    int fds[2];
+};
+
+static int open_way(struct way *way, enum cv_proto proto)
+{
+    *way = (struct way){.pair = NULL};
+    return proto == CV_PROTO_UDP ? cv_connect_pair(way->fds) : cv_pair_new(&way->pair, way->fds);
+}
+
+static int open_stream(struct dial *dial, const struct way *way)
+{
+    int fd = way->fds[CV_PAIR_INNER];
+    int rc = way->pair ? cv_pair_stream(&dial->stream, dial->loop, way->pair, CV_PAIR_INNER, fd)
+                       : cv_stream_new(&dial->stream, dial->loop, fd);
+
+    if (rc < 0) {
+        close(fd);
+        cv_pair_unref(way->pair);
+        return rc;
+    }
+    cv_stream_owner(dial->stream, on_ready, dial);
+    return cv_stream_watch(dial->stream, CV_READABLE);
+}
+
+/* Becomes the connection's endpoint; the outer end of @way is the visit's. */
+static int make_dial(struct worker *worker, struct cv_tunnel *tunnel, int64_t conn_id,
+                     enum cv_proto proto, struct way *way)
 {
     struct dial *dial = cv_alloc_zero(&worker->loop.alloc, sizeof(*dial));
-    int pair[2], rc = dial ? cv_connect_pair(pair) : -ENOMEM;
+    int rc = dial ? open_way(way, proto) : -ENOMEM;
 
     if (rc < 0) {
         cv_free(&worker->loop.alloc, dial);
@@ -151,28 +180,22 @@ static int make_dial(struct worker *worker, struct cv_tunnel *tunnel, int64_t co
     dial->loop = &worker->loop;
     dial->tunnel = tunnel;
     dial->conn_id = conn_id;
-    rc = cv_stream_new(&dial->stream, &worker->loop, pair[0]);
-    if (rc < 0)
-        close(pair[0]);
-    if (rc == 0) {
-        cv_stream_owner(dial->stream, on_ready, dial);
-        rc = cv_stream_watch(dial->stream, CV_READABLE);
-    }
+    rc = open_stream(dial, way);
     if (rc == 0)
         rc = cv_session_set_user(cv_tunnel_session(tunnel), conn_id, &dial->endpoint);
     if (rc < 0) {
         cv_stream_close(dial->stream);
-        close(pair[1]);
+        close(way->fds[CV_PAIR_OUTER]);
+        cv_pair_unref(way->pair);
         cv_free(&worker->loop.alloc, dial);
-        return rc;
     }
-    *other = pair[1];
-    return 0;
+    return rc;
 }
 
 struct request {
     char client[CV_KEY_MAX + 1];
     enum cv_proto proto;
+    struct cv_target parsed;            /* borrowed from target */
     char target[ADDRESS_MAX], *address; /* behind the proto in target */
 };
 
@@ -181,12 +204,11 @@ static const char *read_request(struct request *request, const struct cv_session
 {
     size_t key_len, proto_len;
     const char *proto, *problem = "too long";
-    struct cv_target target;
     struct cv_span left;
     int len;
 
     if (!cv_manager_split(event->text, event->text_len, &key_len, &proto, &proto_len))
-        return "a peer's dial says CLIENT::PROTO";
+        return "a dial here says CLIENT::PROTO";
     if (!cv_key_valid(event->text, key_len))
         return cv_error_text(CV_EBADKEY);
     memcpy(request->client, event->text, key_len);
@@ -197,7 +219,7 @@ static const char *read_request(struct request *request, const struct cv_session
         strlen(request->target) != proto_len + 1 + event->address_len)
         return problem;
     left = (struct cv_span){request->target, (size_t)len};
-    if (cv_target_parse(&target, request->target, left.len, &problem) < 0)
+    if (cv_target_parse(&request->parsed, request->target, left.len, &problem) < 0)
         return problem;
     request->proto = cv_proto_take(&left);
     request->address = request->target + (left.at - request->target);
@@ -210,29 +232,64 @@ static void refuse(struct cv_tunnel *tunnel, int64_t conn_id, const char *why)
         cv_tunnel_touch(tunnel);
 }
 
-void peer_dial(struct worker *worker, struct cv_tunnel *tunnel, const char *peer,
-               const struct cv_session_event *event)
+/* Asked before it is looked for: who may not dial a client hears nothing of whether it is there. */
+static bool may_dial(const struct worker *worker, const struct session_dialler *dialler,
+                     const struct request *request)
 {
-    struct request request;
+    struct cv_access_answer answer;
+
+    if (!dialler->digest || !worker->credentials)
+        return true;
+    if (cv_access_visitor(&answer, worker->credentials, dialler->digest, request->client,
+                          strlen(request->client), &request->parsed, cv_wall_clock()) == 0)
+        return true;
+    cv_log(&worker->loop.log, CV_LOG_WARN, "%s: visitor %s to %s/%s refused: %s", dialler->door,
+           dialler->peer, request->client, request->target, cv_access_text(answer.why));
+    return false;
+}
+
+/* Why it is refused before anything is looked up; NULL when it is not. */
+static const char *problem_of(const struct worker *worker, const struct session_dialler *dialler,
+                              const struct cv_session_event *event, struct request *request)
+{
+    const struct server *server = worker->server;
+    bool visitor = dialler->from == CV_ROUTE_VISITOR;
+    const char *problem;
+
+    if (server->gone || (visitor && atomic_load(&server->draining)))
+        return "the server stops";
+    problem = read_request(request, event);
+    if (!problem && visitor && request->proto == CV_PROTO_UDP)
+        return "no datagrams this way: they need a --forward of the server";
+    return problem || may_dial(worker, dialler, request) ? problem : cv_error_text(CV_EDENIED);
+}
+
+void session_dial(struct worker *worker, struct cv_tunnel *tunnel,
+                  const struct session_dialler *dialler, const struct cv_session_event *event)
+{
+    struct request request = {.proto = CV_PROTO_TCP};
     int64_t conn_id = event->conn_id; /* the event borrows from the session */
-    const char *problem = worker->server->gone ? "the server stops" : read_request(&request, event);
-    int fd, rc;
+    const char *problem = problem_of(worker, dialler, event, &request);
+    struct way way;
+    int rc;
 
     if (problem) {
         refuse(tunnel, conn_id, problem);
         return;
     }
-    rc = make_dial(worker, tunnel, conn_id, &fd);
+    rc = make_dial(worker, tunnel, conn_id, request.proto, &way);
     if (rc < 0) {
         refuse(tunnel, conn_id, cv_strerror(rc));
         return;
     }
-    visit_start(worker, &(struct visit_options){.way = &way,
-                                                .door = "peer",
-                                                .peer = peer,
+    visit_start(worker, &(struct visit_options){.way = &dial_way,
+                                                .door = dialler->door,
+                                                .peer = dialler->peer,
                                                 .client = request.client,
                                                 .proto = request.proto,
                                                 .address = request.address,
-                                                .fd = fd,
-                                                .from = CV_ROUTE_PEER});
+                                                .fd = way.fds[CV_PAIR_OUTER],
+                                                .pair = way.pair,
+                                                .digest = dialler->digest,
+                                                .from = dialler->from});
 }
