@@ -4,15 +4,13 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
-#include <unistd.h>
 
 #include "base/error.h"
 #include "discover.h"
-#include "net/digest.h"
 #include "net/linger.h"
 #include "net/log.h"
 #include "publish.h"
+#include "reach.h"
 #include "target.h"
 
 #define HEADERS_MAX 31           /* of --header */
@@ -129,43 +127,22 @@ static void on_signal(uv_signal_t *handle, int number)
 static int make_headers(struct agent *agent)
 {
     const struct cv_agent_config *config = agent->config;
-    size_t len = config->token ? strlen("Bearer ") + strlen(config->token) + 1 : 0;
+    int rc = reach_authorization(&agent->authorization, &config->outward);
 
+    if (rc < 0)
+        return rc;
     agent->headers =
         calloc(config->headers.count + 1 + config->publishes.count, sizeof(*agent->headers));
     if (!agent->headers)
         return -ENOMEM;
-    if (config->token) {
-        agent->authorization = malloc(len);
-        if (!agent->authorization)
-            return -ENOMEM;
-        snprintf(agent->authorization, len, "Bearer %s", config->token);
+    if (agent->authorization)
         agent->headers[agent->header_count++] =
             (struct cv_ws_header){"Authorization", agent->authorization};
-    }
     for (size_t i = 0; i < config->headers.count; i++)
         agent->headers[agent->header_count++] =
             (struct cv_ws_header){config->headers.at[i].name, config->headers.at[i].value};
     publish_headers(agent);
     return 0;
-}
-
-void agent_outbound(const struct agent *agent, struct cv_outbound_options *out,
-                    const struct cv_url *url)
-{
-    const struct cv_agent_config *config = agent->config;
-
-    *out = (struct cv_outbound_options){.host = url->host,
-                                        .port = url->port,
-                                        .tls = url->tls,
-                                        .insecure = config->insecure,
-                                        .ca_file = config->ca,
-                                        .cert_file = config->cert,
-                                        .key_file = config->key,
-                                        .server_name = config->tls_server_name,
-                                        .proxy = config->proxy,
-                                        .proxy_auth = config->proxy_auth,
-                                        .timeout = 15 * CV_SEC};
 }
 
 int agent_dial(struct agent *agent, struct cv_uplink **out, const struct cv_url *url,
@@ -184,7 +161,7 @@ int agent_dial(struct agent *agent, struct cv_uplink **out, const struct cv_url 
         .ctx = owner->ctx,
     };
 
-    agent_outbound(agent, &uplink.outbound, url);
+    reach_outbound(&uplink.outbound, &agent->config->outward, url);
     snprintf(uplink.session.name, sizeof(uplink.session.name), "client");
     uplink.session.parent = &agent->budget;
     return cv_uplink_new(out, &agent->loop, agent->outbound, &uplink);
@@ -211,17 +188,6 @@ static int start_uplinks(struct agent *agent)
     return agent->config->discover ? discover_new(&agent->discover, agent) : 0;
 }
 
-/* These files are read at each handshake; what is wrong with their names is said at once. */
-static const char *unreadable_file(const struct cv_agent_config *config)
-{
-    const char *files[] = {config->ca, config->cert, config->key};
-
-    for (size_t i = 0; i < sizeof(files) / sizeof(files[0]); i++)
-        if (files[i] && access(files[i], R_OK) < 0)
-            return files[i];
-    return NULL;
-}
-
 static int fail(struct cv_config_error *error, int code, const char *what, int rc)
 {
     snprintf(error->line, sizeof(error->line), "culvert-agent: %s: %s", what, cv_strerror(rc));
@@ -231,7 +197,7 @@ static int fail(struct cv_config_error *error, int code, const char *what, int r
 int agent_start(struct agent *agent, const struct cv_agent_config *config,
                 struct cv_config_error *error)
 {
-    const char *bad = unreadable_file(config);
+    const char *bad = reach_unreadable(&config->outward);
     struct cv_log log;
     int rc;
 
@@ -261,7 +227,7 @@ int agent_start(struct agent *agent, const struct cv_agent_config *config,
         rc = start_uplinks(agent);
     if (rc < 0)
         return fail(error, EXIT_RUNTIME, "start", rc);
-    if (config->insecure)
+    if (config->outward.insecure)
         cv_log(&agent->loop.log, CV_LOG_WARN,
                "--insecure: the server's certificate is not verified");
     return 0;
@@ -273,9 +239,7 @@ static void clear(struct agent *agent)
     cv_timer_free(agent->drain_timer);
     cv_outbound_free(agent->outbound);
     process_unwatch_signals(&agent->signals);
-    if (agent->authorization)
-        cv_secret_clear(agent->authorization, strlen(agent->authorization));
-    free(agent->authorization);
+    reach_forget(agent->authorization);
     discover_free(agent->discover);
     free(agent->headers);
     free(agent->servers);

@@ -41,10 +41,6 @@ void agent_up(struct agent *agent, const char *url, struct cv_tunnel *tunnel);
 void agent_event(struct agent *agent, const char *url, struct cv_tunnel *tunnel,
                  const struct cv_session_event *event);
 
-/* How the server at @url is dialled, apart from the handshake; everything is borrowed. */
-void agent_outbound(const struct agent *agent, struct cv_outbound_options *out,
-                    const struct cv_url *url);
-
 /* What an uplink tells whom: see cv_uplink_config. */
 struct agent_uplink {
     void (*up)(void *ctx, struct cv_tunnel *tunnel);

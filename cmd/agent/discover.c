@@ -12,6 +12,7 @@
 #include "discovery/url.h"
 #include "http/fetch.h"
 #include "net/log.h"
+#include "reach.h"
 #include "ssdp.h"
 
 #define CANDIDATES_MAX 8 /* servers that are tried at once; one more takes the oldest's place */
@@ -158,8 +159,9 @@ static bool is_verified(const struct discover *discover, bool tls)
 {
     const struct cv_agent_config *config = discover->agent->config;
     const struct cv_discovered_trust trust = {.tls = tls,
-                                              .unverified = config->insecure,
-                                              .anchored = config->ca || config->tls_server_name};
+                                              .unverified = config->outward.insecure,
+                                              .anchored = config->outward.ca ||
+                                                          config->outward.tls_server_name};
 
     return cv_discovered_trusts(&trust);
 }
@@ -168,7 +170,7 @@ static bool is_verified(const struct discover *discover, bool tls)
 static bool may_dial(const struct discover *discover, bool tls)
 {
     const struct cv_agent_config *config = discover->agent->config;
-    bool secret = config->token || config->headers.count || config->cert;
+    bool secret = config->outward.token || config->headers.count || config->outward.cert;
 
     return is_verified(discover, tls) || config->discover_insecure || !secret;
 }
@@ -340,7 +342,7 @@ static void ask(struct candidate *candidate)
     snprintf(target, sizeof(target), "%s%.*s", url.path.len ? "" : "/", (int)url.path.len,
              url.path.len ? url.path.at : "");
     if (url.tls) {
-        agent_outbound(agent, &tls,
+        reach_outbound(&tls, &agent->config->outward,
                        &(struct cv_url){.tls = true, .host = candidate->host, .port = url.port});
         tls.cert_file = tls.key_file = NULL; /* nobody need know who asks */
         options.tls = &tls;

@@ -8,6 +8,7 @@ enum exit_code {
     EXIT_OK = 0,
     EXIT_RUN = 1,   /* failed while it ran */
     EXIT_USAGE = 2, /* bad flags */
+    EXIT_OPEN = 3,  /* could not listen */
 };
 
 /* Prints `culvertctl: ` and the line on standard error; returns @code. */
@@ -17,6 +18,8 @@ int command_fail(int code, const char *format, ...) __attribute__((format(printf
 int command_token_new(int argc, char **argv);
 int command_room_new(int argc, char **argv);
 int command_discover(int argc, char **argv);
+int command_connect(int argc, char **argv);
+int command_forward(int argc, char **argv);
 
 /* operate.c: what a running server is asked, and told. */
 int command_status(int argc, char **argv);

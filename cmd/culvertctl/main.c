@@ -14,6 +14,14 @@ static const struct command {
     const char *help;
     int (*run)(int argc, char **argv);
 } commands[] = {
+    {{"connect", NULL},
+     "connect --server URL CLIENT/HOST:PORT",
+     "reach a target at standard input and output, for ssh -o ProxyCommand; see connect --help",
+     command_connect},
+    {{"forward", NULL},
+     "forward --server URL LISTEN=CLIENT/HOST:PORT...",
+     "listen here, and reach a target for each visitor; see forward --help",
+     command_forward},
     {{"discover", NULL},
      "discover [--listen] [--type URN] [--json]",
      "find servers by SSDP, or with --listen watch devices come and go; also --interface IFACE, "
@@ -90,6 +98,12 @@ static int print_command_help(const struct command *command)
     return EXIT_OK;
 }
 
+/* Whether it says by itself what its flags are. */
+static bool has_flags(const struct command *command)
+{
+    return command->run == command_connect || command->run == command_forward;
+}
+
 /* How many of the words at @argv are the name of @command; 0 when it is another. */
 static int match(const struct command *command, int argc, char **argv)
 {
@@ -143,7 +157,8 @@ int main(int argc, char **argv)
     for (size_t i = 0; i < COMMAND_COUNT; i++) {
         int words = match(&commands[i], argc - 1, argv + 1);
 
-        if (words && argc > 1 + words && strcmp(argv[1 + words], "--help") == 0)
+        if (words && !has_flags(&commands[i]) && argc > 1 + words &&
+            strcmp(argv[1 + words], "--help") == 0)
             return print_command_help(&commands[i]);
         if (words)
             return commands[i].run(argc - 1 - words, argv + 1 + words);

@@ -403,9 +403,8 @@ void guest_published(struct worker *worker, uint64_t id, uint32_t number, bool g
         cv_tunnel_close(guest->resident.tunnel, CV_WS_POLICY, "answers are not read");
 }
 
-void guest_welcome(void *ctx, const struct cv_front_guest *from)
+void guest_welcome(struct worker *worker, const struct cv_front_guest *from)
 {
-    struct worker *worker = ctx;
     struct guest *guest = make_guest(worker, from);
     char peer[64];
     int rc = -ENOMEM;

@@ -145,7 +145,7 @@ static void write_gauges(FILE *out, const struct totals *totals, const struct se
 
     head(out, build, "gauge", "What runs; always 1.");
     fprintf(out, "%s{version=\"%s\",commit=\"%s\"} 1\n", build, CULVERT_VERSION, CULVERT_COMMIT);
-    one(out, "culvert_sessions", "gauge", "Agents and peers connected now.",
+    one(out, "culvert_sessions", "gauge", "Sessions now: of agents, peers and visitors.",
         atomic_load(&server->sessions));
     one(out, "culvert_connections", "gauge", "Connections open now.", totals->conns);
     one(out, "culvert_visits", "gauge", "Visitors being served now.", atomic_load(&server->conns));

@@ -13,6 +13,7 @@
 #include "net/timer.h"
 #include "pass.h"
 #include "server.h"
+#include "visitor.h"
 #include "web.h"
 #include "ws/ws.h"
 
@@ -42,6 +43,14 @@ static void knock_left(void *ctx, const char *peer)
     admit_leave(ctx, peer);
 }
 
+static void welcome(void *ctx, const struct cv_front_guest *guest)
+{
+    if (guest->visitor)
+        visitor_welcome(ctx, guest);
+    else
+        guest_welcome(ctx, guest);
+}
+
 static bool is_peer(void *ctx, const char *id, const uint8_t *digest)
 {
     return peering_knows(((struct worker *)ctx)->server->peering, id, digest);
@@ -59,6 +68,7 @@ int worker_init(struct worker *worker, struct server *server, unsigned index,
     worker->index = index;
     cv_list_init(&worker->guests);
     cv_list_init(&worker->visits);
+    cv_list_init(&worker->visitors);
     worker->next_visit = index + 1;
     if (rc == 0)
         rc = cv_mailbox_open(&worker->mailbox, &worker->loop, worker);
@@ -173,7 +183,7 @@ static int open_front(struct worker *worker, struct cv_config_error *error)
                                     .room = has_room,
                                     .may_knock = may_knock,
                                     .left = knock_left,
-                                    .welcome = guest_welcome,
+                                    .welcome = welcome,
                                     .describe = advertise_describe,
                                     .describe_ctx = &server->page,
                                     .ctx = worker};
@@ -300,6 +310,7 @@ static void obey(struct worker *worker, enum worker_order order)
         cv_timer_free(worker->parting);
         worker->parting = NULL;
         guests_dismiss(worker, CV_WS_RESTART, "the server stops");
+        visitors_dismiss(worker, CV_WS_RESTART, "the server stops");
         if (worker->index > 0) /* the first one waits for the others */
             cv_mailbox_unref(&worker->mailbox);
         break;
@@ -341,6 +352,7 @@ static void take_credentials(struct worker *worker, struct cv_credentials *crede
     cv_credentials_free(worker->credentials);
     worker->credentials = credentials;
     guests_recheck(worker);
+    visitors_recheck(worker);
 }
 
 static void on_credentials(struct cv_mail *mail, void *ctx, bool lost)

@@ -32,7 +32,7 @@ struct worker {
     struct forward *forwards; /* one for each rule */
     size_t forward_count;     /* that are open */
     struct doors doors;
-    struct cv_list guests, visits;
+    struct cv_list guests, visits, visitors;
     unsigned peers;               /* guests that are peers */
     uint64_t next_visit;          /* its id: workers deal them out in turn */
     struct cv_session_stats past; /* of sessions that have ended */
@@ -113,7 +113,7 @@ struct resident {
 };
 
 /* guest.c: agents that came in, and peers. */
-void guest_welcome(void *ctx, const struct cv_front_guest *guest); /* @ctx is the worker */
+void guest_welcome(struct worker *worker, const struct cv_front_guest *guest);
 void guests_dismiss(struct worker *worker, uint16_t code, const char *reason);
 
 /* Tells the agents to go, each at a moment of its own within @window microseconds: peers hear that

@@ -252,7 +252,7 @@ int cv_access_visitor(struct cv_access_answer *answer, const struct cv_credentia
                       const struct cv_target *target, int64_t now)
 {
     answer->why = check(answer, credentials, digest, CV_ROLE_VISITOR, now);
-    if (answer->why == CV_ACCESS_OK)
+    if (answer->why == CV_ACCESS_OK && key)
         answer->why = check_dials(answer->credential, key, key_len, target);
     return verdict(answer);
 }

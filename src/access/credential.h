@@ -100,7 +100,8 @@ int cv_access_agent_subject(struct cv_access_answer *answer,
                             const char *key, size_t key_len, int64_t now) CV_MUST_USE;
 
 /* The same for a visitor who wants @target dialled through the client @key; @target NULL asks only
- * whether there is something that it may dial through that client. */
+ * whether there is something that it may dial through that client, @key NULL whether it is a
+ * visitor's at all. */
 int cv_access_visitor(struct cv_access_answer *answer, const struct cv_credentials *credentials,
                       const uint8_t digest[CV_TOKEN_DIGEST], const char *key, size_t key_len,
                       const struct cv_target *target, int64_t now) CV_MUST_USE;

@@ -67,13 +67,7 @@ static const struct cv_option options[] = {
         .at = AT(id),
         .help = "client key (default: the host name)",
     },
-    {
-        .name = "token-file",
-        .argument = "FILE",
-        .take = cv_take_path,
-        .at = AT(token_file),
-        .help = "its first line is the token; else CULVERT_TOKEN is",
-    },
+    CV_OPTION_TOKEN_FILE(AT(outward)),
     {
         .name = "header",
         .argument = "'NAME: VALUE'",
@@ -107,55 +101,7 @@ static const struct cv_option options[] = {
         .at = AT(serve),
         .help = "read-only file service at the target culvert.files:80",
     },
-    {
-        .name = "ca",
-        .argument = "FILE",
-        .take = cv_take_path,
-        .at = AT(ca),
-        .help = "PEM certificates to trust (default: the system's)",
-    },
-    {
-        .name = "cert",
-        .argument = "FILE",
-        .take = cv_take_path,
-        .at = AT(cert),
-        .help = "PEM client certificate",
-    },
-    {
-        .name = "key",
-        .argument = "FILE",
-        .take = cv_take_path,
-        .at = AT(key),
-        .help = "its key",
-    },
-    {
-        .name = "insecure",
-        .take = cv_take_switch,
-        .at = AT(insecure),
-        .fallback = "false",
-        .help = "do not verify the server's certificate",
-    },
-    {
-        .name = "tls-server-name",
-        .argument = "NAME",
-        .take = cv_take_name,
-        .at = AT(tls_server_name),
-        .help = "name to verify (default: the URL's host)",
-    },
-    {
-        .name = "proxy",
-        .argument = "URL",
-        .take = cv_take_proxy,
-        .at = AT(proxy),
-        .help = "way out (default: https_proxy, http_proxy, no_proxy)",
-    },
-    {
-        .name = "proxy-auth-file",
-        .argument = "FILE",
-        .take = cv_take_path,
-        .at = AT(proxy_auth_file),
-        .help = "its first line is USER:PASSWORD for the proxy",
-    },
+    CV_OPTIONS_OUTWARD(AT(outward)),
     {
         .name = "drain-timeout",
         .argument = "SECONDS",
@@ -186,10 +132,6 @@ static int check(const struct cv_agent_config *config, struct cv_config_error *e
         return cv_options_refuse(common, "connect",
                                  "needed, such as --connect wss://HOST/connect, or --discover",
                                  NULL, error);
-    if (config->cert && !config->key)
-        return cv_options_refuse(common, "cert", "needs --key besides", NULL, error);
-    if (config->key && !config->cert)
-        return cv_options_refuse(common, "key", "needs --cert besides", NULL, error);
     return 0;
 }
 
@@ -207,25 +149,6 @@ static int default_id(struct cv_agent_config *config, const char *host_name,
     return config->id ? 0 : cv_config_error_memory(error, cv_agent_program.name);
 }
 
-static int find_token(struct cv_agent_config *config, const char *token,
-                      struct cv_config_error *error)
-{
-    struct cv_text text;
-
-    if (config->token_file)
-        return cv_token_load(&config->token, &config->common.arena, cv_agent_program.name,
-                             config->token_file, error);
-    if (!token || token[0] == '\0')
-        return 0;
-    if (!cv_token_valid(token, strlen(token))) {
-        cv_config_error_start(&text, error, cv_agent_program.name);
-        cv_text_str(&text, "CULVERT_TOKEN: holds no token");
-        return CV_ESYNTAX;
-    }
-    config->token = cv_arena_copy(&config->common.arena, token, strlen(token));
-    return config->token ? 0 : cv_config_error_memory(error, cv_agent_program.name);
-}
-
 int cv_agent_config_init(struct cv_agent_config *config, const struct cv_alloc *alloc,
                          const struct cv_agent_surroundings *surroundings, int argc,
                          const char *const *argv, struct cv_config_error *error)
@@ -241,10 +164,7 @@ int cv_agent_config_init(struct cv_agent_config *config, const struct cv_alloc *
     if (rc == 0)
         rc = default_id(config, surroundings->host_name, error);
     if (rc == 0)
-        rc = find_token(config, surroundings->token, error);
-    if (rc == 0 && config->proxy_auth_file)
-        rc = cv_proxy_auth_load(&config->proxy_auth, &config->common.arena, cv_agent_program.name,
-                                config->proxy_auth_file, error);
+        rc = cv_outward_load(&config->outward, &config->common, surroundings->token, error);
     return rc;
 }
 

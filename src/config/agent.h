@@ -1,7 +1,7 @@
 #ifndef CV_CONFIG_AGENT_H
 #define CV_CONFIG_AGENT_H
 
-#include "config/values.h"
+#include "config/outward.h"
 
 /* Everything that culvert-agent is told. */
 struct cv_agent_config {
@@ -12,21 +12,13 @@ struct cv_agent_config {
     uint64_t discover_timeout;             /* microseconds */
     struct cv_strings discover_interfaces; /* none: every one */
     bool discover_insecure;
-    const char *id;         /* a valid client key */
-    const char *token_file; /* NULL: none */
-    const char *token;      /* from the file or the environment; NULL: none. Secret */
+    const char *id; /* a valid client key */
+    struct cv_outward outward;
     struct cv_headers headers;
     struct cv_patterns allows;
     struct cv_publications publishes; /* whose targets are allowed besides */
     const char *serve;                /* folder, or NULL */
-    const char *ca;                   /* PEM file, or NULL: the system's */
-    const char *cert, *key;           /* both or none */
-    bool insecure;
-    const char *tls_server_name; /* or NULL */
-    const char *proxy;           /* URL, or NULL: from the environment */
-    const char *proxy_auth_file; /* or NULL */
-    const char *proxy_auth;      /* what it holds: USER:PASSWORD. Secret */
-    uint64_t drain_timeout;      /* microseconds */
+    uint64_t drain_timeout;           /* microseconds */
 };
 
 /* What the caller finds outside of flags and file; borrowed for the call. */

@@ -86,6 +86,36 @@ static int forward_target(struct cv_taking *taking, struct cv_forward *out, cons
     return 0;
 }
 
+int cv_take_destination(struct cv_taking *taking, void *at, const char *value)
+{
+    struct cv_destination *out = at;
+    struct cv_forward target = {.listen = ""};
+    const char *slash = out->client ? NULL : strchr(value, '/');
+    size_t key = slash ? (size_t)(slash - value) : strlen(value);
+    int rc;
+
+    if (out->address)
+        return refuse(taking, "one destination is enough");
+    if (!out->client) {
+        if (!cv_key_valid(value, key))
+            return refuse(taking, cv_error_text(CV_EBADKEY));
+        out->client = cv_arena_copy(taking->arena, value, key);
+        if (!out->client)
+            return -ENOMEM;
+        if (!slash)
+            return 0;
+        value = slash + 1;
+    }
+    rc = forward_target(taking, &target, value);
+    if (rc < 0)
+        return rc;
+    if (target.proto == CV_PROTO_UDP)
+        return refuse(taking, "datagrams need a --forward of the server");
+    out->proto = target.proto;
+    out->address = target.address;
+    return 0;
+}
+
 /* Reads the forward whose parts @text, a copy, is cut into. */
 static int parse_forward(struct cv_taking *taking, struct cv_forward *out, char *text)
 {

@@ -53,6 +53,8 @@ static void start_at(struct cv_text *text, const struct cv_common_config *common
         cv_text_str(text, ":");
         cv_text_u64(text, value->line);
         cv_text_str(text, ": ");
+    } else if (option->bare) {
+        return;
     } else {
         cv_text_str(text, "--");
     }
@@ -136,7 +138,7 @@ static int take_flag(const struct flags *flags, const char *word, const char *ne
     int words = 1, rc;
 
     /* behind the sign may stand a secret that was meant for something else */
-    if (!option)
+    if (!option || option->bare)
         return refuse_word(flags, "unknown flag", word, name_len + 2);
     if (!option->argument && !sign)
         value = "true";
@@ -154,6 +156,20 @@ static int take_flag(const struct flags *flags, const char *word, const char *ne
     return rc < 0 ? rc : words;
 }
 
+/* Takes a word that belongs to no flag; returns 1, for it. */
+static int take_word(const struct flags *flags, const char *word)
+{
+    const struct cv_program *program = flags->common->program;
+    int rc;
+
+    for (size_t i = 0; i < program->option_count; i++)
+        if (program->options[i].bare) {
+            rc = add_flag(flags, &program->options[i], word);
+            return rc < 0 ? rc : 1;
+        }
+    return refuse_word(flags, "unexpected argument", word, strlen(word));
+}
+
 static int read_flags(const struct flags *flags, int argc, const char *const *argv)
 {
     for (int i = 1; i < argc;) {
@@ -168,8 +184,9 @@ static int read_flags(const struct flags *flags, int argc, const char *const *ar
             return 0;
         }
         if (strncmp(argv[i], "--", 2) != 0 || argv[i][2] == '\0')
-            return refuse_word(flags, "unexpected argument", argv[i], strlen(argv[i]));
-        rc = take_flag(flags, argv[i], i + 1 < argc ? argv[i + 1] : NULL);
+            rc = take_word(flags, argv[i]);
+        else
+            rc = take_flag(flags, argv[i], i + 1 < argc ? argv[i + 1] : NULL);
         if (rc < 0)
             return rc;
         i += rc;
@@ -272,11 +289,11 @@ static int read_config_file(struct cv_common_config *common, struct gathered *ga
 {
     const struct cv_program *program = common->program;
     const struct cv_option *option = option_find(program, "config", 6);
-    const struct cv_values *given = &gathered->flags[option - program->options];
+    const struct cv_values *given = option ? &gathered->flags[option - program->options] : NULL;
     struct cv_file file;
     int rc;
 
-    if (given->count == 0)
+    if (!given || given->count == 0)
         return 0;
     common->config_file = given->at[0].text;
     rc = cv_file_read(&file, &common->arena, program->name, common->config_file, CV_CONFIG_FILE_MAX,

@@ -50,13 +50,15 @@ struct cv_option {
     bool repeat;          /* a list: every flag and every item adds one */
     bool flag_only;       /* no key of the file */
     bool secret;          /* values may be secret: never shown */
+    bool bare; /* its values are the words that belong to no flag; it has none, and no key.
+                  One of a table at most */
 };
 
 struct cv_program {
     const char *name;
-    const char *synopsis; /* for --help: lines under `Usage:` */
-    const struct cv_option *options;
-    size_t option_count; /* at most CV_CONFIG_OPTIONS_MAX */
+    const char *synopsis;            /* for --help: lines under `Usage:` */
+    const struct cv_option *options; /* without a row `config` there is no file */
+    size_t option_count;             /* at most CV_CONFIG_OPTIONS_MAX */
 };
 
 /* Where a value came from. */

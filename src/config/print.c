@@ -10,13 +10,14 @@ void cv_options_help(FILE *out, const struct cv_program *program)
     fprintf(out, "Usage: %s\n", program->synopsis);
     for (size_t i = 0; i < program->option_count; i++) {
         const struct cv_option *option = &program->options[i];
-        int width = fprintf(out, "  --%s%s%s", option->name, option->argument ? " " : "",
-                            option->argument ? option->argument : "");
+        int width = fprintf(
+            out, "  %s%s%s%s", option->bare ? "" : "--", option->bare ? "" : option->name,
+            option->argument && !option->bare ? " " : "", option->argument ? option->argument : "");
 
         if (width >= HELP_INDENT)
             width = fprintf(out, "\n") - 1;
         fprintf(out, "%*s%s", HELP_INDENT - width, "", option->help);
-        if (option->repeat)
+        if (option->repeat && !option->bare)
             fprintf(out, "; repeatable");
         if (option->fallback && option->argument)
             fprintf(out, " (default %s)", option->fallback);
@@ -124,7 +125,7 @@ void cv_options_print(FILE *out, const struct cv_common_config *common)
             continue;
         fprintf(out, "%s:%s", option->name, option->repeat ? "\n" : " ");
         for (size_t n = 0; n < values->count; n++) {
-            if (option->repeat)
+            if (option->repeat && !option->bare)
                 fputs("  - ", out);
             print_value(out, option, &values->at[n]);
         }

@@ -37,6 +37,15 @@ struct cv_forwards {
 
 cv_option_take cv_take_forward; /* struct cv_forwards */
 
+/* CLIENT/TARGET; or, as two values one after the other, CLIENT and TARGET. */
+struct cv_destination {
+    const char *client; /* a valid client key */
+    enum cv_proto proto;
+    const char *address; /* as in a Connect; NULL as long as only CLIENT was said */
+};
+
+cv_option_take cv_take_destination; /* struct cv_destination; no udp */
+
 /* LISTEN or LISTEN=CLIENT, split at the first `=`: a SOCKS5 or HTTP proxy door. */
 struct cv_door_rule {
     const char *listen; /* as of cv_take_listen */

@@ -26,6 +26,7 @@ static void hand_over(struct cv_knock *knock)
                                    .key = knock->key,
                                    .digest = knock->has_digest ? knock->digest : NULL,
                                    .subject = knock->subject[0] ? knock->subject : NULL,
+                                   .visitor = knock->is_visitor,
                                    .peer = knock->is_peer,
                                    .culvert = knock->culvert,
                                    .features = knock->features,
@@ -33,6 +34,7 @@ static void hand_over(struct cv_knock *knock)
 
     cv_stream_owner(knock->stream, NULL, NULL);
     knock->stream = NULL;
+    knock->passed = knock->is_visitor;
     knock->front->config.welcome(knock->front->config.ctx, &guest);
     cv_knock_leave(knock);
 }
@@ -98,6 +100,17 @@ void cv_knock_refuse(struct cv_knock *knock, int status, const char *why)
     cv_knock_send(knock);
 }
 
+/* Whether who presents the token of the knock's digest may come in. */
+static int check_digest(const struct cv_knock *knock, const struct cv_credentials *credentials,
+                        struct cv_access_answer *answer)
+{
+    if (knock->is_visitor)
+        return cv_access_visitor(answer, credentials, knock->digest, NULL, 0, NULL,
+                                 cv_wall_clock());
+    return cv_access_agent(answer, credentials, knock->digest, knock->key, strlen(knock->key),
+                           cv_wall_clock());
+}
+
 /* Whether a bearer token lets the knock in as its key. */
 static enum cv_access check_token(struct cv_knock *knock, const struct cv_credentials *credentials,
                                   struct cv_slice value)
@@ -108,8 +121,7 @@ static enum cv_access check_token(struct cv_knock *knock, const struct cv_creden
 
     if (value.len > skip && cv_slice_is((struct cv_slice){value.at, skip}, scheme) &&
         cv_sha256(knock->digest, value.at + skip, value.len - skip) == 0 &&
-        cv_access_agent(&answer, credentials, knock->digest, knock->key, strlen(knock->key),
-                        cv_wall_clock()) == 0)
+        check_digest(knock, credentials, &answer) == 0)
         knock->has_digest = true;
     return answer.why;
 }
@@ -140,7 +152,9 @@ static bool may_enter(struct cv_knock *knock, const struct cv_http_head *head)
 
     if (!credentials)
         return true;
-    len = value ? 0 : cv_stream_tls_subject(knock->stream, knock->subject, sizeof(knock->subject));
+    len = value || knock->is_visitor
+              ? 0
+              : cv_stream_tls_subject(knock->stream, knock->subject, sizeof(knock->subject));
     if (value || len) {
         why = value ? check_token(knock, credentials, *value)
                     : check_subject(knock, credentials, len);
@@ -148,8 +162,9 @@ static bool may_enter(struct cv_knock *knock, const struct cv_http_head *head)
             return true;
         problem = cv_access_text(why);
     }
-    cv_log(&knock->loop->log, CV_LOG_WARN, "front door: %s: client %s refused: %s",
-           cv_stream_peer(knock->stream), knock->key, problem);
+    cv_log(&knock->loop->log, CV_LOG_WARN, "front door: %s: %s %s refused: %s",
+           cv_stream_peer(knock->stream), knock->is_visitor ? "visitor" : "client", knock->key,
+           problem);
     return false;
 }
 
@@ -216,10 +231,12 @@ static bool is_peer(struct cv_knock *knock, const struct cv_http_head *head)
 /* Who it is: false when that was answered with a refusal. */
 static bool authenticate(struct cv_knock *knock, const struct cv_http_head *head)
 {
-    const struct cv_slice *key = cv_http_find(head, "X-Tunnel-ID");
+    const struct cv_slice *visitor = cv_http_find(head, CV_FRONT_VISITOR);
+    const struct cv_slice *key = visitor ? visitor : cv_http_find(head, "X-Tunnel-ID");
 
     if (is_peer(knock, head))
         return true;
+    knock->is_visitor = visitor != NULL;
     if (key && key->len && !cv_key_valid(key->at, key->len)) {
         cv_knock_refuse(knock, 400,
                         "X-Tunnel-ID: 1 to 79 bytes of A-Z a-z 0-9 . _ @ = + - are allowed");

@@ -6,6 +6,10 @@
 #include "net/listener.h"
 #include "net/tls.h"
 
+/* The header of a visitor who wants a session of his own: what he calls himself, for logs. A valid
+ * client key. */
+#define CV_FRONT_VISITOR "X-Culvert-Visitor"
+
 #define CV_FRONT_DESCRIPTION "/ssdp/description.xml" /* its path */
 
 /* The front door: one request on each accepted connection. `GET /connect` with the right credential
@@ -23,8 +27,10 @@ struct cv_front_guest {
                               anyone may come in */
     const char *subject;   /* of the certificate that it came in with, in place of a token; or NULL.
                               Borrowed for the call */
-    bool peer;             /* a server that peers with us; @key is its id, @digest of its token */
-    bool culvert;          /* it sent X-Culvert-Features */
+    bool visitor; /* a visitor with a session; @key is what it calls itself. Its place in the
+                     limits, that may_knock gave, is the callee's */
+    bool peer;    /* a server that peers with us; @key is its id, @digest of its token */
+    bool culvert; /* it sent X-Culvert-Features */
     unsigned features;
     const char *publish; /* what it wants published, a line each (http/publish.h); NULL: nothing.
                             Borrowed for the call */

@@ -35,6 +35,7 @@ struct cv_knock {
     bool passed;  /* its place in the limits has gone elsewhere */
     bool welcome; /* the answer is 101 */
     bool is_peer;
+    bool is_visitor;
     bool culvert;
     unsigned features;
     char *publish; /* owned: see struct cv_front_guest */

@@ -79,8 +79,8 @@ static void on_down(void *ctx, struct cv_tunnel *tunnel, int error, const char *
     else
         cv_log(&uplink->loop->log, CV_LOG_WARN, "%s: session lost: %s", uplink->config.url,
                why_lost(tunnel, error, text));
+    uplink->config.down(uplink->config.ctx, tunnel); /* which may close the uplink */
     uplink->tunnel = NULL;
-    uplink->config.down(uplink->config.ctx, tunnel);
     if (uplink->closing) {
         uplink_free(uplink);
         return;
@@ -130,6 +130,10 @@ static void on_upgrade(void *ctx, const struct cv_upgrade_end *end)
 
     uplink->upgrade = NULL;
     if (!end->stream) {
+        if (uplink->config.refused && !uplink->config.refused(uplink->config.ctx, end)) {
+            uplink_free(uplink);
+            return;
+        }
         log_refusal(uplink, end);
         retry(uplink);
         return;

@@ -28,6 +28,10 @@ struct cv_uplink_config {
     size_t header_count;
     struct cv_session_config session; /* culvert and features are filled in */
 
+    /* A session was not to be had, why says @end: whether to try again. After false the uplink is
+     * gone. NULL: always, and it goes to the log. */
+    bool (*refused)(void *ctx, const struct cv_upgrade_end *end);
+
     /* A session stands; the owner is the tunnel's. */
     void (*up)(void *ctx, struct cv_tunnel *tunnel);
     void (*event)(void *ctx, struct cv_tunnel *tunnel, const struct cv_session_event *event);

@@ -7,6 +7,8 @@ import threading
 import time
 import unittest
 
+from tests.interop.peer import ws
+
 from . import traffic
 from .hello import Echo, real
 from .lab import LabCase, binaries, scaled, wait_until
@@ -291,6 +293,26 @@ class Addresses(LabCase):
         more = self.open(8123, self.BAD, hello)
         self.assertEqual(traffic.read_end(more)[0] if more else b"", b"")
         self.assertEqual(server.log().count("too many connections of that address"), 1)
+
+    def test_a_visitors_session_holds_a_place_of_its_address(self):
+        server = self.setup("--max-conns-per-address", "3")
+        request = ws.request_text("/connect", self.HERE, [("X-Culvert-Visitor", "v")], ws.new_key())
+
+        def session(source):
+            sock = self.open(8123, source, request.encode())
+            data = b"x" if sock else b""
+            while data and not data.endswith(b"\r\n\r\n"):
+                more = sock.recv(1)
+                data = data + more if more else b""
+            return sock if data.startswith(b"xHTTP/1.1 101 ") else None
+
+        held = [session(self.BAD) for _ in range(3)]
+        self.assertTrue(all(held))
+        self.assertIsNone(session(self.BAD), "one more")
+        self.assertTrue(session(self.GOOD), "another address")
+        held.pop().close()
+        wait_until(lambda: session(self.BAD), "the freed place")
+        self.assertEqual(server.log().count("session of v up"), 5)
 
     def test_an_agent_does_not_hold_a_place_of_its_address(self):
         """Any number of agents may share one, behind a NAT."""

@@ -79,7 +79,15 @@ class Configuration(LabCase):
     def test_every_command_of_culvertctl_and_no_other(self):
         shown = re.findall(r"^  (\S.*?)  ", self.run_to_end("culvertctl", "--help").stdout, re.M)
         self.assertGreater(len(shown), 2)
-        self.assertEqual(list(rows(section(self.page, "## culvertctl"))), shown)
+        text = section(self.page, "## culvertctl").partition("\n### ")[0]
+        self.assertEqual(list(rows(text)), shown)
+
+    def test_every_flag_of_connect_and_forward_and_no_other(self):
+        text = section(self.page, "## culvertctl").partition("### connect and forward")[2]
+        told = set(re.findall(r"--[a-z-]+", "\n".join(rows(text))))
+        for command in ("connect", "forward"):
+            shown = self.run_to_end("culvertctl", command, "--help").stdout
+            self.assertEqual(told, set(re.findall(r"^  (--[a-z-]+)", shown, re.M)))
 
     def test_the_example_files_are_accepted(self):
         examples = fenced(self.page, "yaml")

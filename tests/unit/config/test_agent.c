@@ -160,13 +160,13 @@ Test(agent, takes_every_flag)
     cr_assert_eq(config.allows.count, 2);
     cr_assert_eq(config.allows.at[1].kind, CV_PATTERN_PATH);
     cr_assert_str_eq(config.serve, "dir");
-    cr_assert_str_eq(config.ca, "ca");
-    cr_assert_str_eq(config.cert, "c");
-    cr_assert_str_eq(config.key, "k");
-    cr_assert(config.insecure);
-    cr_assert_str_eq(config.tls_server_name, "n.example");
-    cr_assert_str_eq(config.proxy, "socks5h://p:1080");
-    cr_assert_null(config.token);
+    cr_assert_str_eq(config.outward.ca, "ca");
+    cr_assert_str_eq(config.outward.cert, "c");
+    cr_assert_str_eq(config.outward.key, "k");
+    cr_assert(config.outward.insecure);
+    cr_assert_str_eq(config.outward.tls_server_name, "n.example");
+    cr_assert_str_eq(config.outward.proxy, "socks5h://p:1080");
+    cr_assert_null(config.outward.token);
 }
 
 Test(agent, is_named_after_the_host_by_default)
@@ -186,14 +186,14 @@ Test(agent, takes_the_token_of_the_environment_and_never_shows_it)
 {
     surroundings.token = "cvt_abc";
     cr_assert_eq(load(WS), 0);
-    cr_assert_str_eq(config.token, "cvt_abc");
+    cr_assert_str_eq(config.outward.token, "cvt_abc");
     surroundings.token = "SECRET with blanks";
     cr_assert_eq(load(WS), CV_ESYNTAX);
     cr_assert_not_null(strstr(error.line, "CULVERT_TOKEN"));
     cr_assert_null(strstr(error.line, "SECRET"));
     surroundings.token = "";
     cr_assert_eq(load(WS), 0);
-    cr_assert_null(config.token);
+    cr_assert_null(config.outward.token);
 }
 
 Test(agent, an_allocation_that_fails_is_said_and_leaves_nothing_behind)

@@ -1,0 +1,171 @@
+#include "visitor.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "admit.h"
+#include "base/error.h"
+#include "net/address.h"
+#include "net/log.h"
+#include "server.h"
+#include "session_dial.h"
+#include "ws/ws.h"
+
+struct visitor {
+    struct cv_list link; /* in the worker's */
+    struct worker *worker;
+    struct cv_tunnel *tunnel;
+    char name[CV_KEY_MAX + 1]; /* what it calls itself */
+    char peer[CV_ADDRESS_SIZE];
+    bool has_digest; /* of its token; not where anyone may come in */
+    uint8_t digest[CV_TOKEN_DIGEST];
+    struct cv_log_limit complaints;
+};
+
+static const struct cv_log *log_of(const struct visitor *visitor)
+{
+    return &visitor->worker->loop.log;
+}
+
+/* A line about something that it did, which it can do as often as it likes. */
+static void complain(struct visitor *visitor, int64_t conn_id, const char *what)
+{
+    uint64_t dropped;
+
+    if (!cv_log_allow(&visitor->complaints, cv_loop_now(&visitor->worker->loop), &dropped))
+        return;
+    if (dropped)
+        cv_log(log_of(visitor), CV_LOG_WARN, "visitor %s: %llu more such lines left out",
+               visitor->peer, (unsigned long long)dropped);
+    cv_log(log_of(visitor), CV_LOG_WARN, "visitor %s: connection %lld: %s", visitor->peer,
+           (long long)conn_id, what);
+}
+
+static void on_event(void *ctx, struct cv_tunnel *tunnel, const struct cv_session_event *event)
+{
+    struct visitor *visitor = ctx;
+    struct session_dialler dialler = {.door = "visitor's session",
+                                      .peer = visitor->peer,
+                                      .from = CV_ROUTE_VISITOR,
+                                      .digest = visitor->has_digest ? visitor->digest : NULL};
+
+    switch (event->kind) {
+    case CV_EVENT_CONNECT:
+        session_dial(visitor->worker, tunnel, &dialler, event);
+        break;
+    case CV_EVENT_ADD_CLIENT:
+    case CV_EVENT_REMOVE_CLIENT:
+        complain(visitor, 0, "an announcement was ignored: it is no peer's");
+        break;
+    case CV_EVENT_NOTICE:
+        complain(visitor, event->conn_id, guest_notice_text(event->notice));
+        break;
+    case CV_EVENT_CONNECTED:
+    case CV_EVENT_DATA:
+    case CV_EVENT_FIN:
+    case CV_EVENT_DRAIN:
+    case CV_EVENT_CLOSED:
+    case CV_EVENT_PUBLISHED: /* no acceptor hears it */
+        break;               /* the tunnel hands these to endpoints */
+    }
+}
+
+/* Gives its places back, and lets it go. */
+static void leave(struct visitor *visitor)
+{
+    struct worker *worker = visitor->worker;
+
+    cv_list_remove(&visitor->link);
+    atomic_fetch_sub(&worker->server->sessions, 1);
+    admit_leave(worker, visitor->peer);
+    cv_free(&worker->loop.alloc, visitor);
+}
+
+static void on_closed(void *ctx, struct cv_tunnel *tunnel, int error, const char *text)
+{
+    struct visitor *visitor = ctx;
+
+    (void)tunnel;
+    cv_log(log_of(visitor), error == CV_ECLOSED ? CV_LOG_INFO : CV_LOG_WARN,
+           "visitor %s: session of %s ended: %s", visitor->peer, visitor->name, text);
+    leave(visitor);
+}
+
+/* Takes the stream, also on failure; the visitor is the caller's then. */
+static int open_tunnel(struct visitor *visitor, const struct cv_front_guest *from)
+{
+    struct worker *worker = visitor->worker;
+    struct server *server = worker->server;
+    struct cv_tunnel_owner owner = {.event = on_event, .closed = on_closed, .ctx = visitor};
+    struct cv_session_config config = cv_session_defaults(CV_SESSION_ACCEPTOR);
+    struct cv_session *session;
+    int rc;
+
+    config.culvert = from->culvert;
+    config.features = from->features & ~(unsigned)CV_FEATURE_PUBLISH;
+    config.max_conns = (uint32_t)server->config->limits.max_conns_per_session;
+    config.parent = &server->budget;
+    snprintf(config.name, sizeof(config.name), "%s", visitor->name);
+    rc = cv_session_new(&session, &config, &worker->loop.alloc, &worker->loop.random,
+                        cv_loop_now(&worker->loop));
+    if (rc < 0) {
+        cv_stream_close(from->stream);
+        return rc;
+    }
+    return cv_tunnel_new(&visitor->tunnel, &worker->loop, from->stream, session, from->early,
+                         from->early_len, &owner);
+}
+
+void visitor_welcome(struct worker *worker, const struct cv_front_guest *from)
+{
+    struct visitor *visitor = cv_alloc_zero(&worker->loop.alloc, sizeof(*visitor));
+    char peer[CV_ADDRESS_SIZE];
+    int rc = -ENOMEM;
+
+    snprintf(peer, sizeof(peer), "%s", cv_stream_peer(from->stream));
+    if (visitor) {
+        visitor->worker = worker;
+        cv_list_init(&visitor->link);
+        snprintf(visitor->name, sizeof(visitor->name), "%s", from->key);
+        memcpy(visitor->peer, peer, sizeof(peer));
+        visitor->has_digest = from->digest != NULL;
+        if (from->digest)
+            memcpy(visitor->digest, from->digest, sizeof(visitor->digest));
+        rc = open_tunnel(visitor, from);
+    } else {
+        cv_stream_close(from->stream);
+    }
+    if (rc < 0) {
+        cv_log(&worker->loop.log, CV_LOG_ERROR, "visitor %s: %s", peer, cv_strerror(rc));
+        admit_leave(worker, peer);
+        cv_free(&worker->loop.alloc, visitor);
+        return;
+    }
+    atomic_fetch_add(&worker->server->sessions, 1);
+    cv_list_push_back(&worker->visitors, &visitor->link);
+    cv_log(&worker->loop.log, CV_LOG_INFO, "visitor %s: session of %s up", peer, visitor->name);
+}
+
+void visitors_recheck(struct worker *worker)
+{
+    struct cv_access_answer answer;
+
+    cv_list_each_safe (link, &worker->visitors) {
+        struct visitor *visitor = cv_container_of(link, struct visitor, link);
+
+        if (!visitor->has_digest || !worker->credentials ||
+            cv_access_visitor(&answer, worker->credentials, visitor->digest, NULL, 0, NULL,
+                              cv_wall_clock()) == 0)
+            continue;
+        cv_log(log_of(visitor), CV_LOG_WARN, "visitor %s: its credential is gone: %s",
+               visitor->peer, cv_access_text(answer.why));
+        cv_tunnel_close(visitor->tunnel, CV_WS_POLICY, "the credential is gone");
+    }
+}
+
+void visitors_dismiss(struct worker *worker, uint16_t code, const char *reason)
+{
+    cv_list_each_safe (link, &worker->visitors)
+        cv_tunnel_close(cv_container_of(link, struct visitor, link)->tunnel, code, reason);
+}
