@@ -1,8 +1,11 @@
 """Peering in the reference's protocol: with a peer in Python, as recorded, and with ourselves."""
+import http.client
+import pathlib
 import re
 import signal
 import socket
 import struct
+import threading
 import unittest
 
 from tests.integration import traffic
@@ -87,18 +90,20 @@ class Foreign(PeerCase):
 
     def test_a_peer_that_comes_back_takes_over_from_its_silent_sessions(self):
         """Whichever of our threads have them. By its silence alone a reference's would end after a
-        minute, and what it had announced would be dialled until then."""
+        minute, and what it had announced would be dialled until then: so does one that nobody
+        replaces, though it was there before."""
         for flags in ((), ("--threads", "3")):
             with self.subTest(flags):
-                foreign = self.foreign()
-                ours = self.peered("ours", ("theirs", foreign.url), flags=flags)
-                for _ in range(8):  # none reads, so none answers
+                urls = [f"ws://127.0.0.1:{traffic.free_port()}" for _ in range(2)]
+                ours = self.peered("ours", *zip(("theirs", "others"), urls), flags=flags)
+                for name in ("others", *["theirs"] * 8):  # none reads, so none answers
                     link, _ = ws.dial(
-                        "127.0.0.1", ours.port, [(ANNOUNCED, "theirs"), (TOKEN, "token-theirs")]
+                        "127.0.0.1", ours.port, [(ANNOUNCED, name), (TOKEN, f"token-{name}")]
                     )
                     self.addCleanup(link.close)
                 ended = re.compile(r"peer theirs: session \d+ ended")
-                wait_until(lambda: len(ended.findall(ours.log())) == 7, "the end of all but one")
+                wait_until(lambda: len(ended.findall(ours.log())) >= 7, "the end of all but one")
+                self.assertNotRegex(ours.log(), r"peer others: session \d+ ended")
 
     def test_a_wrong_token_is_no_peer(self):
         ours = self.server(
@@ -162,6 +167,93 @@ class Foreign(PeerCase):
             "(?s)client idle: session . ended.*drain: 1 connections did not end in time.*"
             "client busy: session . ended",
         )
+
+
+def unsent(port):
+    """Bytes that wait in the kernel to go to or from a TCP @port of loopback."""
+    waiting = 0
+    for row in pathlib.Path("/proc/self/net/tcp").read_text().splitlines()[1:]:
+        fields = row.split()
+        if fields[2].endswith(f":{port:04X}"):
+            waiting += int(fields[4].partition(":")[0], 16)
+    return waiting
+
+
+class Deaf(PeerCase):
+    """A peer that stops reading both links, the one that it opened and the one that we did. It
+    still sends, so its links stand."""
+
+    ROUNDS = 10
+
+    def setUp(self):
+        super().setUp()
+        self.near = self.target()
+        listener = socket.socket()
+        self.addCleanup(listener.close)
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65536)
+        listener.bind(("127.0.0.1", 0))
+        listener.listen()
+        self.theirs = listener.getsockname()[1]
+        self.ours = self.peered(
+            "ours", ("theirs", f"ws://127.0.0.1:{self.theirs}/connect"),
+            forwards={"near": f"foo/{self.near.address}", "far": "far/127.0.0.1:1"},
+        )
+        sock, _ = listener.accept()
+        reader = sock.makefile("rb", ws.READ_BUFFER)
+        self.outgoing = ws.accept(sock, reader, ws.read_head(reader))
+        self.incoming, _ = ws.dial(
+            "127.0.0.1", self.ours.port, [(ANNOUNCED, "theirs"), (TOKEN, "token-theirs")]
+        )
+        for link in (self.outgoing, self.incoming):
+            self.addCleanup(link.close)
+
+    def send(self, link, kind, conn, body):
+        link.send(ws.BINARY, wire.Frame(kind, conn, body).encode())
+
+    def fill(self):
+        """Both links, until their sockets take no more."""
+        self.send(self.outgoing, wire.CONNECT, 2, f"foo::tcp/{self.near.address}".encode())
+        self.send(self.outgoing, wire.DATA, 2, b"GET %d 1\n" % (1 << 28))
+        self.send(self.incoming, wire.ADD_CLIENT, 0, b"far/1")
+        user = traffic.visit(self.ours.forwards["far"])
+        self.addCleanup(user.close)
+        threading.Thread(target=self.flood, args=(user,), daemon=True).start()
+        port = self.incoming.sock.getsockname()[1]
+        wait_until(lambda: unsent(self.theirs) > 65536, "a full link that we opened")
+        wait_until(lambda: unsent(port) > 65536, "a full link that the peer opened")
+
+    @staticmethod
+    def flood(sock):
+        try:
+            for block in traffic.content(1 << 28):
+                sock.sendall(block)
+        except OSError:
+            pass  # the test is over
+
+    def announced_until(self, key):
+        """What the peer hears, when it reads again, up to the news of @key."""
+        heard = []
+        while key not in heard:
+            message = self.outgoing.receive()
+            frame = wire.decode(message.payload) if message.opcode == ws.BINARY else None
+            if frame and frame.kind == wire.ADD_CLIENT:
+                heard.append(frame.text.partition("/")[0])
+        return heard
+
+    def test_delays_no_join_and_no_dial_and_misses_nothing(self):
+        self.agent(self.ours.url)
+        self.wait_echo(self.ours.forwards["near"])
+        self.fill()
+        keys = [f"k{n}" for n in range(self.ROUNDS)]
+        for key in keys:
+            agent = Agent(self.ours.port, key)
+            self.addCleanup(agent.close)
+            wait_until(lambda: f"client {key}: session" in self.ours.log(), f"{key} among us")
+            self.assertTrue(traffic.echoes(self.ours.forwards["near"]))
+            for link in (self.outgoing, self.incoming):
+                link.send(ws.PING)
+        self.assertNotRegex(self.ours.log(), r"session \d+ ended|session lost", "both still stand")
+        self.assertEqual(self.announced_until(keys[-1]), ["foo", *keys])
 
 
 class Replay(PeerCase):
@@ -320,6 +412,37 @@ class Culverts(PeerCase):
         self.assertEqual(connection.read(), b"")
         self.assertIn("no session", str(connection.error))
         liar.expect_quiet()  # it was not asked
+
+    def test_in_a_ring_an_unknown_client_is_one_clear_error(self):
+        """Said where the visitor came in; the other two are not asked."""
+        names = ["a", "b", "c"]
+        ports = {name: traffic.free_port() for name in names}
+        target = self.target()
+        servers = [
+            self.peered(
+                name,
+                *((n, f"ws://127.0.0.1:{ports[n]}/connect") for n in names if n != name),
+                port=ports[name],
+                forwards={"main": f"foo/{target.address}"},
+                flags=("--log-level", "debug"),
+            )
+            for name in names
+        ]
+        self.agent(servers[1].url)
+        for server in servers:
+            self.wait_echo(server.forwards["main"], "the ring")
+        asked = http.client.HTTPConnection("127.0.0.1", servers[0].port, timeout=traffic.DEADLINE)
+        self.addCleanup(asked.close)
+        asked.request("GET", f"/client/nobody/http/{target.address}/")
+        answer = asked.getresponse()
+        self.assertEqual(answer.status, 404)
+        self.assertIn(b"no session of that client", answer.read())
+        for server in servers:  # what follows shows that they have done with it
+            self.wait_echo(server.forwards["main"], "the ring")
+        told = [len(re.findall(r"warn .* to nobody/", server.log())) for server in servers]
+        self.assertEqual(told, [1, 0, 0])
+        for server in servers[1:]:
+            self.assertNotIn("nobody", server.log())
 
     def test_sighup_adds_and_removes_peers(self):
         target = self.target()

@@ -1,5 +1,6 @@
 #include <criterion/criterion.h>
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "base/error.h"
@@ -32,6 +33,23 @@ Test(announce, a_peer_that_we_dialled_hears_of_everyone_who_is_there)
     mesh_join(&mesh, CV_MEMBER_OUTGOING, "q");
     cr_assert_str_eq(mesh_wakes(&mesh), "3");
     cr_assert_str_eq(mesh_says(&mesh, 3), "AddClient a/0; AddClient b/1");
+}
+
+Test(announce, a_new_peer_is_woken_once_for_ten_thousand_clients)
+{
+    struct cv_slot slot;
+    char key[32];
+    int said = 0;
+
+    for (int i = 0; i < 10000; i++) {
+        snprintf(key, sizeof(key), "client-%d", i);
+        cr_assert_eq(cv_manager_elsewhere(mesh.manager, true, key, i), 0);
+    }
+    mesh_join(&mesh, CV_MEMBER_OUTGOING, "p");
+    cr_assert_str_eq(mesh_wakes(&mesh), "0");
+    for (; cv_session_pending(mesh.sessions[0]); said++)
+        cv_session_next(mesh.sessions[0], SIZE_MAX, mesh.now, &slot);
+    cr_assert_eq(said, 10000);
 }
 
 Test(announce, every_peer_that_we_dialled_hears_who_comes_and_goes)
