@@ -47,7 +47,7 @@ static const struct command {
      command_drain},
     {{"room", "new"},
      "room new --ids A,B [--ttl 10m] [--json]",
-     "sign the id of a room for two clients; also --secret FILE, the server's --rooms-secret",
+     "sign the id of a room for two clients; also --secret FILE, that of the server's rooms",
      command_room_new},
     {{"token", "new"},
      "token new [--json]",
