@@ -297,6 +297,73 @@ class Https(Certificates):
         self.assertIn(b"certificate is refused", answer)
 
 
+WEBSOCKET_SERVER = """
+import asyncio, websockets
+async def echo(ws):
+    async for message in ws:
+        await ws.send(message)
+    await ws.wait_closed()
+    print("closed", ws.close_code, flush=True)
+async def main():
+    async with websockets.serve(echo, "127.0.0.1", 0, max_size=None) as server:
+        print(server.sockets[0].getsockname()[1], flush=True)
+        await asyncio.Future()
+asyncio.run(main())
+"""
+
+WEBSOCKET_CLIENT = """
+import asyncio, os, ssl, sys, websockets
+async def main():
+    url, ca = sys.argv[1:3]
+    tls = {"ssl": ssl.create_default_context(cafile=ca)} if url.startswith("wss") else {}
+    async with websockets.connect(url, max_size=None, **tls) as ws:
+        await (await ws.ping())
+        for message in ("hello", os.urandom(1 << 20), ""):
+            await ws.send(message)
+            assert await ws.recv() == message
+        await ws.send(["in ", "three ", "parts"])
+        assert await ws.recv() == "in three parts"
+    print("done", ws.close_code)
+asyncio.run(main())
+"""
+
+
+class RealWebSockets(Certificates):
+    """The websockets library of Python, Debian's, at both ends."""
+
+    PYTHON = "/usr/bin/python3"
+
+    def test_it_passes_by_path_and_by_route_over_tls(self):
+        target = self.start("websocket", [self.PYTHON, "-c", WEBSOCKET_SERVER])
+        wait_until(lambda: target.log().endswith("\n"), "the WebSocket server")
+        address = f"127.0.0.1:{int(target.log())}"
+        plain = self.server()
+        tls = self.server(
+            *("--tls-cert", self.cert, "--tls-key", self.key),
+            *("--route", f"127.0.0.1=foo/{address}"),
+        )
+        for server, scheme in ((plain, "ws"), (tls, "wss")):
+            self.agent(f"{scheme}://127.0.0.1:{server.port}/connect", "--ca", self.ca)
+            wait_until(lambda: "client foo: session" in server.log(), "the agent")
+        for turn, url in enumerate(
+            (
+                f"ws://127.0.0.1:{plain.port}/client/foo/http/{address}/",
+                f"wss://127.0.0.1:{tls.port}/",
+            )
+        ):
+            with self.subTest(url=url):
+                done = subprocess.run(
+                    [self.PYTHON, "-c", WEBSOCKET_CLIENT, url, str(self.ca)],
+                    capture_output=True,
+                    text=True,
+                    timeout=traffic.DEADLINE,
+                )
+                self.assertEqual((done.stdout, done.stderr), ("done 1000\n", ""))
+                wait_until(
+                    lambda: target.log().count("closed 1000") == turn + 1, "the close at the target"
+                )
+
+
 class Limits(WebCase):
     def test_a_body_over_the_limit_is_refused_with_either_framing(self):
         self.door("--max-body", "1K")
