@@ -333,8 +333,10 @@ int advertise_open(struct advertise **out, struct advertise_page *page, struct c
     advertise->page = page;
     advertise->config = config;
     for (size_t i = 0; i < config->listens.count && advertise->door_count < DOORS_MAX; i++)
-        advertise->door_count += read_door(&advertise->doors[advertise->door_count],
-                                           config->listens.at[i], cv_listener_address(doors[i]));
+        if (!config->listens.at[i].proxy_protocol) /* else an agent would have to speak it */
+            advertise->door_count +=
+                read_door(&advertise->doors[advertise->door_count], config->listens.at[i].address,
+                          cv_listener_address(doors[i]));
     code = open_state(advertise, error);
     if (code == EXIT_OK) {
         name_device(advertise);

@@ -139,8 +139,35 @@ static void log_open(const struct door *door, const struct kind *kind,
 {
     const struct cv_log *log = &door->worker->loop.log;
 
-    cv_log(log, CV_LOG_INFO, "%s at %s%s%s", kind->name, cv_listener_address(door->listener),
+    cv_log(log, CV_LOG_INFO, "%s at %s%s%s%s", kind->name, cv_listener_address(door->listener),
+           rule->proxy_protocol ? ", PROXY protocol" : "",
            rule->client ? ", without a login, for client " : "", rule->client ? rule->client : "");
+}
+
+static void on_admitted(void *ctx, int fd, const char *peer, const char *local)
+{
+    const struct door *door = ctx;
+
+    (void)local;
+    cv_gate_accepted(door->gate, fd, peer);
+}
+
+/* Listens beside @first, behind an usher where visitors come by a proxy. */
+static int listen_for(struct door *door, const struct cv_door_rule *rule,
+                      const struct cv_listener *first)
+{
+    struct worker *worker = door->worker;
+    const struct cv_usher_config usher = {
+        .loop = &worker->loop, .name = door->name, .admitted = on_admitted, .ctx = door};
+    int rc;
+
+    if (!rule->proxy_protocol)
+        return worker_listen(worker, &door->listener, rule->listen, first, cv_gate_accepted,
+                             door->gate);
+    rc = cv_usher_new(&door->usher, &usher);
+    return rc < 0 ? rc
+                  : worker_listen(worker, &door->listener, rule->listen, first, cv_usher_accepted,
+                                  door->usher);
 }
 
 static int open_one(struct worker *worker, const struct kind *kind, const struct cv_door_rule *rule)
@@ -164,9 +191,7 @@ static int open_one(struct worker *worker, const struct kind *kind, const struct
     if (rc == 0)
         rc = cv_gate_new(&door->gate, &gate);
     if (rc == 0)
-        rc = worker_listen(worker, &door->listener, rule->listen,
-                           worker == first ? NULL : first->doors.at[index].listener,
-                           cv_gate_accepted, door->gate);
+        rc = listen_for(door, rule, worker == first ? NULL : first->doors.at[index].listener);
     if (rc == 0 && worker == first)
         log_open(door, kind, rule);
     return rc;
@@ -203,8 +228,10 @@ void doors_close(struct worker *worker)
         struct door *door = &worker->doors.at[i];
 
         cv_listener_close(door->listener);
+        cv_usher_free(door->usher);
         cv_gate_free(door->gate);
         door->listener = NULL;
+        door->usher = NULL;
         door->gate = NULL;
     }
 }

@@ -3,6 +3,7 @@
 
 #include "config/server.h"
 #include "http/gate.h"
+#include "http/usher.h"
 #include "net/listener.h"
 
 struct worker;
@@ -12,6 +13,7 @@ struct door {
     struct worker *worker;        /* borrowed */
     struct cv_gate *gate;         /* NULL when it takes in no more */
     struct cv_listener *listener; /* NULL where the first worker listens for all */
+    struct cv_usher *usher;       /* NULL where nobody comes by a proxy */
     char *name;                   /* owned; visits borrow it */
 };
 

@@ -121,15 +121,24 @@ static void spread(void *ctx, int fd, const char *peer)
     cv_mailbox_post(&next->mailbox, &arrival->mail);
 }
 
-static int listen_first(struct worker *worker, const char *address, struct cv_listener **out)
+/* Whether the first worker takes in who comes by @address for all. */
+static bool is_spread(const struct worker *worker, const char *address)
 {
-    bool alone = worker->server->worker_count == 1;
-    bool is_unix = strncmp(address, "unix:", 5) == 0;
+    return strncmp(address, "unix:", 5) == 0 && worker->server->worker_count > 1;
+}
 
-    if (is_unix && !alone)
-        return cv_listener_new(out, &worker->loop, address, spread, worker);
-    return (alone ? cv_listener_new : cv_listener_new_shared)(out, &worker->loop, address,
-                                                              cv_front_accepted, worker->front);
+static void on_admitted(void *ctx, int fd, const char *peer, const char *local)
+{
+    struct worker *worker = ctx;
+
+    (void)local;
+    cv_front_accepted(worker->front, fd, peer);
+}
+
+static void on_admitted_for_all(void *ctx, int fd, const char *peer, const char *local)
+{
+    (void)local;
+    spread(ctx, fd, peer);
 }
 
 int worker_listen(struct worker *worker, struct cv_listener **out, const char *address,
@@ -147,27 +156,49 @@ int worker_listen(struct worker *worker, struct cv_listener **out, const char *a
     return cv_listener_new_shared(out, loop, address, accepted, ctx);
 }
 
+/* Opens the front door's listener @i, behind an usher where agents and visitors come by a proxy. */
+static int listen_front(struct worker *worker, size_t i)
+{
+    const struct cv_listen *rule = &worker->server->config->listens.at[i];
+    const struct worker *first = &worker->server->workers[0];
+    bool spreads = is_spread(worker, rule->address);
+    const struct cv_usher_config usher = {.loop = &worker->loop,
+                                          .name = rule->address,
+                                          .admitted = spreads ? on_admitted_for_all : on_admitted,
+                                          .ctx = worker};
+    cv_listener_accepted *accepted = spreads ? spread : cv_front_accepted;
+    void *ctx = spreads ? (void *)worker : worker->front;
+
+    if (rule->proxy_protocol) {
+        int rc = cv_usher_new(&worker->ushers[i], &usher);
+
+        if (rc < 0)
+            return rc;
+        accepted = cv_usher_accepted;
+        ctx = worker->ushers[i];
+    }
+    return worker_listen(worker, &worker->listeners[i], rule->address,
+                         worker == first ? NULL : first->listeners[i], accepted, ctx);
+}
+
 static int open_listeners(struct worker *worker, struct cv_config_error *error)
 {
-    const struct cv_strings *listens = &worker->server->config->listens;
-    const struct worker *first = &worker->server->workers[0];
+    const struct cv_listens *listens = &worker->server->config->listens;
 
     worker->listeners = calloc(listens->count, sizeof(struct cv_listener *));
-    if (!worker->listeners)
+    worker->ushers = calloc(listens->count, sizeof(struct cv_usher *));
+    if (!worker->listeners || !worker->ushers)
         return server_fail(error, EXIT_RUNTIME, "front door", -ENOMEM);
-    for (size_t i = 0; i < listens->count; i++) {
-        struct cv_listener **out = &worker->listeners[worker->listener_count];
-        int rc = worker == first ? listen_first(worker, listens->at[i], out)
-                                 : cv_listener_new_beside(out, &worker->loop, first->listeners[i],
-                                                          cv_front_accepted, worker->front);
+    for (; worker->listener_count < listens->count; worker->listener_count++) {
+        const struct cv_listen *rule = &listens->at[worker->listener_count];
+        int rc = listen_front(worker, worker->listener_count);
 
-        if (rc == -EOPNOTSUPP && worker != first)
-            continue;
         if (rc < 0)
-            return server_fail(error, EXIT_OPEN, listens->at[i], rc);
-        worker->listener_count++;
-        if (worker == first)
-            cv_log(&worker->loop.log, CV_LOG_INFO, "front door at %s%s", cv_listener_address(*out),
+            return server_fail(error, EXIT_OPEN, rule->address, rc);
+        if (worker->index == 0)
+            cv_log(&worker->loop.log, CV_LOG_INFO, "front door at %s%s%s",
+                   cv_listener_address(worker->listeners[worker->listener_count]),
+                   rule->proxy_protocol ? ", PROXY protocol" : "",
                    worker->server->tls ? ", TLS" : "");
     }
     return EXIT_OK;
@@ -217,9 +248,10 @@ static int open_forwards(struct worker *worker, struct cv_config_error *error)
             return server_fail(error, EXIT_OPEN, rules->at[i].listen, rc);
         worker->forward_count++;
         if (worker == first)
-            cv_log(&worker->loop.log, CV_LOG_INFO, "forward %s to %s/%s/%s",
-                   forward_address(forward), rules->at[i].client, cv_proto_name(rules->at[i].proto),
-                   rules->at[i].address);
+            cv_log(&worker->loop.log, CV_LOG_INFO, "forward %s%s to %s/%s/%s%s",
+                   forward_address(forward), rules->at[i].proxy_protocol ? ", PROXY protocol," : "",
+                   rules->at[i].client, cv_proto_name(rules->at[i].proto), rules->at[i].address,
+                   rules->at[i].send_proxy ? ", which is told who came" : "");
     }
     return EXIT_OK;
 }
@@ -288,8 +320,10 @@ int worker_pulse(struct worker *worker)
 
 static void close_doors(struct worker *worker)
 {
-    for (size_t i = 0; i < worker->listener_count; i++)
+    for (size_t i = 0; i < worker->listener_count; i++) {
         cv_listener_close(worker->listeners[i]);
+        cv_usher_free(worker->ushers[i]);
+    }
     for (size_t i = 0; i < worker->forward_count; i++)
         forward_close(&worker->forwards[i]);
     worker->listener_count = worker->forward_count = 0;
@@ -419,6 +453,7 @@ int worker_deinit(struct worker *worker)
     cv_credentials_free(worker->credentials);
     free(worker->routes);
     free(worker->listeners);
+    free(worker->ushers);
     free(worker->forwards);
     doors_free(worker);
     uv_run(&worker->loop.uv, UV_RUN_DEFAULT);

@@ -5,6 +5,7 @@
 #include "config/server.h"
 #include "door.h"
 #include "http/front.h"
+#include "http/usher.h"
 #include "manager/manager.h"
 #include "net/flows.h"
 #include "net/log.h"
@@ -28,6 +29,7 @@ struct worker {
     size_t route_count;
     struct cv_front *front;         /* NULL when it takes in no more */
     struct cv_listener **listeners; /* of the front door; a unix socket's at the first alone */
+    struct cv_usher **ushers;       /* one for each; NULL where nobody comes by a proxy */
     size_t listener_count;
     struct forward *forwards; /* one for each rule */
     size_t forward_count;     /* that are open */
@@ -97,6 +99,7 @@ struct forward {
     const struct cv_forward *rule; /* borrowed */
     struct cv_listener *listener;  /* NULL where the first worker listens for all */
     struct cv_flows *flows;        /* of a udp target, in its place */
+    struct cv_usher *usher;        /* NULL where nobody comes by a proxy */
 };
 
 /* @first: the same rule at the first worker, or NULL there. */

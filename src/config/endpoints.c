@@ -7,8 +7,11 @@
 #include "access/token.h"
 #include "base/error.h"
 #include "base/key.h"
+#include "config/suffix.h"
 
 /* The values that say where something is: where to listen, what to dial, whom to call. */
+
+static const char only_forwards_send[] = "send-proxy is for forwards alone";
 
 static int refuse(struct cv_taking *taking, const char *problem)
 {
@@ -68,6 +71,29 @@ int cv_take_listen(struct cv_taking *taking, void *at, const char *value)
     return 0;
 }
 
+int cv_take_front(struct cv_taking *taking, void *at, const char *value)
+{
+    struct cv_listens *listens = at;
+    struct cv_listen *grown;
+    char *copy = cv_arena_copy(taking->arena, value, strlen(value));
+    struct cv_suffixes suffixes;
+    int rc = copy ? cv_suffixes_take(&suffixes, taking, copy) : -ENOMEM;
+
+    if (rc == 0 && suffixes.send_proxy)
+        rc = refuse(taking, only_forwards_send);
+    if (rc == 0)
+        rc = check_listen(taking, copy);
+    if (rc < 0)
+        return rc;
+    grown = cv_arena_push(taking->arena, listens->at, &listens->count, sizeof(*grown));
+    if (!grown)
+        return -ENOMEM;
+    listens->at = grown;
+    grown[listens->count - 1] =
+        (struct cv_listen){.address = copy, .proxy_protocol = suffixes.proxy_protocol};
+    return 0;
+}
+
 /* Reads the target @text into @out. */
 static int forward_target(struct cv_taking *taking, struct cv_forward *out, const char *text)
 {
@@ -81,6 +107,8 @@ static int forward_target(struct cv_taking *taking, struct cv_forward *out, cons
         return refuse(taking, "a udp/ target needs an address to listen at");
     out->proto = cv_proto_take(&left);
     out->address = left.at;
+    if (target.proto == CV_PROTO_UDP && (out->proxy_protocol || out->send_proxy))
+        return refuse(taking, "the PROXY protocol goes with connections, not with a udp/ target");
     if (strlen(cv_proto_name(out->proto)) + 1 + left.len > CV_CONNECT_TARGET_MAX)
         return refuse(taking, "the target is longer than the protocol's 266 bytes");
     return 0;
@@ -136,10 +164,12 @@ static int parse_forward(struct cv_taking *taking, struct cv_forward *out, char 
 }
 
 static int add_forward(struct cv_taking *taking, struct cv_forwards *forwards, const char *value,
-                       size_t len)
+                       const struct cv_suffixes *suffixes)
 {
-    struct cv_forward forward = {0}, *grown;
-    char *copy = cv_arena_copy(taking->arena, value, len);
+    struct cv_forward forward = {.proxy_protocol = suffixes->proxy_protocol,
+                                 .send_proxy = suffixes->send_proxy};
+    struct cv_forward *grown;
+    char *copy = cv_arena_copy(taking->arena, value, strlen(value));
     int rc = copy ? parse_forward(taking, &forward, copy) : -ENOMEM;
 
     if (rc < 0)
@@ -173,7 +203,8 @@ static bool range_of(struct ports *out, struct cv_span text)
 
 /* Makes a rule for each port of two ranges that are as long. */
 static int add_range(struct cv_taking *taking, struct cv_forwards *forwards,
-                     const struct ports *from, const struct ports *to)
+                     const struct ports *from, const struct ports *to,
+                     const struct cv_suffixes *suffixes)
 {
     unsigned count = from->high - from->low + 1U;
 
@@ -191,25 +222,50 @@ static int add_range(struct cv_taking *taking, struct cv_forwards *forwards,
         cv_text_u64(&text, from->low + i);
         cv_text_bytes(&text, to->front.at, to->front.len);
         cv_text_u64(&text, to->low + i);
-        rc = add_forward(taking, forwards, rule, text.len);
+        rc = add_forward(taking, forwards, rule, suffixes);
         if (rc < 0)
             return rc;
     }
     return 0;
 }
 
+/* Cuts the suffixes off @rule, of which those of the listener may also stand behind LISTEN. */
+static int cut_suffixes(struct cv_suffixes *out, struct cv_taking *taking, char *rule)
+{
+    int rc = cv_suffixes_take(out, taking, rule);
+    char *sign = strchr(rule, '='), *end;
+    struct cv_suffixes first;
+
+    if (rc < 0 || !sign)
+        return rc;
+    *sign = '\0';
+    rc = cv_suffixes_take(&first, taking, rule);
+    if (rc < 0)
+        return rc;
+    out->proxy_protocol = out->proxy_protocol || first.proxy_protocol;
+    end = strchr(rule, '\0');
+    *end = '=';
+    memmove(end + 1, sign + 1, strlen(sign + 1) + 1);
+    return 0;
+}
+
 int cv_take_forward(struct cv_taking *taking, void *at, const char *value)
 {
-    const char *sign = strchr(value, '=');
+    char *rule = cv_arena_copy(taking->arena, value, strlen(value)), *sign;
+    struct cv_suffixes suffixes;
     struct ports from, to;
+    int rc = rule ? cut_suffixes(&suffixes, taking, rule) : -ENOMEM;
 
-    if (sign && strncmp(value, "unix:", 5) != 0 &&
-        range_of(&from, (struct cv_span){value, (size_t)(sign - value)})) {
+    if (rc < 0)
+        return rc;
+    sign = strchr(rule, '=');
+    if (sign && strncmp(rule, "unix:", 5) != 0 &&
+        range_of(&from, (struct cv_span){rule, (size_t)(sign - rule)})) {
         if (!range_of(&to, (struct cv_span){sign, strlen(sign)}))
             return refuse(taking, "a range to listen at needs one as long to dial");
-        return add_range(taking, at, &from, &to);
+        return add_range(taking, at, &from, &to, &suffixes);
     }
-    return add_forward(taking, at, value, strlen(value));
+    return add_forward(taking, at, rule, &suffixes);
 }
 
 int cv_take_door(struct cv_taking *taking, void *at, const char *value)
@@ -217,11 +273,15 @@ int cv_take_door(struct cv_taking *taking, void *at, const char *value)
     struct cv_door_rules *doors = at;
     struct cv_door_rule *grown;
     char *copy = cv_arena_copy(taking->arena, value, strlen(value));
-    char *sign = copy ? strchr(copy, '=') : NULL;
-    int rc;
+    struct cv_suffixes suffixes;
+    char *sign;
+    int rc = copy ? cv_suffixes_take(&suffixes, taking, copy) : -ENOMEM;
 
-    if (!copy)
-        return -ENOMEM;
+    if (rc < 0)
+        return rc;
+    if (suffixes.send_proxy)
+        return refuse(taking, only_forwards_send);
+    sign = strchr(copy, '=');
     if (sign)
         *sign = '\0';
     rc = check_listen(taking, copy);
@@ -233,8 +293,9 @@ int cv_take_door(struct cv_taking *taking, void *at, const char *value)
     if (!grown)
         return -ENOMEM;
     doors->at = grown;
-    grown[doors->count - 1] =
-        (struct cv_door_rule){.listen = copy, .client = sign ? sign + 1 : NULL};
+    grown[doors->count - 1] = (struct cv_door_rule){.listen = copy,
+                                                    .client = sign ? sign + 1 : NULL,
+                                                    .proxy_protocol = suffixes.proxy_protocol};
     return 0;
 }
 

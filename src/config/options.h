@@ -50,6 +50,7 @@ struct cv_option {
     bool repeat;          /* a list: every flag and every item adds one */
     bool flag_only;       /* no key of the file */
     bool secret;          /* values may be secret: never shown */
+    bool suffixes;        /* an item of the file may be a mapping of these (config/suffix.h) */
     bool bare; /* its values are the words that belong to no flag; it has none, and no key.
                   One of a table at most */
 };

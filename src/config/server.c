@@ -12,10 +12,12 @@ static const struct cv_option options[] = {
     {
         .name = "listen",
         .argument = "ADDR:PORT",
-        .take = cv_take_listen,
+        .take = cv_take_front,
         .at = AT(listens),
         .repeat = true,
-        .help = "front door for agents; [::1]:8123, unix:PATH",
+        .suffixes = true,
+        .help = "front door for agents; [::1]:8123, unix:PATH; ,proxy-protocol behind it: a proxy "
+                "says who comes",
     },
     {
         .name = "forward",
@@ -23,8 +25,10 @@ static const struct cv_option options[] = {
         .take = cv_take_forward,
         .at = AT(forwards),
         .repeat = true,
-        .help = "listen here, dial there through that agent; udp/HOST:PORT, unix/PATH, "
-                "ranges of ports 9000-9010",
+        .suffixes = true,
+        .help =
+            "listen here, dial there through that agent; udp/HOST:PORT, unix/PATH, "
+            "ranges of ports 9000-9010; ,proxy-protocol, and ,send-proxy=v2: the target is told",
     },
     {
         .name = "socks",
@@ -32,6 +36,7 @@ static const struct cv_option options[] = {
         .take = cv_take_door,
         .at = AT(socks),
         .repeat = true,
+        .suffixes = true,
         .help = "SOCKS5 door: user is the client key, password a visitor token; =CLIENT: that "
                 "client's, without a login",
     },
@@ -41,6 +46,7 @@ static const struct cv_option options[] = {
         .take = cv_take_door,
         .at = AT(http_proxies),
         .repeat = true,
+        .suffixes = true,
         .help = "the same for HTTP: CONNECT, and http URLs",
     },
     {

@@ -7,7 +7,7 @@
 /* Everything that culvert-server is told. */
 struct cv_server_config {
     struct cv_common_config common; /* first */
-    struct cv_strings listens;      /* front doors; at least one */
+    struct cv_listens listens;      /* front doors; at least one */
     struct cv_forwards forwards;
     struct cv_door_rules socks, http_proxies;
     struct cv_route_rules routes;

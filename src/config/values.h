@@ -19,13 +19,28 @@ struct cv_strings {
  * listener. */
 cv_option_take cv_take_listen; /* struct cv_strings */
 
+/* The same with suffixes (config/suffix.h). */
+struct cv_listen {
+    const char *address;
+    bool proxy_protocol;
+};
+
+struct cv_listens {
+    struct cv_listen *at;
+    size_t count;
+};
+
+cv_option_take cv_take_front; /* struct cv_listens */
+
 /* LISTEN=CLIENT/TARGET, split at the first `=`; a range of ports on both sides stands for as many
- * rules. */
+ * rules. With suffixes. */
 struct cv_forward {
     const char *listen; /* as of cv_take_listen */
     const char *client; /* a valid client key */
     enum cv_proto proto;
     const char *address; /* as in a Connect: HOST:PORT, or the path of a socket */
+    bool proxy_protocol;
+    unsigned send_proxy; /* the version, 1 or 2; 0: not sent */
 };
 
 #define CV_FORWARD_PORTS_MAX 1024 /* of a range */
@@ -46,10 +61,11 @@ struct cv_destination {
 
 cv_option_take cv_take_destination; /* struct cv_destination; no udp */
 
-/* LISTEN or LISTEN=CLIENT, split at the first `=`: a SOCKS5 or HTTP proxy door. */
+/* LISTEN or LISTEN=CLIENT, split at the first `=`: a SOCKS5 or HTTP proxy door. With suffixes. */
 struct cv_door_rule {
     const char *listen; /* as of cv_take_listen */
     const char *client; /* a valid client key; NULL: visitors log in and say which */
+    bool proxy_protocol;
 };
 
 struct cv_door_rules {

@@ -72,10 +72,17 @@ static int check(const struct cv_visit_config *config, struct cv_config_error *e
     if (!connects && config->forwards.count == 0)
         return cv_options_refuse(common, "forward", "say what to forward: LISTEN=CLIENT/HOST:PORT",
                                  NULL, error);
-    for (size_t i = 0; i < config->forwards.count; i++)
-        if (config->forwards.at[i].proto == CV_PROTO_UDP)
+    for (size_t i = 0; i < config->forwards.count; i++) {
+        const struct cv_forward *forward = &config->forwards.at[i];
+
+        if (forward->proto == CV_PROTO_UDP)
             return cv_options_refuse(common, "forward", "datagrams need a --forward of the server",
                                      NULL, error);
+        if (forward->proxy_protocol || forward->send_proxy)
+            return cv_options_refuse(common, "forward",
+                                     "the PROXY protocol needs a --forward of the server", NULL,
+                                     error);
+    }
     if (config->servers.count == 0)
         return cv_options_refuse(common, "server",
                                  "needed, such as --server wss://HOST/connect, or CULVERT_SERVER",

@@ -223,6 +223,26 @@ static int load_schema(const struct loading *loading, struct cv_values *values, 
     return rc;
 }
 
+/* Reads a file in which items are mappings: only of lists that know what these hold. */
+static int load_mapped(const struct loading *loading, struct cv_values *values)
+{
+    const char *flat;
+
+    for (size_t i = 0; i < loading->scan.count; i++) {
+        const struct cv_yaml_place *place = &loading->scan.places[i];
+        size_t index = option_index(loading->program, place->key);
+
+        if (place->mapped && index < loading->program->option_count &&
+            !loading->program->options[index].suffixes)
+            return refuse(loading, place->line, place->key,
+                          "neither a plain value nor a list of plain values");
+    }
+    flat = cv_yaml_flatten(&loading->scan, loading->arena);
+    if (!flat)
+        return cv_config_error_memory(loading->error, loading->program->name);
+    return load_schema(loading, values, flat, strlen(flat));
+}
+
 int cv_yaml_load(struct cv_values *values, const struct cv_program *program, struct cv_arena *arena,
                  const char *file, const char *text, size_t len, struct cv_config_error *error)
 {
@@ -235,5 +255,7 @@ int cv_yaml_load(struct cv_values *values, const struct cv_program *program, str
         return refuse(&loading, loading.scan.line, loading.scan.key, loading.scan.problem);
     if (loading.scan.count == 0)
         return 0;
+    if (loading.scan.mapped)
+        return load_mapped(&loading, values);
     return load_schema(&loading, values, text, len);
 }

@@ -5,6 +5,8 @@
 #include <yaml.h>
 
 #include "base/error.h"
+#include "base/text.h"
+#include "config/suffix.h"
 
 struct walk {
     struct cv_yaml_scan *out;
@@ -49,7 +51,8 @@ static int next(struct walk *walk)
     return refuse_syntax(walk);
 }
 
-static int add_place(struct walk *walk, const char *key, uint32_t item)
+/* Adds @place, which starts where the last event does unless it says otherwise. */
+static int add_place(struct walk *walk, const struct cv_yaml_place *place)
 {
     struct cv_yaml_scan *out = walk->out;
     struct cv_yaml_place *grown =
@@ -58,13 +61,17 @@ static int add_place(struct walk *walk, const char *key, uint32_t item)
     if (!grown)
         return -ENOMEM;
     out->places = grown;
-    grown[out->count - 1] = (struct cv_yaml_place){
-        .key = key, .item = item, .line = (unsigned)walk->event.start_mark.line + 1};
+    grown[out->count - 1] = *place;
     return 0;
 }
 
-/* The last event is a value or an item of @key. */
-static int walk_scalar(struct walk *walk, const char *key, uint32_t item)
+static unsigned line_now(const struct walk *walk)
+{
+    return (unsigned)walk->event.start_mark.line + 1;
+}
+
+/* The text of the last event, which is a plain value. */
+static int take_scalar(struct walk *walk, const char **text)
 {
     if (walk->event.type == YAML_ALIAS_EVENT)
         return refuse(walk, "aliases are not supported");
@@ -72,7 +79,90 @@ static int walk_scalar(struct walk *walk, const char *key, uint32_t item)
         return refuse(walk, "neither a plain value nor a list of plain values");
     if (memchr(walk->event.data.scalar.value, '\0', walk->event.data.scalar.length))
         return refuse(walk, "the value holds a NUL byte");
-    return add_place(walk, key, item);
+    *text = cv_arena_copy(walk->arena, (const char *)walk->event.data.scalar.value,
+                          walk->event.data.scalar.length);
+    return *text ? 0 : -ENOMEM;
+}
+
+/* The last event is a value or an item of @key. */
+static int walk_scalar(struct walk *walk, const char *key, uint32_t item, bool listed)
+{
+    struct cv_yaml_place place = {
+        .key = key, .item = item, .line = line_now(walk), .listed = listed};
+    int rc = take_scalar(walk, &place.text);
+
+    return rc < 0 ? rc : add_place(walk, &place);
+}
+
+/* Puts four parts behind *@text. */
+static int join(struct walk *walk, const char **text, const char *const parts[4])
+{
+    size_t size = strlen(*text) + 1;
+    struct cv_text out;
+    char *longer;
+
+    for (int i = 0; i < 4; i++)
+        size += strlen(parts[i]);
+    longer = cv_arena_take(walk->arena, size);
+    if (!longer)
+        return -ENOMEM;
+    cv_text_init(&out, longer, size);
+    cv_text_str(&out, *text);
+    for (int i = 0; i < 4; i++)
+        cv_text_str(&out, parts[i]);
+    *text = longer;
+    return 0;
+}
+
+/* The last event is a key of a mapping in the list @key: takes the pair into the item's value
+ * *@own, or behind the suffixes *@rest. */
+static int walk_item_pair(struct walk *walk, const char *key, const char **own, const char **rest)
+{
+    const char *name, *value;
+    int rc = take_scalar(walk, &name);
+
+    if (rc < 0)
+        return rc;
+    if (strcmp(name, key) != 0 && !cv_suffix_known(name))
+        return refuse(walk, "a mapping in a list holds the list's own key, proxy-protocol and "
+                            "send-proxy");
+    rc = next(walk);
+    if (rc < 0)
+        return rc;
+    rc = take_scalar(walk, &value);
+    if (rc < 0)
+        return rc;
+    if (strcmp(name, key) != 0)
+        return join(walk, rest, (const char *const[]){",", name, "=", value});
+    if (*own)
+        return refuse(walk, "the list's own key stands there twice");
+    *own = value;
+    return 0;
+}
+
+/* The last event began a mapping in the list @key. */
+static int walk_item(struct walk *walk, const char *key, uint32_t item)
+{
+    struct cv_yaml_place place = {
+        .key = key, .item = item, .line = line_now(walk), .mapped = true, .listed = true};
+    const char *rest = "";
+    int rc;
+
+    for (;;) {
+        rc = next(walk);
+        if (rc < 0)
+            return rc;
+        if (walk->event.type == YAML_MAPPING_END_EVENT)
+            break;
+        rc = walk_item_pair(walk, key, &place.text, &rest);
+        if (rc < 0)
+            return rc;
+    }
+    if (!place.text)
+        return refuse(walk, "a mapping in a list needs the list's own key");
+    walk->out->mapped = true;
+    rc = join(walk, &place.text, (const char *const[]){rest, "", "", ""});
+    return rc < 0 ? rc : add_place(walk, &place);
 }
 
 static int walk_list(struct walk *walk, const char *key)
@@ -82,7 +172,8 @@ static int walk_list(struct walk *walk, const char *key)
 
         if (rc < 0 || walk->event.type == YAML_SEQUENCE_END_EVENT)
             return rc;
-        rc = walk_scalar(walk, key, item);
+        rc = walk->event.type == YAML_MAPPING_START_EVENT ? walk_item(walk, key, item)
+                                                          : walk_scalar(walk, key, item, true);
         if (rc < 0)
             return rc;
     }
@@ -91,6 +182,7 @@ static int walk_list(struct walk *walk, const char *key)
 /* The last event is a key. */
 static int walk_pair(struct walk *walk)
 {
+    struct cv_yaml_place place = {.item = CV_YAML_ITEM_KEY};
     const char *key;
     int rc;
 
@@ -102,15 +194,16 @@ static int walk_pair(struct walk *walk)
                         walk->event.data.scalar.length);
     if (!key)
         return -ENOMEM;
-    rc = add_place(walk, key, CV_YAML_ITEM_KEY);
-    if (rc < 0)
-        return rc;
-    walk->out->key = key;
+    place.key = walk->out->key = key;
+    place.line = line_now(walk);
     rc = next(walk);
     if (rc < 0)
         return rc;
-    rc = walk->event.type == YAML_SEQUENCE_START_EVENT ? walk_list(walk, key)
-                                                       : walk_scalar(walk, key, 0);
+    place.listed = walk->event.type == YAML_SEQUENCE_START_EVENT;
+    rc = add_place(walk, &place);
+    if (rc < 0)
+        return rc;
+    rc = place.listed ? walk_list(walk, key) : walk_scalar(walk, key, 0, false);
     if (rc == 0)
         walk->out->key = NULL;
     return rc;
@@ -176,4 +269,56 @@ int cv_yaml_scan(struct cv_yaml_scan *out, struct cv_arena *arena, const char *t
     yaml_event_delete(&walk.event);
     yaml_parser_delete(&walk.parser);
     return rc;
+}
+
+/* Appends @text, valid UTF-8, in double quotes. */
+static void quote(struct cv_text *out, const char *text)
+{
+    static const char digits[] = "0123456789abcdef";
+    const unsigned char *at = (const unsigned char *)text;
+
+    cv_text_str(out, "\"");
+    while (*at) {
+        uint32_t point = *at++;
+
+        if (point >= 0x20 && point < 0x7f && point != '"' && point != '\\') {
+            cv_text_bytes(out, (const char *)at - 1, 1);
+            continue;
+        }
+        if (point >= 0xc0)
+            point &= point < 0xe0 ? 0x1f : point < 0xf0 ? 0x0f : 0x07;
+        while ((*at & 0xc0) == 0x80)
+            point = point << 6 | (*at++ & 0x3f);
+        cv_text_str(out, "\\U");
+        for (int shift = 28; shift >= 0; shift -= 4)
+            cv_text_bytes(out, &digits[point >> shift & 15], 1);
+    }
+    cv_text_str(out, "\"");
+}
+
+const char *cv_yaml_flatten(const struct cv_yaml_scan *scan, struct cv_arena *arena)
+{
+    struct cv_text out;
+    size_t size = 1;
+    char *buf;
+
+    for (size_t i = 0; i < scan->count; i++) /* a byte is ten at most, as \UXXXXXXXX */
+        size += 10 * strlen(scan->places[i].text ? scan->places[i].text : scan->places[i].key) + 8;
+    buf = cv_arena_take(arena, size);
+    if (!buf)
+        return NULL;
+    cv_text_init(&out, buf, size);
+    for (size_t i = 0; i < scan->count; i++) {
+        const struct cv_yaml_place *place = &scan->places[i];
+        bool last = i + 1 == scan->count || scan->places[i + 1].item == CV_YAML_ITEM_KEY;
+
+        quote(&out, place->text ? place->text : place->key);
+        if (place->item == CV_YAML_ITEM_KEY)
+            cv_text_str(&out, place->listed ? ": [" : ": ");
+        else
+            cv_text_str(&out, last ? "" : ", ");
+        if (last)
+            cv_text_str(&out, place->listed ? "]\n" : "\n");
+    }
+    return buf;
 }

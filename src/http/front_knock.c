@@ -175,6 +175,7 @@ static void on_timeout(void *ctx)
 
 static int watch(struct cv_knock *knock)
 {
+    cv_stream_name_peer(knock->stream, knock->peer);
     cv_stream_owner(knock->stream, on_ready, knock);
     return cv_stream_watch(knock->stream, CV_READABLE);
 }

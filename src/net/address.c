@@ -61,6 +61,15 @@ void cv_address_host(char text[CV_ADDRESS_SIZE], const struct sockaddr *address)
     fallback(text, address);
 }
 
+void cv_address_local(char text[CV_ADDRESS_SIZE], int fd)
+{
+    struct sockaddr_storage address = {.ss_family = AF_UNSPEC};
+    socklen_t len = sizeof(address);
+
+    (void)getsockname(fd, (struct sockaddr *)&address, &len); /* else it is unknown */
+    cv_address_text(text, (struct sockaddr *)&address);
+}
+
 int cv_address_parse(struct sockaddr_storage *out, const char *host, uint16_t port)
 {
     memset(out, 0, sizeof(*out));

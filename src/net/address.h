@@ -16,6 +16,9 @@ void cv_address_text(char text[CV_ADDRESS_SIZE], const struct sockaddr *address)
 /* The same without the port and without brackets. */
 void cv_address_host(char text[CV_ADDRESS_SIZE], const struct sockaddr *address);
 
+/* The text of the address that the socket @fd has at this end. */
+void cv_address_local(char text[CV_ADDRESS_SIZE], int fd);
+
 /* Reads a numeric IPv4 or IPv6 address (no brackets; a scope as in fe80::1%eth0 is fine). Returns 0
  * or CV_ESYNTAX. */
 int cv_address_parse(struct sockaddr_storage *out, const char *host, uint16_t port) CV_MUST_USE;

@@ -7,6 +7,7 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
+#include "base/text.h"
 #include "net/stream_kind.h"
 
 /* libuv's names of a socket's directions in those of epoll. */
@@ -229,6 +230,16 @@ ssize_t cv_stream_recv(struct cv_stream *stream, void *buf, size_t len)
     return n;
 }
 
+ssize_t cv_stream_peek(struct cv_stream *stream, void *buf, size_t len)
+{
+    ssize_t n;
+
+    do
+        n = recv(stream->fd, buf, len, MSG_DONTWAIT | MSG_PEEK);
+    while (n < 0 && errno == EINTR);
+    return n < 0 ? -errno : n;
+}
+
 /* Who has taken so much reads: the limit of a socket that was accepted (net/bind.h) ends. */
 static void end_trial(struct cv_stream *stream)
 {
@@ -345,4 +356,12 @@ const char *cv_stream_peer(struct cv_stream *stream)
         cv_address_text(stream->peer, (struct sockaddr *)&address);
     }
     return stream->peer;
+}
+
+void cv_stream_name_peer(struct cv_stream *stream, const char *peer)
+{
+    struct cv_text text;
+
+    cv_text_init(&text, stream->peer, sizeof(stream->peer));
+    cv_text_str(&text, peer);
 }

@@ -45,6 +45,10 @@ int cv_stream_watch(struct cv_stream *stream, int events) CV_MUST_USE;
  */
 ssize_t cv_stream_recv(struct cv_stream *stream, void *buf, size_t len) CV_MUST_USE;
 
+/* As cv_stream_recv(), but the bytes stay to be received, and CV_READABLE holds for them. Of a
+ * plain stream only. */
+ssize_t cv_stream_peek(struct cv_stream *stream, void *buf, size_t len) CV_MUST_USE;
+
 /* Sends some of @len bytes; returns how many. After less than all, and after -EAGAIN, the next call
  * must go on with the bytes that were not taken (they may have moved, and more may follow): TLS may
  * hold them already. -EPIPE and the like as -errno; SIGPIPE is never raised. */
@@ -95,5 +99,8 @@ bool cv_stream_is_tls(const struct cv_stream *stream);
 /* "127.0.0.1:4711", "[::1]:4711" or "unix" of the other end, for logs; never NULL. Whoever asks
  * while the other end is there gets the same answer later. */
 const char *cv_stream_peer(struct cv_stream *stream);
+
+/* Names the other end: somebody in between has said who it is. @peer is copied. */
+void cv_stream_name_peer(struct cv_stream *stream, const char *peer);
 
 #endif

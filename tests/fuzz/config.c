@@ -47,10 +47,12 @@ static void check_again(const struct cv_alloc *alloc, const struct cv_server_con
     require(cv_server_config_init_text(&again, alloc, "again", text, len, &error) == 0);
     require(again.listens.count == config->listens.count);
     for (size_t i = 0; i < again.listens.count; i++)
-        require(strcmp(again.listens.at[i], config->listens.at[i]) == 0);
+        require(strcmp(again.listens.at[i].address, config->listens.at[i].address) == 0);
     require(again.forwards.count == config->forwards.count);
-    for (size_t i = 0; i < again.forwards.count; i++)
+    for (size_t i = 0; i < again.forwards.count; i++) {
         require(strcmp(again.forwards.at[i].address, config->forwards.at[i].address) == 0);
+        require(again.forwards.at[i].send_proxy == config->forwards.at[i].send_proxy);
+    }
     require(memcmp(&again.limits, &config->limits, sizeof(again.limits)) == 0);
     require(again.drain_timeout == config->drain_timeout);
     free(text);

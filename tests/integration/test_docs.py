@@ -91,7 +91,7 @@ class Configuration(LabCase):
 
     def test_the_example_files_are_accepted(self):
         examples = fenced(self.page, "yaml")
-        self.assertEqual(len(examples), 2)
+        self.assertEqual(len(examples), 3)
         token, digest = self.new_token()
         self.file("token", token + "\n")
         self.file("tokens", f"agent laptop {digest}\n")

@@ -73,7 +73,7 @@ Test(print, what_check_prints_is_a_file_that_says_the_same)
         "%s", error.line);
     cr_assert_eq(second.listens.count, 3);
     for (size_t i = 0; i < 3; i++)
-        cr_assert_str_eq(second.listens.at[i], first.listens.at[i]);
+        cr_assert_str_eq(second.listens.at[i].address, first.listens.at[i].address);
     cr_assert_str_eq(second.token_file, "- x: y");
     cr_assert_eq(second.limits.max_conns, 5);
     again = print(&second.common);

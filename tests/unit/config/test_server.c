@@ -106,6 +106,21 @@ static const char *const bad[][2] = {
     {OPEN "--forward unix:/x=foo/udp/127.0.0.1:53", "--forward: a udp/ target needs an address"},
     {OPEN "--forward 127.0.0.1:1=foo/unix/run/x", "--forward: the path of a socket is absolute"},
     {OPEN "--forward 127.0.0.1:1=foo/sctp/h:1", "--forward: the host is neither"},
+    {OPEN "--listen :1,proxy-protocol=yes", "--listen: proxy-protocol is true or false"},
+    {OPEN "--listen :1,proxy-protocol,proxy-protocol=false", "--listen: the same stands"},
+    {OPEN "--listen :1,send-proxy=v2", "--listen: send-proxy is for forwards alone"},
+    {OPEN "--listen :1,proxy", "--listen: the port is not a number"},
+    {OPEN "--socks :1,send-proxy=v1", "--socks: send-proxy is for forwards alone"},
+    {OPEN "--http-proxy :1=a,b,proxy-protocol", "--http-proxy: not a client key"},
+    {OPEN "--admin 127.0.0.1:1,proxy-protocol", "--admin: the port is not a number"},
+    {OPEN "--forward :1=foo/h:1,send-proxy", "--forward: send-proxy is v1 or v2"},
+    {OPEN "--forward :1=foo/h:1,send-proxy=2", "--forward: send-proxy is v1 or v2"},
+    {OPEN "--forward :1=foo/h:1,send-proxy=v1,send-proxy=v1", "--forward: the same stands"},
+    {OPEN "--forward :1,send-proxy=v1=foo/h:1", "--forward: send-proxy "},
+    {OPEN "--forward :1,proxy-protocol", "--forward: needs the form"},
+    {OPEN "--forward :1,proxy=foo/h:1", "--forward: the port is not a number"},
+    {OPEN "--forward :1=foo/udp/h:1,send-proxy=v2", "--forward: the PROXY protocol goes with"},
+    {OPEN "--forward :1=foo/udp/h:1,proxy-protocol", "--forward: the PROXY protocol goes with"},
     {OPEN "--max-conns many", "--max-conns: not a number: 'many'"},
     {OPEN "--max-conns 0", "--max-conns: out of range: '0'"},
     {OPEN "--max-conns -1", "--max-conns: not a number"},
@@ -173,8 +188,8 @@ Test(server, takes_every_flag)
     cr_assert_str_eq(config.state_dir, "/s");
     cr_assert_eq(config.common.action, CV_CONFIG_RUN);
     cr_assert_eq(config.listens.count, 5);
-    cr_assert_str_eq(config.listens.at[1], "[::1]:0");
-    cr_assert_str_eq(config.listens.at[4], "localhost:65535");
+    cr_assert_str_eq(config.listens.at[1].address, "[::1]:0");
+    cr_assert_str_eq(config.listens.at[4].address, "localhost:65535");
     cr_assert_eq(config.forwards.count, 3);
     cr_assert_str_eq(config.forwards.at[0].listen, "127.0.0.1:22");
     cr_assert_str_eq(config.forwards.at[0].client, "foo");
@@ -194,6 +209,35 @@ Test(server, takes_every_flag)
     cr_assert_eq(config.common.log_level, CV_LOG_DEBUG);
     cr_assert_eq(config.common.log_format, CV_LOG_JSON);
     cr_assert_eq(config.drain_timeout, 0);
+}
+
+Test(server, suffixes_stand_behind_what_listens)
+{
+    cr_assert_eq(load("--insecure-no-auth --listen 127.0.0.1:1 --listen 127.0.0.1:2,proxy-protocol "
+                      "--listen unix:/run/a,b,proxy-protocol=false --socks :3=foo,proxy-protocol "
+                      "--http-proxy :4,proxy-protocol "
+                      "--forward :5=foo/127.0.0.1:1,send-proxy=v1 "
+                      "--forward :6=foo/unix//run/x,y,proxy-protocol,send-proxy=v2 "
+                      "--forward :7-8,proxy-protocol=foo/h:7-8,send-proxy=v2"),
+                 0, "%s", error.line);
+    cr_assert_not(config.listens.at[0].proxy_protocol);
+    cr_assert(config.listens.at[1].proxy_protocol);
+    cr_assert_str_eq(config.listens.at[1].address, "127.0.0.1:2");
+    cr_assert_not(config.listens.at[2].proxy_protocol);
+    cr_assert_str_eq(config.listens.at[2].address, "unix:/run/a,b");
+    cr_assert(config.socks.at[0].proxy_protocol);
+    cr_assert_str_eq(config.socks.at[0].client, "foo");
+    cr_assert(config.http_proxies.at[0].proxy_protocol);
+    cr_assert_not(config.forwards.at[0].proxy_protocol);
+    cr_assert_eq(config.forwards.at[0].send_proxy, 1);
+    cr_assert_str_eq(config.forwards.at[0].address, "127.0.0.1:1");
+    cr_assert_str_eq(config.forwards.at[1].address, "/run/x,y");
+    cr_assert_eq(config.forwards.count, 4);
+    for (size_t i = 1; i < 4; i++) {
+        cr_assert(config.forwards.at[i].proxy_protocol);
+        cr_assert_eq(config.forwards.at[i].send_proxy, 2);
+    }
+    cr_assert_str_eq(config.forwards.at[3].address, "h:8");
 }
 
 Test(server, has_defaults)

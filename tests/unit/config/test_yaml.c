@@ -73,8 +73,24 @@ static const char *const bad[][2] = {
     {"listen:\n - ':1'\n - 127.0.0.1:99999\ninsecure-no-auth: true\n",
      "c.yaml:3: listen: the port"},
     {"listen:\n - [':1']\n", "c.yaml:2: listen: neither a plain value nor a list"},
-    {"listen:\n - a: b\n", "c.yaml:2: listen: neither a plain value nor a list"},
+    {"listen:\n - a: b\n", "c.yaml:2: listen: a mapping in a list holds the list's own key"},
     {"listen:\n - &a ':1'\n - *a\n", "c.yaml:3: listen: aliases are not supported"},
+    {"listen:\n - {listen: ':1', foo: x}\n", "c.yaml:2: listen: a mapping in a list holds"},
+    {"listen:\n - {proxy-protocol: true}\n", "c.yaml:2: listen: a mapping in a list needs"},
+    {"listen:\n - {listen: ':1', listen: ':2'}\n", "c.yaml:2: listen: the list's own key stands"},
+    {"listen:\n - {listen: [':1']}\n", "c.yaml:2: listen: neither a plain value"},
+    {"listen:\n - {listen: *a}\n", "c.yaml:2: listen: aliases are not supported"},
+    {"listen:\n - {[a]: b}\n", "c.yaml:2: listen: neither a plain value"},
+    {"listen:\n - {listen: ':1', proxy-protocol: \"a\\0b\"}\n",
+     "c.yaml:2: listen: the value holds"},
+    {OPEN "forward:\n - {forward: ':1=foo/h:1', send-proxy: v3}\n",
+     "c.yaml:4: forward: send-proxy is v1 or v2: ':1=foo/h:1,send-proxy=v3'"},
+    {OPEN "admin:\n - {admin: '127.0.0.1:1', proxy-protocol: true}\n",
+     "c.yaml:4: admin: neither a plain value nor a list"},
+    {OPEN "socks:\n - {socks: ':1'}\nsocks: []\n", "c.yaml:5: socks: stands there twice"},
+    {OPEN "socks:\n - {socks: ':1'}\nlog-levle: info\n", "c.yaml:5: log-levle: unknown key"},
+    {OPEN "socks:\n - {socks: ':1'}\nmax-conns: [1]\n", "c.yaml:5: max-conns: must be one plain"},
+    {"listen: ':1'\nsocks:\n - {socks: ':1'}\n", "c.yaml:1: listen: must be a list"},
     {"*a : b\n", "c.yaml:1: not the name of an option"},
     {"? [a]\n: b\n", "c.yaml:1: not the name of an option"},
     {"? ''\n: b\n", "c.yaml:1: not the name of an option"},
@@ -114,7 +130,7 @@ Test(yaml, takes_every_key)
              "drain-timeout: 5\ninsecure-no-auth: false\n"),
         0, "%s", error.line);
     cr_assert_eq(config.listens.count, 2);
-    cr_assert_str_eq(config.listens.at[1], "[::1]:0");
+    cr_assert_str_eq(config.listens.at[1].address, "[::1]:0");
     cr_assert_eq(config.forwards.count, 1);
     cr_assert_str_eq(config.token_file, "t u");
     cr_assert_eq(config.limits.max_conns_per_session, 3);
@@ -122,6 +138,33 @@ Test(yaml, takes_every_key)
     cr_assert_eq(config.common.log_level, CV_LOG_WARN);
     cr_assert_eq(config.drain_timeout, 5 * CV_SEC);
     cr_assert_not(config.insecure_no_auth);
+}
+
+#define MAPPED                                                                      \
+    "listen:\n - ':1'\n - listen: ':2'\n   proxy-protocol: true # behind a proxy\n" \
+    "advertise: []\nforward:\n"                                                     \
+    " - {send-proxy: v2, forward: ':3=foo/unix//a\\\"b', proxy-protocol: 'true'}\n" \
+    " - \":4=foo/unix//a\\\\\\\"\\x01\\x7f\\u2028\\U0001f600\u00e9\"\n"             \
+    "insecure-no-auth: true\n"                                                      \
+    "socks: [{socks: ':5', proxy-protocol: false}]\nmax-conns: 7\n"
+
+Test(yaml, an_item_may_be_a_mapping_of_the_value_and_its_suffixes)
+{
+    cr_assert_eq(load(MAPPED), 0, "%s", error.line);
+    cr_assert_eq(config.listens.count, 2);
+    cr_assert_not(config.listens.at[0].proxy_protocol);
+    cr_assert(config.listens.at[1].proxy_protocol);
+    cr_assert_str_eq(config.listens.at[1].address, ":2");
+    cr_assert_eq(config.forwards.count, 2);
+    cr_assert_eq(config.forwards.at[0].send_proxy, 2);
+    cr_assert(config.forwards.at[0].proxy_protocol);
+    cr_assert_str_eq(config.forwards.at[0].address, "/a\\\"b");
+    cr_assert_eq(config.forwards.at[1].send_proxy, 0);
+    cr_assert_str_eq(config.forwards.at[1].address, "/a\\\"\x01\x7f\u2028\U0001f600\u00e9");
+    cr_assert_eq(config.socks.count, 1);
+    cr_assert_not(config.socks.at[0].proxy_protocol);
+    cr_assert_eq(config.limits.max_conns, 7);
+    cr_assert_eq(config.advertise.count, 0);
 }
 
 Test(yaml, limits_the_items_of_a_list)
@@ -154,7 +197,8 @@ Test(yaml, is_refused_or_read_at_every_cut)
 
 Test(yaml, an_allocation_that_fails_is_said_and_leaves_nothing_behind)
 {
-    static const char text[] = OPEN "forward:\n - :1=foo/h:1\nlog-level: debug\n";
+    static const char text[] = OPEN "forward:\n - {forward: ':1=foo/h:1', send-proxy: v1}\n"
+                                    "log-level: debug\n";
     size_t calls;
 
     cr_assert_eq(load(text), 0);
@@ -187,7 +231,7 @@ Test(yaml, a_flag_wins_over_the_file)
     cr_assert_eq(config.limits.max_conns, 7);
     cr_assert_eq(config.limits.max_sessions, 6);
     cr_assert_eq(config.listens.count, 1, "a list of flags replaces the file's");
-    cr_assert_str_eq(config.listens.at[0], ":9");
+    cr_assert_str_eq(config.listens.at[0].address, ":9");
     cv_server_config_deinit(&config);
     cr_assert_eq(truncate(path, (off_t)CV_CONFIG_FILE_MAX + 1), 0);
     cr_assert_eq(cv_server_config_init(&config, &memory.alloc, 3, argv, &error), CV_ESYNTAX);

@@ -276,6 +276,8 @@ Test(stream, names_its_peer)
     uv_inet_ntop(AF_INET, &((struct sockaddr_in *)&address)->sin_addr, text, sizeof(text));
     sprintf(text + strlen(text), ":%d", ntohs(((struct sockaddr_in *)&address)->sin_port));
     cr_assert_str_eq(cv_stream_peer(stream), text);
+    cv_stream_name_peer(stream, "192.0.2.7:4711");
+    cr_assert_str_eq(cv_stream_peer(stream), "192.0.2.7:4711");
     cv_stream_close(stream);
     client_close(&client);
     cr_assert_eq(socketpair(AF_UNIX, SOCK_STREAM, 0, pair), 0);
@@ -283,6 +285,28 @@ Test(stream, names_its_peer)
     cr_assert_str_eq(cv_stream_peer(stream), "unix");
     cv_stream_close(stream);
     close(pair[1]);
+    net_deinit(&net);
+}
+
+Test(stream, peeks_at_what_stays_to_be_received)
+{
+    struct cv_stream *stream;
+    struct client client;
+    struct net net;
+    char buf[8];
+
+    net_init(&net);
+    stream = plain(&net, &client);
+    cr_assert_eq(cv_stream_peek(stream, buf, sizeof(buf)), -EAGAIN);
+    client_send(&net, &client, "head", 4);
+    for (int i = 0; i < 2; i++) {
+        cr_assert_eq(cv_stream_peek(stream, buf, 3), 3);
+        cr_assert_eq(memcmp(buf, "hea", 3), 0);
+    }
+    cr_assert_eq(cv_stream_recv(stream, buf, sizeof(buf)), 4);
+    client_close(&client);
+    cr_assert_eq(cv_stream_peek(stream, buf, sizeof(buf)), 0);
+    cv_stream_close(stream);
     net_deinit(&net);
 }
 
