@@ -47,24 +47,23 @@ static json_t *with_published(const struct server *server, json_t *array, bool h
 
 json_t *listed_forwards(const struct server *server)
 {
-    const struct cv_forwards *rules = &server->config->forwards;
-    const struct worker *first = &server->workers[0];
     json_t *array = json_array();
     char target[CV_CONNECT_TARGET_MAX + 1];
 
-    for (size_t i = 0; i < first->forward_count; i++) {
-        snprintf(target, sizeof(target), "%s/%s", cv_proto_name(rules->at[i].proto),
-                 rules->at[i].address);
-        append(array,
-               json_pack("{s:s, s:s, s:s, s:b}", "listen", forward_address(&first->forwards[i]),
-                         "client", rules->at[i].client, "target", target, "published", 0));
+    cv_list_each (link, &server->workers[0].forwards) {
+        const struct forward *forward = cv_container_of(link, struct forward, link);
+        const struct cv_forward *rule = forward->rule;
+
+        snprintf(target, sizeof(target), "%s/%s", cv_proto_name(rule->proto), rule->address);
+        append(array, json_pack("{s:s, s:s, s:s, s:b}", "listen", forward_address(forward),
+                                "client", rule->client, "target", target, "published", 0));
     }
     return with_published(server, array, false);
 }
 
 json_t *listed_routes(const struct server *server)
 {
-    const struct cv_route_rules *rules = &server->config->routes;
+    const struct cv_route_rules *rules = &server->rules->config->routes;
     json_t *array = json_array();
 
     for (size_t i = 0; i < rules->count; i++) {

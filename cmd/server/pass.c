@@ -9,18 +9,10 @@
 /* Nobody is told anything: whoever speaks TLS expects its target's. */
 static const struct visit_way pass_way = {.answer = NULL};
 
-bool pass_any(const struct cv_server_config *config)
-{
-    for (size_t i = 0; i < config->routes.count; i++)
-        if (config->routes.at[i].tls)
-            return true;
-    return false;
-}
-
 int pass_route(void *ctx, const char *name)
 {
     const struct worker *worker = ctx;
-    const struct cv_route_rules *rules = &worker->server->config->routes;
+    const struct cv_route_rules *rules = &worker->rules->config->routes;
     struct cv_slice asked = cv_http_route_name((struct cv_slice){name, strlen(name)});
 
     for (size_t i = 0; i < rules->count; i++)
@@ -32,7 +24,7 @@ int pass_route(void *ctx, const char *name)
 void pass_on(void *ctx, int route, const struct cv_front_passage *passage)
 {
     struct worker *worker = ctx;
-    const struct cv_route_rule *rule = &worker->server->config->routes.at[route];
+    const struct cv_route_rule *rule = &worker->rules->config->routes.at[route];
 
     visit_start(worker, &(struct visit_options){.way = &pass_way,
                                                 .door = rule->match,

@@ -41,8 +41,7 @@ struct peer {
     struct peering *peering;
     struct cv_arena arena; /* of the strings */
     struct cv_uplink *uplink;
-    const char *id;
-    struct cv_url url;
+    struct cv_peer_server server; /* in the arena */
     bool joined;
     uint64_t member;
     struct cv_log_limit complaints;
@@ -58,16 +57,35 @@ static void table_free(struct table *table)
     free(table);
 }
 
-static int add_flags(struct table *table, const struct cv_peer_servers *flags)
+/* Texts go to the table's arena. */
+static int copy_peer(struct cv_arena *arena, struct cv_peer_server *out,
+                     const struct cv_peer_server *from)
 {
-    for (size_t i = 0; i < flags->count; i++) {
+    const char *const texts[] = {from->id, from->token, from->url.host, from->url.target,
+                                 from->url.text};
+    const char **const into[] = {&out->id, &out->token, &out->url.host, &out->url.target,
+                                 &out->url.text};
+
+    *out = *from;
+    for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
+        *into[i] = cv_arena_copy(arena, texts[i], strlen(texts[i]));
+        if (!*into[i])
+            return -ENOMEM;
+    }
+    return 0;
+}
+
+static int add_rules(struct table *table, const struct cv_peer_servers *rules)
+{
+    for (size_t i = 0; i < rules->count; i++) {
         struct cv_peer_server *grown = cv_arena_push(
             &table->arena, table->peers.at, &table->peers.count, sizeof(struct cv_peer_server));
 
         if (!grown)
             return -ENOMEM;
         table->peers.at = grown;
-        grown[i] = flags->at[i];
+        if (copy_peer(&table->arena, &grown[i], &rules->at[i]) < 0)
+            return -ENOMEM;
     }
     return 0;
 }
@@ -87,9 +105,9 @@ static int add_digests(struct table *table)
     return rc;
 }
 
-/* Reads all peers, those of flags and of the file. */
+/* Reads all peers: @rules, those of the configuration, and those of its file. */
 static int table_read(struct table **out, const struct cv_server_config *config,
-                      struct cv_config_error *error)
+                      const struct cv_peer_servers *rules, struct cv_config_error *error)
 {
     struct table *table = calloc(1, sizeof(*table));
     int rc;
@@ -98,7 +116,7 @@ static int table_read(struct table **out, const struct cv_server_config *config,
         return cv_config_error_memory(error, PROGRAM);
     table->alloc = cv_heap();
     cv_arena_init(&table->arena, &table->alloc);
-    rc = add_flags(table, &config->peers);
+    rc = add_rules(table, rules);
     if (rc < 0)
         rc = cv_config_error_memory(error, PROGRAM);
     if (rc == 0 && config->peers_file)
@@ -126,7 +144,7 @@ int peering_check(const struct cv_server_config *config, struct cv_config_error 
 
     if (!config->peers_file)
         return 0;
-    rc = table_read(&table, config, error);
+    rc = table_read(&table, config, &config->peers, error);
     if (rc == 0)
         table_free(table);
     return rc;
@@ -160,10 +178,10 @@ static void complain(struct peer *peer, int64_t conn_id, const char *what)
     if (!cv_log_allow(&peer->complaints, cv_loop_now(&peer->peering->worker->loop), &dropped))
         return;
     if (dropped)
-        cv_log(log_of(peer), CV_LOG_WARN, "peer %s: %llu more such lines left out", peer->id,
+        cv_log(log_of(peer), CV_LOG_WARN, "peer %s: %llu more such lines left out", peer->server.id,
                (unsigned long long)dropped);
-    cv_log(log_of(peer), CV_LOG_WARN, "peer %s: connection %lld: %s", peer->id, (long long)conn_id,
-           what);
+    cv_log(log_of(peer), CV_LOG_WARN, "peer %s: connection %lld: %s", peer->server.id,
+           (long long)conn_id, what);
 }
 
 static void peer_free(struct peer *peer)
@@ -178,13 +196,13 @@ static void on_up(void *ctx, struct cv_tunnel *tunnel)
     struct peer *peer = ctx;
     struct worker *worker = peer->peering->worker;
     int rc =
-        cv_manager_join(worker->manager, CV_MEMBER_OUTGOING, peer->id, cv_tunnel_session(tunnel),
-                        peer, cv_loop_now(&worker->loop), &peer->member);
+        cv_manager_join(worker->manager, CV_MEMBER_OUTGOING, peer->server.id,
+                        cv_tunnel_session(tunnel), peer, cv_loop_now(&worker->loop), &peer->member);
 
     peer->resident.tunnel = tunnel;
     peer->joined = rc == 0;
     if (rc < 0) {
-        cv_log(log_of(peer), CV_LOG_ERROR, "peer %s: %s", peer->id, cv_strerror(rc));
+        cv_log(log_of(peer), CV_LOG_ERROR, "peer %s: %s", peer->server.id, cv_strerror(rc));
         cv_tunnel_close(tunnel, CV_WS_POLICY, cv_strerror(rc));
     }
     guests_wake(worker);
@@ -197,7 +215,8 @@ static void on_event(void *ctx, struct cv_tunnel *tunnel, const struct cv_sessio
     switch (event->kind) {
     case CV_EVENT_CONNECT:
         session_dial(peer->peering->worker, tunnel,
-                     &(struct session_dialler){"peer", peer->id, CV_ROUTE_PEER, NULL}, event);
+                     &(struct session_dialler){"peer", peer->server.id, CV_ROUTE_PEER, NULL},
+                     event);
         break;
     case CV_EVENT_ADD_CLIENT:
     case CV_EVENT_REMOVE_CLIENT:
@@ -227,7 +246,7 @@ static void on_down(void *ctx, struct cv_tunnel *tunnel)
 
     (void)tunnel;
     if (peer->joined && cv_manager_leave(peer->peering->worker->manager, peer->member) < 0)
-        cv_log(log_of(peer), CV_LOG_ERROR, "peer %s: left twice", peer->id);
+        cv_log(log_of(peer), CV_LOG_ERROR, "peer %s: left twice", peer->server.id);
     peer->joined = false;
     peer->resident.tunnel = NULL;
     if (cv_list_empty(&peer->link)) /* it was closed: the uplink says no more */
@@ -247,33 +266,19 @@ static void peer_close(struct peer *peer)
 
 /* Dialling. */
 
-static int copy(struct peer *peer, const struct cv_peer_server *from)
-{
-    const char *const texts[] = {from->id, from->url.host, from->url.target, from->url.text};
-    const char **const into[] = {&peer->id, &peer->url.host, &peer->url.target, &peer->url.text};
-
-    peer->url = from->url;
-    for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
-        *into[i] = cv_arena_copy(&peer->arena, texts[i], strlen(texts[i]));
-        if (!*into[i])
-            return -ENOMEM;
-    }
-    return 0;
-}
-
 static int dial(struct peer *peer)
 {
     struct peering *peering = peer->peering;
     const struct cv_server_config *config = peering->server->config;
     struct cv_uplink_config uplink = {
-        .url = peer->url.text,
-        .outbound = {.host = peer->url.host,
-                     .port = peer->url.port,
-                     .tls = peer->url.tls,
+        .url = peer->server.url.text,
+        .outbound = {.host = peer->server.url.host,
+                     .port = peer->server.url.port,
+                     .tls = peer->server.url.tls,
                      .insecure = config->peer_insecure,
                      .ca_file = config->peer_ca,
                      .timeout = 15 * CV_SEC},
-        .target = peer->url.target,
+        .target = peer->server.url.target,
         .key = config->peer_id,
         .key_header = "X-API-Tunnel-ID",
         .headers = &peering->token,
@@ -301,7 +306,7 @@ static int peer_new(struct peering *peering, const struct cv_peer_server *from)
     peer->peering = peering;
     cv_list_init(&peer->link);
     cv_arena_init(&peer->arena, &peering->worker->loop.alloc);
-    rc = copy(peer, from);
+    rc = copy_peer(&peer->arena, &peer->server, from);
     if (rc == 0)
         rc = dial(peer);
     if (rc < 0) {
@@ -314,7 +319,8 @@ static int peer_new(struct peering *peering, const struct cv_peer_server *from)
 
 static bool is_same(const struct peer *peer, const struct cv_peer_server *other)
 {
-    return strcmp(peer->id, other->id) == 0 && strcmp(peer->url.text, other->url.text) == 0;
+    return strcmp(peer->server.id, other->id) == 0 &&
+           strcmp(peer->server.url.text, other->url.text) == 0;
 }
 
 static int dial_new(struct peering *peering, const struct cv_peer_servers *wanted)
@@ -342,7 +348,8 @@ static void close_old(struct peering *peering, const struct cv_peer_servers *wan
             stays = stays || is_same(peer, &wanted->at[i]);
         if (stays)
             continue;
-        cv_log(log_of(peer), CV_LOG_INFO, "peer %s at %s is gone", peer->id, peer->url.text);
+        cv_log(log_of(peer), CV_LOG_INFO, "peer %s at %s is gone", peer->server.id,
+               peer->server.url.text);
         peer_close(peer);
     }
 }
@@ -375,7 +382,7 @@ int peering_open(struct peering **out, struct server *server, struct cv_config_e
     peering->token =
         (struct cv_ws_header){"X-API-Tunnel-Token", config->peer_token ? config->peer_token : ""};
     cv_list_init(&peering->peers);
-    if (table_read(&peering->table, config, error) < 0) {
+    if (table_read(&peering->table, config, &config->peers, error) < 0) {
         free(peering);
         return EXIT_USAGE;
     }
@@ -391,17 +398,17 @@ int peering_open(struct peering **out, struct server *server, struct cv_config_e
     return EXIT_OK;
 }
 
-void peering_reload(struct peering *peering)
+void peering_reload(struct peering *peering, const struct rules *rules)
 {
     const struct cv_log *log;
     struct cv_config_error error = {.line = ""};
     struct table *fresh = NULL, *old;
     int rc;
 
-    if (!peering || peering->closed || !peering->server->config->peers_file)
+    if (!peering || peering->closed)
         return;
     log = &peering->worker->loop.log;
-    if (table_read(&fresh, peering->server->config, &error) < 0 || !fresh) {
+    if (table_read(&fresh, peering->server->config, &rules->config->peers, &error) < 0 || !fresh) {
         cv_log(log, CV_LOG_ERROR, "reload: %s", error.line);
         return;
     }
@@ -507,7 +514,8 @@ void peering_each(const struct peering *peering,
         return;
     cv_list_each (link, &peering->peers) {
         const struct peer *peer = cv_container_of(link, struct peer, link);
-        struct peering_info info = {.id = peer->id, .url = peer->url.text, .joined = peer->joined};
+        struct peering_info info = {
+            .id = peer->server.id, .url = peer->server.url.text, .joined = peer->joined};
 
         each(ctx, &info);
     }

@@ -19,9 +19,11 @@ int peering_check(const struct cv_server_config *config, struct cv_config_error 
  * the code to exit with and a line in @error. */
 int peering_open(struct peering **out, struct server *server, struct cv_config_error *error);
 
-/* Reads --peers-file anew: dials those that are new, closes the sessions of those that are gone.
- * What cannot be read leaves the old ones in force. NULL is fine, in all of these. */
-void peering_reload(struct peering *peering);
+/* Reads --peers-file anew, and takes those of @rules besides: dials those that are new, closes the
+ * sessions of those that are gone. What cannot be read leaves the old ones in force. NULL is fine,
+ * in all of these. */
+struct rules;
+void peering_reload(struct peering *peering, const struct rules *rules);
 
 /* Dials nobody any more. */
 void peering_close(struct peering *peering);

@@ -149,7 +149,7 @@ static void remove_name(const struct place *place)
 static int open_name(struct place *place, const struct claim *claim, const char **why)
 {
     const struct worker *first = first_of(place->places);
-    const struct cv_route_rules *routes = &place->places->server->config->routes;
+    const struct cv_route_rules *routes = &place->places->server->rules->config->routes;
     const char *text = place->key + strlen("http:");
     int rc;
 
@@ -185,7 +185,7 @@ static void on_visitor(void *ctx, int fd, const char *peer)
 
 static bool is_forward(const struct server *server, uint16_t port)
 {
-    const struct cv_forwards *forwards = &server->config->forwards;
+    const struct cv_forwards *forwards = &server->rules->config->forwards;
     char text[8];
 
     snprintf(text, sizeof(text), ":%u", (unsigned)port);

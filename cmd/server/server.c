@@ -5,7 +5,6 @@
 #include <stdlib.h>
 
 #include "base/error.h"
-#include "config/file.h"
 #include "net/log.h"
 
 #define PROGRAM "culvert-server"
@@ -103,52 +102,9 @@ void server_found_peers(struct worker *worker, bool any, const char *joined)
 
 /* Reloading. */
 
-/* Reads the credentials for one worker. */
-static int load_credentials(struct worker *worker, struct cv_credentials **out,
-                            struct cv_config_error *error)
-{
-    return cv_credentials_load(out, &worker->loop.alloc, PROGRAM,
-                               worker->server->config->token_file, error);
-}
-
-static void reload_credentials(struct server *server)
-{
-    for (unsigned i = 0; i < server->worker_count; i++) {
-        struct worker *worker = &server->workers[i];
-        struct cv_credentials *fresh;
-        struct cv_config_error error;
-
-        if (load_credentials(worker, &fresh, &error) < 0) {
-            cv_log(log_of(server), CV_LOG_ERROR, "reload: %s", error.line);
-            return;
-        }
-        if (worker_replace_credentials(worker, fresh) < 0) {
-            cv_credentials_free(fresh);
-            cv_log(log_of(server), CV_LOG_ERROR, "reload: out of memory");
-        }
-    }
-    publish_recheck(server->publish);
-}
-
-/* Reads credentials and certificates anew; what cannot be read leaves the old ones in force. */
-static void reload(struct server *server)
-{
-    char tls_error[300];
-
-    if (server->config->token_file)
-        reload_credentials(server);
-    admin_reload(server->admin);
-    peering_reload(server->peering);
-    if (server->tls && cv_tls_reload(server->tls, tls_error, sizeof(tls_error)) < 0)
-        cv_log(log_of(server), CV_LOG_ERROR, "reload: %s", tls_error);
-    rooms_reload(server->rooms);
-    admin_event(server->admin, "reload", "", "credentials and certificates");
-    cv_log(log_of(server), CV_LOG_INFO, "reloaded");
-}
-
 static void on_files_changed(void *ctx)
 {
-    reload(ctx);
+    reload_changed_files(ctx);
 }
 
 /* Without it SIGHUP is still there. */
@@ -170,7 +126,7 @@ static void on_signal(uv_signal_t *handle, int number)
     struct server *server = handle->data;
 
     if (number == SIGHUP)
-        reload(server);
+        reload_all(server);
     else
         server_drain(server, true);
 }
@@ -227,6 +183,8 @@ static int init_workers(struct server *server, struct cv_config_error *error)
                              config->limits.max_conns_per_address, config->limits.rate_per_address);
     if (rc == 0)
         rc = publish_new(&server->publish, server);
+    if (rc == 0)
+        rc = rules_new(&server->rules, config);
     if (rc < 0)
         return server_fail(error, EXIT_RUNTIME, "start", rc);
     uv_timer_init(&first->loop.uv, &server->drain_timer);
@@ -239,7 +197,8 @@ static int read_credentials(struct server *server, struct cv_config_error *error
     if (!server->config->token_file)
         return EXIT_OK;
     for (unsigned i = 0; i < server->worker_count; i++)
-        if (load_credentials(&server->workers[i], &server->workers[i].credentials, error) < 0)
+        if (reload_read_credentials(&server->workers[i], &server->workers[i].credentials, error) <
+            0)
             return EXIT_USAGE;
     return EXIT_OK;
 }
@@ -316,6 +275,7 @@ static void clear(struct server *server)
         if (rc < 0)
             fprintf(stderr, PROGRAM ": at the end: %s\n", cv_strerror(rc));
     }
+    rules_release(server->rules);
     admin_free(server->admin);
     publish_free(server->publish);
     cv_homes_free(server->homes);

@@ -12,6 +12,7 @@
 #include "peering.h"
 #include "publish.h"
 #include "rooms.h"
+#include "rules.h"
 #include "worker.h"
 
 /* culvert-server: lets agents in at the front door, and visitors through to them.
@@ -30,6 +31,7 @@ struct server {
     uv_mutex_t lock;
     struct peering *peering; /* NULL without --peer-id */
     struct publish *publish;
+    struct rules *rules; /* held; those in force, which workers follow. The main thread's own */
 
     atomic_uint_fast64_t conns;    /* visitors' connections open now, or on their way to a worker */
     atomic_uint_fast64_t waiting;  /* visits that wait for their target's answer */
@@ -85,6 +87,16 @@ void server_found_peers(struct worker *worker, bool any, const char *joined);
  * server_leave(). */
 bool server_enter(struct server *server) CV_MUST_USE;
 void server_leave(struct server *server);
+
+/* reload.c: reads everything that can be anew, on the main thread. */
+void reload_all(struct server *server);
+
+/* Only the files that the configuration names. */
+void reload_changed_files(struct server *server);
+
+/* Reads the credentials for one worker. Errors of cv_credentials_load(). */
+int reload_read_credentials(struct worker *worker, struct cv_credentials **out,
+                            struct cv_config_error *error) CV_MUST_USE;
 
 /* A line for what did not open. Returns @code. */
 int server_fail(struct cv_config_error *error, int code, const char *what, int rc);

@@ -209,7 +209,8 @@ static const char *keep(char **at, const char *text)
 
 static struct visit *visit_new(struct worker *worker, const struct visit_options *options)
 {
-    size_t text = strlen(options->peer) + strlen(options->client) + strlen(options->address) + 3;
+    size_t text = strlen(options->door) + strlen(options->peer) + strlen(options->client) +
+                  strlen(options->address) + 4;
     struct visit *visit = calloc(1, sizeof(*visit) + text);
     char *at;
 
@@ -224,7 +225,6 @@ static struct visit *visit_new(struct worker *worker, const struct visit_options
     visit->way = options->way;
     visit->ctx = options->ctx;
     visit->worker = worker;
-    visit->door = options->door;
     visit->proto = options->proto;
     visit->from = options->from;
     visit->place = options->place;
@@ -239,6 +239,7 @@ static struct visit *visit_new(struct worker *worker, const struct visit_options
     if (options->early_len)
         memcpy(visit->early, options->early, options->early_len);
     visit->problem = CV_ENOSESSION;
+    visit->door = keep(&at, options->door);
     visit->peer = keep(&at, options->peer);
     visit->client = keep(&at, options->client);
     visit->address = keep(&at, options->address);

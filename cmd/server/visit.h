@@ -49,7 +49,7 @@ enum visit_place {
 
 struct visit_options {
     const struct visit_way *way; /* borrowed for the visit's life */
-    const char *door;            /* where it came in, for the log; borrowed for the server's life */
+    const char *door;            /* where it came in, for the log; copied */
     const char *peer;            /* the visitor's address; copied */
     const char *client;          /* a valid client key; copied */
     enum cv_proto proto;

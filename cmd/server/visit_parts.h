@@ -16,8 +16,7 @@ struct visit {
     const struct visit_way *way; /* borrowed */
     void *ctx;                   /* borrowed */
     struct worker *worker;       /* that has it now; borrowed */
-    const char *door;            /* borrowed */
-    const char *peer, *client, *address; /* in text[] */
+    const char *door, *peer, *client, *address; /* in text[] */
     enum cv_proto proto;
     enum cv_route_from from;
     enum visit_place place;

@@ -63,47 +63,17 @@ static void left(void *ctx, const char *peer)
     admit_leave(ctx, peer);
 }
 
-/* The configured routes of HTTP, as the gateway wants them. */
-static int make_routes(struct worker *worker)
-{
-    const struct cv_route_rules *rules = &worker->server->config->routes;
-
-    worker->routes = calloc(rules->count + 1, sizeof(*worker->routes));
-    if (!worker->routes)
-        return -ENOMEM;
-    for (size_t i = 0; i < rules->count; i++) {
-        const struct cv_route_rule *rule = &rules->at[i];
-
-        if (worker->index == 0)
-            cv_log(&worker->loop.log, CV_LOG_INFO, "route %s to %s/%s", rule->match, rule->client,
-                   rule->address);
-        if (rule->tls)
-            continue;
-        worker->routes[worker->route_count++] = (struct cv_gateway_route){
-            .match = {.host = rule->host, .prefix = rule->prefix},
-            .client = rule->client,
-            .address = rule->address,
-        };
-    }
-    return 0;
-}
-
 int web_open(struct worker *worker)
 {
     const struct cv_server_config *config = worker->server->config;
-    struct cv_gateway_config gateway = {.loop = &worker->loop,
-                                        .credentials = credentials_now,
-                                        .dial = dial,
-                                        .published = published,
-                                        .left = left,
-                                        .ctx = worker,
-                                        .ca_file = config->target_ca,
-                                        .max_body = config->max_body};
-    int rc = make_routes(worker);
+    const struct cv_gateway_config gateway = {.loop = &worker->loop,
+                                              .credentials = credentials_now,
+                                              .dial = dial,
+                                              .published = published,
+                                              .left = left,
+                                              .ctx = worker,
+                                              .ca_file = config->target_ca,
+                                              .max_body = config->max_body};
 
-    if (rc < 0)
-        return rc;
-    gateway.routes = worker->routes;
-    gateway.route_count = worker->route_count;
     return cv_gateway_new(&worker->gateway, &gateway);
 }

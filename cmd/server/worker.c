@@ -69,6 +69,7 @@ int worker_init(struct worker *worker, struct server *server, unsigned index,
     cv_list_init(&worker->guests);
     cv_list_init(&worker->visits);
     cv_list_init(&worker->visitors);
+    cv_list_init(&worker->forwards);
     worker->next_visit = index + 1;
     if (rc == 0)
         rc = cv_mailbox_open(&worker->mailbox, &worker->loop, worker);
@@ -204,6 +205,12 @@ static int open_listeners(struct worker *worker, struct cv_config_error *error)
     return EXIT_OK;
 }
 
+static void follow_routes(struct worker *worker)
+{
+    cv_gateway_set_routes(worker->gateway, &worker->rules->http);
+    cv_front_expect_tls(worker->front, worker->rules->any_tls);
+}
+
 static int open_front(struct worker *worker, struct cv_config_error *error)
 {
     struct server *server = worker->server;
@@ -217,51 +224,27 @@ static int open_front(struct worker *worker, struct cv_config_error *error)
                                     .welcome = welcome,
                                     .describe = advertise_describe,
                                     .describe_ctx = &server->page,
+                                    .tls_route = pass_route,
+                                    .pass = pass_on,
                                     .ctx = worker};
 
     if (web_open(worker) < 0)
         return server_fail(error, EXIT_RUNTIME, "HTTP door", -ENOMEM);
-    if (pass_any(server->config)) {
-        front.tls_route = pass_route;
-        front.pass = pass_on;
-    }
     front.gateway = worker->gateway;
     if (cv_front_new(&worker->front, &front) < 0)
         return server_fail(error, EXIT_RUNTIME, "front door", -ENOMEM);
+    follow_routes(worker);
     return open_listeners(worker, error);
-}
-
-static int open_forwards(struct worker *worker, struct cv_config_error *error)
-{
-    const struct cv_forwards *rules = &worker->server->config->forwards;
-    const struct worker *first = &worker->server->workers[0];
-
-    worker->forwards = calloc(rules->count + 1, sizeof(struct forward));
-    if (!worker->forwards)
-        return server_fail(error, EXIT_RUNTIME, "forwards", -ENOMEM);
-    for (size_t i = 0; i < rules->count; i++) {
-        struct forward *forward = &worker->forwards[i];
-        int rc = forward_open(forward, worker, &rules->at[i],
-                              worker == first ? NULL : &first->forwards[i]);
-
-        if (rc < 0)
-            return server_fail(error, EXIT_OPEN, rules->at[i].listen, rc);
-        worker->forward_count++;
-        if (worker == first)
-            cv_log(&worker->loop.log, CV_LOG_INFO, "forward %s%s to %s/%s/%s%s",
-                   forward_address(forward), rules->at[i].proxy_protocol ? ", PROXY protocol," : "",
-                   rules->at[i].client, cv_proto_name(rules->at[i].proto), rules->at[i].address,
-                   rules->at[i].send_proxy ? ", which is told who came" : "");
-    }
-    return EXIT_OK;
 }
 
 int worker_open(struct worker *worker, struct cv_config_error *error)
 {
-    int code = open_front(worker, error);
+    int code;
 
+    worker->rules = rules_hold(worker->server->rules);
+    code = open_front(worker, error);
     if (code == EXIT_OK)
-        code = open_forwards(worker, error);
+        code = forwards_open(worker, error);
     return code == EXIT_OK ? doors_open(worker, error) : code;
 }
 
@@ -316,6 +299,27 @@ int worker_pulse(struct worker *worker)
     return rc;
 }
 
+/* Rules. */
+
+void worker_follow(struct worker *worker, struct rules *rules, const int *fds)
+{
+    struct rules *old = worker->rules;
+
+    worker->rules = rules;
+    if (worker->front) {
+        follow_routes(worker);
+        forwards_follow(worker, fds);
+        rules_release(old);
+        return;
+    }
+    /* its doors have closed for good meanwhile */
+    for (size_t i = 0; fds && i < rules->config->forwards.count; i++)
+        if (fds[i] >= 0)
+            close(fds[i]);
+    cv_gateway_set_routes(worker->gateway, &rules->http);
+    rules_release(old);
+}
+
 /* Orders. */
 
 static void close_doors(struct worker *worker)
@@ -324,9 +328,8 @@ static void close_doors(struct worker *worker)
         cv_listener_close(worker->listeners[i]);
         cv_usher_free(worker->ushers[i]);
     }
-    for (size_t i = 0; i < worker->forward_count; i++)
-        forward_close(&worker->forwards[i]);
-    worker->listener_count = worker->forward_count = 0;
+    worker->listener_count = 0;
+    forwards_close(worker);
     doors_close(worker);
     cv_front_free(worker->front);
     worker->front = NULL;
@@ -451,10 +454,10 @@ int worker_deinit(struct worker *worker)
     cv_gateway_free(worker->gateway);
     cv_manager_free(worker->manager);
     cv_credentials_free(worker->credentials);
-    free(worker->routes);
     free(worker->listeners);
     free(worker->ushers);
-    free(worker->forwards);
+    forwards_close(worker);
+    rules_release(worker->rules);
     doors_free(worker);
     uv_run(&worker->loop.uv, UV_RUN_DEFAULT);
     return cv_loop_deinit(&worker->loop);

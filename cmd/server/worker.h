@@ -11,6 +11,7 @@
 #include "net/log.h"
 #include "net/mailbox.h"
 #include "net/tunnel.h"
+#include "rules.h"
 
 struct server;
 
@@ -25,14 +26,12 @@ struct worker {
     struct cv_credentials *credentials; /* its own copy; NULL: anyone may come in */
     struct cv_manager *manager;         /* of its sessions */
     struct cv_gateway *gateway;         /* the HTTP door, behind the front door */
-    struct cv_gateway_route *routes;    /* owned, the gateway's */
-    size_t route_count;
-    struct cv_front *front;         /* NULL when it takes in no more */
-    struct cv_listener **listeners; /* of the front door; a unix socket's at the first alone */
-    struct cv_usher **ushers;       /* one for each; NULL where nobody comes by a proxy */
+    struct cv_front *front;             /* NULL when it takes in no more */
+    struct cv_listener **listeners;     /* of the front door; a unix socket's at the first alone */
+    struct cv_usher **ushers;           /* one for each; NULL where nobody comes by a proxy */
     size_t listener_count;
-    struct forward *forwards; /* one for each rule */
-    size_t forward_count;     /* that are open */
+    struct rules *rules;     /* held */
+    struct cv_list forwards; /* in the order of the rules */
     struct doors doors;
     struct cv_list guests, visits, visitors;
     unsigned peers;               /* guests that are peers */
@@ -93,21 +92,37 @@ int worker_replace_credentials(struct worker *worker,
 /* From the main thread, after peers went: sessions of those that are none any more are closed. */
 void worker_recheck(struct worker *worker);
 
+/* From the main thread: it takes new visitors as @rules say from now on, which it holds in the
+ * place of those that it had: listeners of forwards that are gone close, those that stay are not
+ * touched, new ones open; what does not open is logged. @fds: NULL at the first worker; else a
+ * socket for each forward as forwards_beside() gave it, taken, or -1. */
+void worker_follow(struct worker *worker, struct rules *rules, const int *fds);
+
 /* forward.c: one --forward at work. */
 struct forward {
+    struct cv_list link;
     struct worker *worker;         /* borrowed */
-    const struct cv_forward *rule; /* borrowed */
+    const struct cv_forward *rule; /* borrowed; of the worker's rules */
+    char *listen;                  /* owned: its text, for as long as it is open */
+    bool fresh;                    /* the rules that are followed now have brought it */
     struct cv_listener *listener;  /* NULL where the first worker listens for all */
     struct cv_flows *flows;        /* of a udp target, in its place */
     struct cv_usher *usher;        /* NULL where nobody comes by a proxy */
 };
 
-/* @first: the same rule at the first worker, or NULL there. */
-int forward_open(struct forward *forward, struct worker *worker, const struct cv_forward *rule,
-                 const struct forward *first) CV_MUST_USE;
+/* Opens all of the worker's rules: the first worker's as they are configured, the others' beside
+ * those of the first. Returns EXIT_OK, or the code to exit with and a line in @error. */
+int forwards_open(struct worker *worker, struct cv_config_error *error);
 
+/* Part of worker_follow(), when the worker has the new rules. */
+void forwards_follow(struct worker *worker, const int *fds);
+
+/* Of the first worker: a socket for another one beside each listener that is fresh, in the order of
+ * the rules; -1 where there is none to be had. */
+void forwards_beside(const struct worker *first, int *fds);
+
+void forwards_close(struct worker *worker);
 const char *forward_address(const struct forward *forward);
-void forward_close(struct forward *forward);
 
 /* What the manager's members are here: guests, and the peers that we dial. It is their first
  * field. */

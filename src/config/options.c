@@ -304,6 +304,27 @@ static int read_config_file(struct cv_common_config *common, struct gathered *ga
                         file.len, error);
 }
 
+static bool is_same(const struct cv_values *a, const struct cv_values *b)
+{
+    if (a->count != b->count)
+        return false;
+    for (size_t i = 0; i < a->count; i++)
+        if (strcmp(a->at[i].text, b->at[i].text) != 0)
+            return false;
+    return true;
+}
+
+void cv_options_differ(const struct cv_common_config *a, const struct cv_common_config *b,
+                       void (*each)(void *ctx, const struct cv_option *option), void *ctx)
+{
+    for (size_t i = 0; i < a->program->option_count; i++) {
+        const struct cv_option *option = &a->program->options[i];
+
+        if (!option->reloads && !is_same(&a->values[i], &b->values[i]))
+            each(ctx, option);
+    }
+}
+
 int cv_options_load(void *config, int argc, const char *const *argv, struct cv_config_error *error)
 {
     struct cv_common_config *common = config;
@@ -311,6 +332,8 @@ int cv_options_load(void *config, int argc, const char *const *argv, struct cv_c
     struct flags flags = {.common = common, .values = gathered.flags, .error = error};
     int rc = read_flags(&flags, argc, argv);
 
+    common->argc = argc;
+    common->argv = argv;
     if (rc < 0 || common->action == CV_CONFIG_HELP || common->action == CV_CONFIG_VERSION)
         return rc;
     rc = read_config_file(common, &gathered, error);

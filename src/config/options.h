@@ -50,6 +50,7 @@ struct cv_option {
     bool repeat;          /* a list: every flag and every item adds one */
     bool flag_only;       /* no key of the file */
     bool secret;          /* values may be secret: never shown */
+    bool reloads;         /* SIGHUP reads it anew; of all others it is said that they wait */
     bool suffixes;        /* an item of the file may be a mapping of these (config/suffix.h) */
     bool bare; /* its values are the words that belong to no flag; it has none, and no key.
                   One of a table at most */
@@ -88,6 +89,8 @@ struct cv_common_config {
     const char *user; /* NULL: stays who it is */
     bool unconfined;  /* without a filter of system calls */
     bool check;
+    int argc; /* as cv_options_load() had them, borrowed: to read it all anew */
+    const char *const *argv;
     const struct cv_program *program;
     struct cv_values *values; /* one an option: what holds, the defaults included; for --check */
 };
@@ -109,6 +112,11 @@ int cv_options_load_text(void *config, const char *file, const char *text, size_
 void cv_options_init(struct cv_common_config *common, const struct cv_program *program,
                      const struct cv_alloc *alloc);
 void cv_options_deinit(struct cv_common_config *common);
+
+/* Calls @each for every option of which @a and @b hold different values, but those that are
+ * reloaded. Both are of one program. */
+void cv_options_differ(const struct cv_common_config *a, const struct cv_common_config *b,
+                       void (*each)(void *ctx, const struct cv_option *option), void *ctx);
 
 /* Fails with `PROGRAM: ORIGIN: PROBLEM: 'VALUE'`, where ORIGIN is the flag or the file's line that
  * set the first value of the option @name. @value may be NULL. Always CV_ESYNTAX. For checks across

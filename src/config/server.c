@@ -25,6 +25,7 @@ static const struct cv_option options[] = {
         .take = cv_take_forward,
         .at = AT(forwards),
         .repeat = true,
+        .reloads = true,
         .suffixes = true,
         .help =
             "listen here, dial there through that agent; udp/HOST:PORT, unix/PATH, "
@@ -55,6 +56,7 @@ static const struct cv_option options[] = {
         .take = cv_take_route,
         .at = AT(routes),
         .repeat = true,
+        .reloads = true,
         .help = "HTTP requests for that name go there; tls:HOST: TLS for it, untouched",
     },
     {
@@ -146,6 +148,7 @@ static const struct cv_option options[] = {
         .take = cv_take_peer,
         .at = AT(peers),
         .repeat = true,
+        .reloads = true,
         .secret = true,
         .help = "server to share clients with: what it presents to us, where we dial it",
     },

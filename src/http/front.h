@@ -72,8 +72,8 @@ struct cv_front_config {
     int (*describe)(void *ctx, const char *host, char *out, size_t size);
     void *describe_ctx; /* borrowed */
 
-    /* The route of TLS for @name that is passed on as it is: its number, or -1. NULL, both: there
-     * is none, and no ClientHello is looked into. */
+    /* The route of TLS for @name that is passed on as it is: its number, or -1. Asked for only when
+     * cv_front_expect_tls() says so. */
     int (*tls_route)(void *ctx, const char *name);
     void (*pass)(void *ctx, int route, const struct cv_front_passage *passage);
 
@@ -88,6 +88,10 @@ struct cv_front_config {
 
 /* Returns 0 or -ENOMEM. @config is copied. */
 int cv_front_new(struct cv_front **out, const struct cv_front_config *config) CV_MUST_USE;
+
+/* Whether a ClientHello is looked into for its name, of those who come from now on: when there are
+ * routes of TLS. At first it is not. */
+void cv_front_expect_tls(struct cv_front *front, bool expected);
 
 /* Takes an accepted socket; see cv_listener_accepted. @ctx is the front. */
 void cv_front_accepted(void *ctx, int fd, const char *peer);

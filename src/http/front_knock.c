@@ -207,7 +207,7 @@ static int open_knock(struct cv_front *front, int fd, const char *peer)
     }
     knock->loop = loop;
     knock->front = front;
-    knock->hello = front->config.tls_route != NULL;
+    knock->hello = front->expects_tls;
     cv_text_init(&text, knock->peer, sizeof(knock->peer));
     cv_text_str(&text, peer);
     cv_list_init(&knock->link);
@@ -224,6 +224,11 @@ static int open_knock(struct cv_front *front, int fd, const char *peer)
     cv_list_push_back(&front->knocks, &knock->link);
     front->pending++;
     return 0;
+}
+
+void cv_front_expect_tls(struct cv_front *front, bool expected)
+{
+    front->expects_tls = expected;
 }
 
 void cv_front_accepted(void *ctx, int fd, const char *peer)

@@ -8,7 +8,7 @@
 static int find_route(const struct cv_gateway *gateway, const struct cv_http_head *head,
                       struct cv_slice path)
 {
-    return cv_http_route_find(gateway->matches, gateway->config.route_count, head->host, path);
+    return cv_http_route_find(gateway->routes.match, gateway->routes.count, head->host, path);
 }
 
 bool cv_gateway_published(const struct cv_gateway *gateway, struct cv_slice host,
@@ -32,17 +32,9 @@ bool cv_gateway_claims(const struct cv_gateway *gateway, const struct cv_http_he
            cv_gateway_published(gateway, head->host, NULL) || cv_http_gate_is(path);
 }
 
-static int copy_matches(struct cv_gateway *gateway)
+void cv_gateway_set_routes(struct cv_gateway *gateway, const struct cv_gateway_routes *routes)
 {
-    const struct cv_gateway_config *config = &gateway->config;
-
-    gateway->matches =
-        cv_alloc_zero(&config->loop->alloc, (config->route_count + 1) * sizeof(*gateway->matches));
-    if (!gateway->matches)
-        return -ENOMEM;
-    for (size_t i = 0; i < config->route_count; i++)
-        gateway->matches[i] = config->routes[i].match;
-    return 0;
+    gateway->routes = *routes;
 }
 
 int cv_gateway_new(struct cv_gateway **out, const struct cv_gateway_config *config)
@@ -56,9 +48,7 @@ int cv_gateway_new(struct cv_gateway **out, const struct cv_gateway_config *conf
         return -ENOMEM;
     gateway->config = *config;
     cv_list_init(&gateway->callers);
-    rc = copy_matches(gateway);
-    if (rc == 0)
-        rc = cv_upstreams_new(&gateway->upstreams, &upstreams);
+    rc = cv_upstreams_new(&gateway->upstreams, &upstreams);
     if (rc < 0) {
         cv_gateway_free(gateway);
         return rc;
@@ -92,6 +82,5 @@ void cv_gateway_free(struct cv_gateway *gateway)
     if (!gateway)
         return;
     cv_upstreams_free(gateway->upstreams);
-    cv_free(&gateway->config.loop->alloc, gateway->matches);
     cv_free(&gateway->config.loop->alloc, gateway);
 }

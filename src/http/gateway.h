@@ -10,11 +10,16 @@
  * Bodies stream both ways; of each direction one read is held at most. */
 struct cv_gateway; /* one a loop */
 
-/* Where requests to a name go. Strings are borrowed for the gateway's life. */
-struct cv_gateway_route {
-    struct cv_http_route match;
+struct cv_gateway_target {
     const char *client;  /* a valid client key */
     const char *address; /* HOST:PORT */
+};
+
+/* Where requests to names go: those of match[i] to to[i]. */
+struct cv_gateway_routes {
+    const struct cv_http_route *match;
+    const struct cv_gateway_target *to;
+    size_t count;
 };
 
 struct cv_gateway_config {
@@ -32,9 +37,7 @@ struct cv_gateway_config {
     /* A visitor that came from @peer is gone, as the one of the front door is told. NULL: nobody
      * hears it. */
     void (*left)(void *ctx, const char *peer);
-    void *ctx;                             /* borrowed, for all of them */
-    const struct cv_gateway_route *routes; /* borrowed */
-    size_t route_count;
+    void *ctx;           /* borrowed, for all of them */
     const char *ca_file; /* see cv_upstreams_config */
     uint64_t max_body;   /* bytes of a request's body; 0: as long as it likes */
 };
@@ -46,6 +49,10 @@ struct cv_gateway_config {
 #define CV_GATEWAY_READ        ((size_t)64 * 1024) /* what is read at once, and held at most */
 
 int cv_gateway_new(struct cv_gateway **out, const struct cv_gateway_config *config) CV_MUST_USE;
+
+/* Requests take these from now on; at first there are none. Borrowed until the next call, or the
+ * gateway's end. */
+void cv_gateway_set_routes(struct cv_gateway *gateway, const struct cv_gateway_routes *routes);
 
 /* Whether a request is the gateway's to answer. An agent's way in, `/connect` with X-Tunnel-ID,
  * never is, whatever name it asks for. */

@@ -76,7 +76,7 @@ static void aim_by_name(struct cv_caller *caller, const struct cv_http_head *hea
 }
 
 static void aim_by_route(struct cv_caller *caller, const struct cv_http_head *head, struct aim *aim,
-                         const struct cv_gateway_route *route)
+                         const struct cv_gateway_target *route)
 {
     struct cv_upstream_target *target = &caller->target;
 
@@ -106,10 +106,9 @@ static bool take_aim(struct cv_caller *caller, const struct cv_http_head *head, 
         return false;
     }
     caller->wait = cv_http_gate_wait(aim->query) * CV_SEC;
-    route =
-        cv_http_route_find(gateway->matches, gateway->config.route_count, head->host, aim->path);
+    route = cv_http_route_find(gateway->routes.match, gateway->routes.count, head->host, aim->path);
     if (route >= 0) {
-        aim_by_route(caller, head, aim, &gateway->config.routes[route]);
+        aim_by_route(caller, head, aim, &gateway->routes.to[route]);
         return true;
     }
     if (cv_gateway_published(gateway, head->host, &caller->target)) {

@@ -12,7 +12,7 @@
 
 struct cv_gateway {
     struct cv_gateway_config config;
-    struct cv_http_route *matches; /* owned; those of config.routes */
+    struct cv_gateway_routes routes;
     struct cv_upstreams *upstreams;
     struct cv_list callers; /* who has been idle for longest comes first */
     size_t caller_count;

@@ -215,6 +215,31 @@ int cv_listener_new_beside(struct cv_listener **out, struct cv_loop *loop,
     return rc < 0 ? rc : open_at(out, loop, &bound, accepted, ctx);
 }
 
+int cv_listener_beside(const struct cv_listener *first)
+{
+    struct cv_bound bound;
+    int rc = cv_bind_beside(&bound, &first->bound);
+
+    return rc < 0 ? rc : bound.fd;
+}
+
+int cv_listener_new_on(struct cv_listener **out, struct cv_loop *loop, int fd,
+                       cv_listener_accepted *accepted, void *ctx)
+{
+    struct cv_bound bound = {.type = SOCK_STREAM, .fd = fd};
+    struct sockaddr_storage address = {.ss_family = AF_UNSPEC};
+    socklen_t len = sizeof(address);
+
+    if (getsockname(fd, (struct sockaddr *)&address, &len) < 0) {
+        int rc = -errno;
+
+        close(fd);
+        return rc;
+    }
+    cv_address_text(bound.text, (struct sockaddr *)&address);
+    return open_at(out, loop, &bound, accepted, ctx);
+}
+
 int cv_listener_check(const char *address)
 {
     struct cv_bind_target target;

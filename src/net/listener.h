@@ -35,6 +35,12 @@ int cv_listener_new_beside(struct cv_listener **out, struct cv_loop *loop,
                            const struct cv_listener *first, cv_listener_accepted *accepted,
                            void *ctx) CV_MUST_USE;
 
+/* The same in two steps, for a loop of another thread: a socket that listens at the address of
+ * @first, or -errno; and a listener on such a socket, which it takes, also on failure. */
+int cv_listener_beside(const struct cv_listener *first) CV_MUST_USE;
+int cv_listener_new_on(struct cv_listener **out, struct cv_loop *loop, int fd,
+                       cv_listener_accepted *accepted, void *ctx) CV_MUST_USE;
+
 /* Checks the form of an address only: 0 or CV_ESYNTAX. Ports are 0 to 65535. */
 int cv_listener_check(const char *address) CV_MUST_USE;
 
