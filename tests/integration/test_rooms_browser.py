@@ -9,6 +9,7 @@ import unittest
 
 from . import netns
 from .lab import LabCase, binaries
+from .test_docs import DOCS, fenced
 from .traffic import DEADLINE
 
 ROOMS, PAGES = 8089, 8090
@@ -86,10 +87,17 @@ pc.ondatachannel = ({channel}) => {
 })().catch(e => report({error: String(e)}));
 </script>""".replace("ROOMS", str(ROOMS)).replace("MIB", str(MIB))
 
+# The page of docs/ROOMS.md as it stands there, in a page that hands on what it logs.
+EXAMPLE = """<!doctype html><meta charset=utf-8><script>
+console.log = text => fetch('/report', {method: 'POST', body: JSON.stringify({
+  me: location.hash.split('/')[1], text})});
+</script><script>
+EXAMPLE</script>"""
+
 
 class Pages(http.server.BaseHTTPRequestHandler):
     def do_GET(self):
-        body = PAGE.encode()
+        body = self.server.page.encode()
         self.send_response(200)
         self.send_header("Content-Type", "text/html")
         self.send_header("Content-Length", str(len(body)))
@@ -123,12 +131,12 @@ class Browsers(LabCase):
         self.ns.ip("route", "add", "default", "via", "10.78.0.2")
         with self.ns.entered():
             self.pages = http.server.ThreadingHTTPServer(("127.0.0.1", PAGES), Pages)
-        self.pages.reports = queue.Queue()
+        self.pages.reports, self.pages.page = queue.Queue(), PAGE
         threading.Thread(target=self.pages.serve_forever, daemon=True).start()
         self.addCleanup(self.pages.server_close)
         self.addCleanup(self.pages.shutdown)
         server = binaries() / "culvert-server"
-        flags = ("--listen", "127.0.0.1:0", "--insecure-no-auth", "--rooms", f"10.78.0.1:{ROOMS}")
+        flags = ("--listen", "127.0.0.1:0", "--insecure-no-auth", "--rooms", f"0.0.0.0:{ROOMS}")
         self.culvert = self.start("server", [*self.ns.prefix, server, *flags])
 
     def page(self, room, me, how):
@@ -140,11 +148,16 @@ class Browsers(LabCase):
         argv += ["--disable-features=WebRtcHideLocalIpsWithMdns"]
         self.start(f"page-{me}", [*argv, "--remote-debugging-port=0", url])
 
+    def reports(self):
+        """What the two say."""
+        reports = [self.pages.reports.get(timeout=DEADLINE) for _ in range(2)]
+        self.assertEqual({report["me"] for report in reports}, {"alice", "bob"}, reports)
+        return reports
+
     def meet(self, how):
         self.page("room", "bob", "answer")
         self.page("room", "alice", how)
-        reports = [self.pages.reports.get(timeout=DEADLINE) for _ in range(2)]
-        self.assertEqual({report["me"] for report in reports}, {"alice", "bob"}, reports)
+        reports = self.reports()
         self.assertEqual([report.get("bytes") for report in reports], [MIB << 20] * 2, reports)
         self.assertRegex(reports[0]["hash"], "^[0-9a-f]{64}$")
         self.assertEqual(reports[0]["hash"], reports[1]["hash"])
@@ -154,3 +167,11 @@ class Browsers(LabCase):
 
     def test_a_page_whose_websocket_is_closed_posts_and_comes_back(self):
         self.meet("post")
+
+    def test_the_example_of_the_documentation_works(self):
+        (script,) = fenced(DOCS / "ROOMS.md", "js")
+        self.pages.page = EXAMPLE.replace("EXAMPLE", script)
+        self.page("room", "bob", "")
+        self.page("room", "alice", "1")
+        heard = {report["me"]: report["text"] for report in self.reports()}
+        self.assertEqual(heard, {"alice": "hello from bob", "bob": "hello from alice"})
