@@ -11,6 +11,7 @@
 struct rooms {
     struct cv_loop *loop; /* borrowed */
     struct cv_tls *tls;   /* NULL: plain */
+    struct cv_bye *bye;   /* NULL: nobody is told who is gone */
     struct cv_rooms_server *server;
 };
 
@@ -31,6 +32,7 @@ static int open_server(struct rooms *rooms, const struct cv_server_config *confi
         .origin_count = config->rooms_origins.count,
         .secret = config->rooms_secret ? secret->bytes : NULL,
         .secret_len = secret->len,
+        .bye = rooms->bye,
         .limits = {.max_rooms = (uint32_t)config->rooms_max,
                    .max_rooms_per_source = (uint32_t)config->rooms_max_per_source,
                    .max_bytes = (size_t)config->rooms_budget}};
@@ -65,6 +67,8 @@ int rooms_open(struct rooms **out, struct cv_loop *loop, const struct cv_server_
         return fail(error, text);
     if (config->rooms_tls_cert && cv_tls_new(&(*out)->tls, &files, text, sizeof(text)) < 0)
         return fail(error, text);
+    if (config->rooms_bye.host && cv_bye_new(&(*out)->bye, loop, &config->rooms_bye) < 0)
+        return server_fail(error, EXIT_RUNTIME, "rooms", UV_ENOMEM);
     code = open_server(*out, config, &secret, error);
     cv_secret_clear(&secret, sizeof(secret));
     return code;
@@ -117,8 +121,10 @@ void rooms_reload(struct rooms *rooms)
 
 void rooms_close(struct rooms *rooms)
 {
-    if (rooms)
-        cv_rooms_server_close(rooms->server);
+    if (!rooms)
+        return;
+    cv_rooms_server_close(rooms->server);
+    cv_bye_close(rooms->bye);
 }
 
 void rooms_free(struct rooms *rooms)
@@ -126,6 +132,7 @@ void rooms_free(struct rooms *rooms)
     if (!rooms)
         return;
     cv_rooms_server_free(rooms->server);
+    cv_bye_free(rooms->bye);
     cv_tls_free(rooms->tls);
     free(rooms);
 }

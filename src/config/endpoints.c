@@ -344,7 +344,8 @@ static bool parse_authority(struct cv_span *host, uint16_t *port, struct cv_span
 }
 
 /* Refuses whatever may carry a secret, and bytes that no URL has. */
-static int check_url(struct cv_taking *taking, const char *value, struct cv_span authority)
+static int check_url(struct cv_taking *taking, const char *value, struct cv_span authority,
+                     const char *no_query)
 {
     if (cv_span_last(authority, '@')) {
         taking->hide = true;
@@ -352,8 +353,7 @@ static int check_url(struct cv_taking *taking, const char *value, struct cv_span
     }
     if (strpbrk(value, "?#")) {
         taking->hide = true;
-        return refuse(taking, "no query in a URL: it would show in logs; see --header and "
-                              "--token-file");
+        return refuse(taking, no_query);
     }
     for (const char *at = value; *at; at++)
         if (*at < 0x21 || *at > 0x7e)
@@ -361,7 +361,31 @@ static int check_url(struct cv_taking *taking, const char *value, struct cv_span
     return 0;
 }
 
-static int parse_url(struct cv_taking *taking, struct cv_url *out, const char *value)
+struct url_kind {
+    const char *plain, *tls; /* schemes */
+    const char *target;      /* of a URL without one */
+    const char *wanted;      /* what is said of another */
+    const char *no_query;    /* and of one with a query */
+};
+
+static const struct url_kind of_websocket = {
+    .plain = "ws",
+    .tls = "wss",
+    .target = "/connect",
+    .wanted = "not a URL such as ws://HOST:PORT/connect or wss://HOST/connect",
+    .no_query = "no query in a URL: it would show in logs; see --header and --token-file",
+};
+
+static const struct url_kind of_http = {
+    .plain = "http",
+    .tls = "https",
+    .target = "/",
+    .wanted = "not a URL such as http://HOST:PORT or https://HOST/PATH",
+    .no_query = "no query in a URL: it would show in logs",
+};
+
+static int parse_url(struct cv_taking *taking, struct cv_url *out, const char *value,
+                     const struct url_kind *kind)
 {
     struct url_parts parts;
     struct cv_span host;
@@ -369,17 +393,18 @@ static int parse_url(struct cv_taking *taking, struct cv_url *out, const char *v
 
     /* said first: what looks like a password must not be shown, whatever else is wrong */
     taking->hide = strchr(value, '@') != NULL;
-    if (!split_url(&parts, value) || (!scheme_is(&parts, "ws") && !scheme_is(&parts, "wss")))
-        return refuse(taking, "not a URL such as ws://HOST:PORT/connect or wss://HOST/connect");
-    rc = check_url(taking, value, parts.authority);
+    if (!split_url(&parts, value) ||
+        (!scheme_is(&parts, kind->plain) && !scheme_is(&parts, kind->tls)))
+        return refuse(taking, kind->wanted);
+    rc = check_url(taking, value, parts.authority, kind->no_query);
     if (rc < 0)
         return rc;
-    out->tls = scheme_is(&parts, "wss");
+    out->tls = scheme_is(&parts, kind->tls);
     out->port = out->tls ? 443 : 80;
     if (!parse_authority(&host, &out->port, parts.authority))
         return refuse(taking, "the URL has no valid HOST or HOST:PORT");
     out->host = cv_arena_copy(taking->arena, host.at, host.len);
-    out->target = parts.rest[0] ? parts.rest : "/connect";
+    out->target = parts.rest[0] ? parts.rest : kind->target;
     out->text = value;
     return out->host ? 0 : -ENOMEM;
 }
@@ -388,7 +413,7 @@ int cv_take_url(struct cv_taking *taking, void *at, const char *value)
 {
     struct cv_urls *urls = at;
     struct cv_url url, *grown;
-    int rc = parse_url(taking, &url, value);
+    int rc = parse_url(taking, &url, value, &of_websocket);
 
     if (rc < 0)
         return rc;
@@ -398,6 +423,13 @@ int cv_take_url(struct cv_taking *taking, void *at, const char *value)
     urls->at = grown;
     grown[urls->count - 1] = url;
     return 0;
+}
+
+int cv_take_http_url(struct cv_taking *taking, void *at, const char *value)
+{
+    if (strlen(value) > CV_HTTP_URL_MAX)
+        return refuse(taking, "the URL is longer than 1024 bytes");
+    return parse_url(taking, at, value, &of_http);
 }
 
 /* Reads the peer whose parts @text, a copy, is cut into. */
@@ -414,7 +446,7 @@ static int parse_peer(struct cv_taking *taking, struct cv_peer_server *out, char
         return refuse(taking, "the ID is no client key: 1 to 79 bytes of A-Z a-z 0-9 . _ @ = + -");
     if (!cv_token_valid(out->token, strlen(out->token)))
         return refuse(taking, "TOKEN is no token: letters, digits and - . _ ~ + / are allowed");
-    return parse_url(taking, &out->url, second + 1);
+    return parse_url(taking, &out->url, second + 1, &of_websocket);
 }
 
 int cv_take_peer(struct cv_taking *taking, void *at, const char *value)
@@ -459,7 +491,7 @@ int cv_take_proxy(struct cv_taking *taking, void *at, const char *value)
     taking->hide = strchr(value, '@') != NULL;
     if (!split_url(&parts, value))
         return refuse(taking, "not a URL such as http://HOST:PORT");
-    rc = check_url(taking, value, parts.authority);
+    rc = check_url(taking, value, parts.authority, of_http.no_query);
     if (rc < 0)
         return rc;
     for (size_t i = 0; i < sizeof(schemes) / sizeof(schemes[0]); i++)

@@ -279,6 +279,14 @@ static const struct cv_option options[] = {
         .help = "its key",
     },
     {
+        .name = "rooms-bye-url",
+        .argument = "URL",
+        .take = cv_take_http_url,
+        .at = AT(rooms_bye),
+        .help = "of a room server that is told of each client that is gone, by POST to "
+                "URL/bye/ROOM/CLIENT",
+    },
+    {
         .name = "rooms-max",
         .argument = "N",
         .take = cv_take_count,
@@ -424,6 +432,8 @@ static int check_rooms(const struct cv_server_config *config, struct cv_config_e
 
     if (!config->rooms.count && config->rooms_secret)
         return cv_options_refuse(common, "rooms-secret", "needs --rooms besides", NULL, error);
+    if (!config->rooms.count && config->rooms_bye.host)
+        return cv_options_refuse(common, "rooms-bye-url", "needs --rooms besides", NULL, error);
     if (!config->rooms.count && config->rooms_tls_cert)
         return cv_options_refuse(common, "rooms-tls-cert", "needs --rooms besides", NULL, error);
     if (config->rooms_tls_cert && !config->rooms_tls_key)

@@ -93,12 +93,12 @@ struct cv_route_rules {
 
 cv_option_take cv_take_route; /* struct cv_route_rules */
 
-/* Of a WebSocket server. */
+/* Of a WebSocket server, or of one of HTTP. */
 struct cv_url {
     bool tls;
     const char *host; /* without brackets */
     uint16_t port;
-    const char *target; /* path and query; `/connect` when the URL ends behind the host */
+    const char *target; /* path; `/connect` when the URL ends behind the host */
     const char *text;   /* the whole, for logs */
 };
 
@@ -107,7 +107,14 @@ struct cv_urls {
     size_t count;
 };
 
-cv_option_take cv_take_url;   /* struct cv_urls */
+cv_option_take cv_take_url; /* struct cv_urls */
+
+#define CV_HTTP_URL_MAX 1024 /* bytes */
+
+/* A server of HTTP or HTTPS, and a path there; the target is `/` when the URL ends behind the host.
+ */
+cv_option_take cv_take_http_url; /* struct cv_url; host NULL before */
+
 cv_option_take cv_take_proxy; /* const char * */
 
 /* A server that this one peers with. */

@@ -10,14 +10,15 @@
 #include "net/log.h"
 #include "net/timer.h"
 
-#define REQUEST_MAX 1400
+#define REQUEST_MAX 4096
 #define BUF_SIZE    (CV_HTTP_HEAD_MAX + CV_FETCH_BODY_MAX)
 
 struct cv_fetch {
     struct cv_loop *loop; /* borrowed */
     cv_connect_allow *allow;
     cv_fetch_done *done;
-    void *ctx;                        /* borrowed */
+    void *ctx; /* borrowed */
+    bool post;
     struct cv_connecting *connecting; /* while connecting by HTTP */
     struct cv_dialling *dialling;     /* while connecting by HTTPS */
     struct cv_stream *stream;
@@ -60,7 +61,11 @@ static int judge(struct cv_fetch *fetch, bool ended)
 
     if (rc == CV_EMORE && !ended)
         return 0;
-    if (rc < 0 || head.status != 200 || head.chunked) {
+    if (rc == 0 && fetch->post && head.status / 100 == 2) {
+        succeed(fetch, "", 0);
+        return 1;
+    }
+    if (rc < 0 || fetch->post || head.status != 200 || head.chunked) {
         fail(fetch, CV_ESYNTAX);
         return 1;
     }
@@ -199,9 +204,10 @@ int cv_fetch_start(struct cv_fetch **out, struct cv_loop *loop, struct cv_outbou
     fetch->allow = options->allow;
     fetch->done = done;
     fetch->ctx = ctx;
-    n = snprintf(fetch->request, sizeof(fetch->request),
-                 "GET %s HTTP/1.0\r\nHost: %s\r\nAccept: text/xml\r\n\r\n", options->target,
-                 options->host_header);
+    fetch->post = options->post;
+    n = snprintf(fetch->request, sizeof(fetch->request), "%s %s HTTP/1.0\r\nHost: %s\r\n%s\r\n\r\n",
+                 options->post ? "POST" : "GET", options->target, options->host_header,
+                 options->post ? "Content-Length: 0" : "Accept: text/xml");
     fetch->request_len = (size_t)n;
     rc = (size_t)n >= sizeof(fetch->request) ? CV_ETOOLONG
                                              : cv_timer_new(&fetch->timer, loop, on_timeout, fetch);

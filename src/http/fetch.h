@@ -4,14 +4,15 @@
 #include "net/connect.h"
 #include "net/outbound.h"
 
-/* Asks a stranger for one small document by HTTP or HTTPS. No redirect is followed, nothing but a
- * body of 200 is taken, and everything has its bound. */
+/* Asks a stranger for one small document by HTTP or HTTPS, or tells it something. No redirect is
+ * followed, nothing but a body of 200 is taken, and everything has its bound. */
 struct cv_fetch;
 
 #define CV_FETCH_BODY_MAX ((size_t)64 * 1024)
 #define CV_FETCH_WAIT     (3 * CV_SEC) /* for everything together */
 
 struct cv_fetch_options {
+    bool post;        /* POST without a body: any 2xx is success, and no body is waited for */
     const char *host; /* name or address, without brackets; copied */
     uint16_t port;
     const char *host_header; /* as it stands in the URL; copied */
@@ -27,7 +28,7 @@ struct cv_fetch_end {
     const char *body; /* borrowed for the call; NULL when it failed */
     size_t len;
     int error; /* -errno or one of ours: CV_ETOOLONG, CV_ESYNTAX for an answer that is none or
-                  no 200, CV_EDENIED for an address or a certificate */
+                  no 200 (of POST: no 2xx), CV_EDENIED for an address or a certificate */
     const char *text; /* what went wrong, one line; borrowed for the call */
 };
 typedef void cv_fetch_done(void *ctx, const struct cv_fetch_end *end);

@@ -89,6 +89,8 @@ void cv_rooms_server_settle(struct cv_rooms_server *server)
             lws_callback_on_writable(guest->wsi);
         if (event.kind == CV_ROOMS_DROP)
             lws_set_timeout(guest->wsi, PENDING_TIMEOUT_CLOSE_SEND, LWS_TO_KILL_ASYNC);
+        if (event.kind == CV_ROOMS_GONE)
+            cv_bye_tell(server->config.bye, event.room, event.client);
     }
     if (!server->timer || server->leaving)
         return;
@@ -277,6 +279,7 @@ static int open_all(struct cv_rooms_server *server)
 
     limits.admit = server->config.secret ? admit : NULL;
     limits.ctx = server;
+    limits.tell_gone = server->config.bye != NULL;
     rc = cv_rooms_new(&server->rooms, &loop->alloc, &limits);
     if (rc == 0)
         rc = cv_timer_new(&server->timer, loop, on_timer, server);

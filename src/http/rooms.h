@@ -1,6 +1,7 @@
 #ifndef CV_HTTP_ROOMS_H
 #define CV_HTTP_ROOMS_H
 
+#include "http/bye.h"
 #include "net/loop.h"
 #include "net/tls.h"
 #include "rendezvous/rooms.h"
@@ -23,7 +24,8 @@ struct cv_rooms_server_config {
     size_t origin_count;        /* 0: all */
     const void *secret;         /* that rooms are signed with; copied; NULL: any room for anyone */
     size_t secret_len;          /* at most CV_ROOM_SECRET_MAX */
-    struct cv_rooms_config limits; /* without admit and ctx, which are ours */
+    struct cv_bye *bye;         /* borrowed: what hears of clients that are gone; or NULL */
+    struct cv_rooms_config limits; /* without admit, ctx and tell_gone, which are ours */
 };
 
 /* Returns 0, -ENOMEM, or what cv_listener_new() returns; -ENOSYS: libwebsockets'

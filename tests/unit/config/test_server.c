@@ -60,6 +60,10 @@ static const char *const bad[][2] = {
     {OPEN "--peer b:t", "--peer: needs the form ID:TOKEN:URL"},
     {OPEN "--peer b/c:t:ws://h", "--peer: the ID is no client key"},
     {OPEN "--peer b:t,t:ws://h", "--peer: TOKEN is no token"},
+    {OPEN "--rooms-bye-url http://h", "--rooms-bye-url: needs --rooms besides"},
+    {OPEN "--rooms :1 --rooms-bye-url ws://h",
+     "--rooms-bye-url: not a URL such as http://HOST:PORT or https://HOST/PATH: 'ws://h'"},
+    {OPEN "--rooms :1 --rooms-bye-url http://h?q", "--rooms-bye-url: no query in a URL"},
     {OPEN "--peer b:t:http://h", "--peer: not a URL such as ws://HOST:PORT/connect"},
     {OPEN "--peer b:t:ws://h --peer b:t:ws://i", "--peer: the ID of another peer"},
     {OPEN "--peer b:t:ws://h", "--peer: needs --peer-id besides"},
@@ -369,6 +373,20 @@ Test(server, peers_are_ids_tokens_and_urls)
     cr_assert(config.peers.at[0].url.tls);
     cr_assert_str_eq(config.peers.at[1].url.host, "::1");
     cr_assert_str_eq(config.peer_token, "mine");
+}
+
+Test(server, the_url_of_a_room_server_has_a_path)
+{
+    cr_assert_eq(load(OPEN "--rooms :1 --rooms-bye-url HTTPS://[::1]/p/q"), 0, "%s", error.line);
+    cr_assert_str_eq(config.rooms_bye.host, "::1");
+    cr_assert_str_eq(config.rooms_bye.target, "/p/q");
+    cr_assert_eq(config.rooms_bye.port, 443);
+    cr_assert(config.rooms_bye.tls);
+    cr_assert_eq(load(OPEN "--rooms :1 --rooms-bye-url http://h:81"), 0, "%s", error.line);
+    cr_assert_str_eq(config.rooms_bye.target, "/");
+    cr_assert_eq(config.rooms_bye.port, 81);
+    cr_assert_eq(load(OPEN "--rooms :1"), 0);
+    cr_assert_null(config.rooms_bye.host);
 }
 
 Test(server, no_error_about_a_peer_shows_a_token)
