@@ -4,7 +4,7 @@ SEEDS  ?= 5000
 FUZZ_SECONDS ?= 60
 DEPS   ?= tools/install-deps
 
-.PHONY: help demo test build bench bench-scale bench-soak bench-threads bench-layers bench-attack cost fuzz sim install lint format clean
+.PHONY: help demo test deb test-deb build bench bench-scale bench-soak bench-threads bench-layers bench-attack cost fuzz sim install lint format clean
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
@@ -74,6 +74,14 @@ sim: ## the simulator over SEEDS (5000) seeds, of tunnels and of rooms
 
 install: build ## into DESTDIR and PREFIX (/usr/local)
 	cmake --install build/release --prefix "$(PREFIX)"
+
+deb: ## Debian packages in build/deb/
+	$(DEPS) deb
+	@tools/deb
+
+test-deb: ## build the packages, judge them, install, use and purge them in a Debian of their own (as root)
+	$(DEPS) test-deb
+	python3 -m unittest -v tests.packaging.test_deb
 
 lint: ## the guards of the house: layers, symbols, style, format, clang-tidy
 	$(DEPS) test

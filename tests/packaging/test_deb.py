@@ -1,0 +1,141 @@
+"""The Debian packages: built, judged by lintian, installed in a Debian of their own, used there
+as the examples say, and purged. `make test-deb`, as root; the first run fetches a Debian from the
+mirror."""
+import ctypes
+import os
+import pathlib
+import re
+import shutil
+import subprocess
+import unittest
+
+from tests.integration import traffic
+from tests.integration.lab import ROOT, LabCase
+
+OUT = ROOT / "build/deb"
+BASE = OUT / "base.tar"
+CLONE_NEWNS, CLONE_NEWNET = 0x20000, 0x40000000
+PACKAGES = ("culvert-server", "culvert-agent", "culvertctl")
+_libc = ctypes.CDLL(None, use_errno=True)
+
+
+def run(*argv, **how):
+    """A command that must succeed; its standard output."""
+    how = {"capture_output": True, "text": True, **how}
+    done = subprocess.run([str(word) for word in argv], **how)
+    if done.returncode:
+        said = f"{done.stdout}\n{done.stderr}"[-4000:]
+        raise AssertionError(f"{argv}: exit {done.returncode}\n{said}")
+    return done.stdout
+
+
+def leave(kind):
+    """Puts this process, and those that it starts, into a namespace of their own."""
+    if _libc.unshare(kind):
+        raise OSError(ctypes.get_errno(), "unshare: this test runs as root")
+
+
+def base():
+    """A tar of a minimal Debian of this machine's release, from this machine's mirror."""
+    if BASE.exists():
+        return BASE
+    release = re.search(r"(?m)^VERSION_CODENAME=(\w+)", pathlib.Path("/etc/os-release").read_text())
+    mirror = run(
+        "apt-get", "indextargets", "--format", "$(REPO_URI)",
+        f"Codename: {release.group(1)}", "Component: main",
+    ).split()[0]  # fmt: skip
+    made = OUT / "base"
+    shutil.rmtree(made, ignore_errors=True)
+    run("debootstrap", "--variant=minbase", release.group(1), made, mirror)
+    run("tar", "-C", made, "-cf", f"{BASE}.new", ".")
+    pathlib.Path(f"{BASE}.new").rename(BASE)
+    shutil.rmtree(made)
+    return BASE
+
+
+class Packages(LabCase):
+    @classmethod
+    def setUpClass(cls):
+        run(ROOT / "tools/deb")
+        cls.files = [next(OUT.glob(f"{name}_*.deb")) for name in PACKAGES]
+        cls.root = OUT / "root"
+        shutil.rmtree(cls.root, ignore_errors=True)
+        cls.root.mkdir()
+        leave(CLONE_NEWNS)
+        run("mount", "--make-rprivate", "/")
+        run("tar", "-C", cls.root, "-xf", base())
+        run("mount", "-t", "proc", "proc", cls.root / "proc")
+        cls.addClassCleanup(shutil.rmtree, cls.root, ignore_errors=True)
+        cls.addClassCleanup(run, "umount", cls.root / "proc")
+
+    def inside(self, *argv, **how):
+        env = {"PATH": os.defpath + ":/usr/sbin:/sbin", "DEBIAN_FRONTEND": "noninteractive"}
+        return run("chroot", self.root, *argv, env=env, **how)
+
+    def as_culvert(self, unit):
+        """What the unit starts, as the user that it names."""
+        text = (self.root / f"lib/systemd/system/{unit}.service").read_text()
+        user = re.search(r"(?m)^User=(\S+)", text).group(1)
+        command = re.search(r"(?m)^ExecStart=(.*)", text).group(1).split()
+        who = (f"--reuid={user}", f"--regid={user}", "--clear-groups")
+        return self.start(unit, ["chroot", self.root, "setpriv", *who, *command])
+
+    def traces(self):
+        """Files whose names say whose they are, but for the logs of dpkg and apt."""
+        ours = ("-name", "*culvert*", "-not", "-path", "*/var/log/*")
+        return run("find", self.root, "-xdev", *ours).split()
+
+    def judge(self):
+        changes = next(OUT.glob("culvert_*.changes"))
+        run("lintian", "--fail-on", "error,warning", changes)
+
+    def install(self):
+        for file in self.files:
+            shutil.copy(file, self.root / "tmp")
+        self.inside("apt-get", "update", "-q")
+        names = [f"/tmp/{file.name}" for file in self.files]
+        self.inside("apt-get", "install", "-qy", "--no-install-recommends", *names)
+        for file in self.files:
+            (self.root / "tmp" / file.name).unlink()
+
+    def permit(self):
+        """What the examples tell an operator to do."""
+        made = self.inside("culvertctl", "token", "new")
+        token, digest = re.findall(r": (\S+)", made)
+        tokens = self.root / "etc/culvert/tokens"
+        line = f"agent laptop {digest}\n"
+        with tokens.open("a") as out:
+            out.write(line)
+        self.file("token", token + "\n")
+        shutil.copy(self.dir / "token", self.root / "etc/culvert/token")
+        self.inside("systemd-tmpfiles", "--create", "culvert-agent.conf")
+
+    def test_they_install_move_bytes_by_the_examples_and_purge(self):
+        self.judge()
+        self.assertEqual(self.traces(), [])
+        self.install()
+        for path in ("etc/culvert/server.yaml", "etc/culvert/agent.yaml", "etc/culvert/tokens"):
+            owner = self.inside("dpkg", "-S", f"/{path}").partition(":")[0]
+            self.assertIn(f"/{path}", self.inside("dpkg-query", "-Wf", "${Conffiles}", owner))
+        rights = self.inside("stat", "-c", "%U %a", "/etc/culvert/tokens")
+        self.assertEqual(rights.split(), ["culvert", "600"])
+        self.permit()
+
+        leave(CLONE_NEWNET)
+        run("ip", "link", "set", "lo", "up")
+        self.target(port=22)
+        daemons = [self.as_culvert("culvert-server")]
+        self.wait_listening(daemons[0], 8123, 2222, 8124)
+        daemons.append(self.as_culvert("culvert-agent"))
+        self.wait_echo(2222)
+        size = 16 << 20
+        self.assertTrue(traffic.download(2222, size, 7))
+        self.assertIn("laptop", self.inside("culvertctl", "clients"))
+        self.assertEqual([daemon.stop() for daemon in reversed(daemons)], [0, 0])
+
+        self.inside("apt-get", "purge", "-qy", *PACKAGES)
+        self.assertEqual(self.traces(), [])
+
+
+if __name__ == "__main__":
+    unittest.main()
