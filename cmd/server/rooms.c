@@ -32,6 +32,7 @@ static int open_server(struct rooms *rooms, const struct cv_server_config *confi
         .origin_count = config->rooms_origins.count,
         .secret = config->rooms_secret ? secret->bytes : NULL,
         .secret_len = secret->len,
+        .demo = config->rooms_demo,
         .bye = rooms->bye,
         .limits = {.max_rooms = (uint32_t)config->rooms_max,
                    .max_rooms_per_source = (uint32_t)config->rooms_max_per_source,
@@ -42,6 +43,8 @@ static int open_server(struct rooms *rooms, const struct cv_server_config *confi
         return server_fail(error, EXIT_OPEN, config->rooms.at[0], rc);
     cv_log(&rooms->loop->log, CV_LOG_INFO, "rooms at %s%s", cv_rooms_server_address(rooms->server),
            rooms->tls ? ", TLS" : "");
+    if (config->rooms_demo)
+        cv_log(&rooms->loop->log, CV_LOG_INFO, "rooms: their page is at /demo");
     if (!config->rooms_secret)
         cv_log(&rooms->loop->log, CV_LOG_WARN,
                "rooms: without --rooms-secret anyone may use, listen to and delete any room");

@@ -287,6 +287,12 @@ static const struct cv_option options[] = {
                 "URL/bye/ROOM/CLIENT",
     },
     {
+        .name = "rooms-demo",
+        .take = cv_take_switch,
+        .at = AT(rooms_demo),
+        .help = "a page at /demo of --rooms: chat and files between two browsers",
+    },
+    {
         .name = "rooms-max",
         .argument = "N",
         .take = cv_take_count,
@@ -434,6 +440,8 @@ static int check_rooms(const struct cv_server_config *config, struct cv_config_e
         return cv_options_refuse(common, "rooms-secret", "needs --rooms besides", NULL, error);
     if (!config->rooms.count && config->rooms_bye.host)
         return cv_options_refuse(common, "rooms-bye-url", "needs --rooms besides", NULL, error);
+    if (!config->rooms.count && config->rooms_demo)
+        return cv_options_refuse(common, "rooms-demo", "needs --rooms besides", NULL, error);
     if (!config->rooms.count && config->rooms_tls_cert)
         return cv_options_refuse(common, "rooms-tls-cert", "needs --rooms besides", NULL, error);
     if (config->rooms_tls_cert && !config->rooms_tls_key)

@@ -36,6 +36,7 @@ struct cv_server_config {
     struct cv_strings rooms_origins;            /* of pages that may use them; none: all */
     const char *rooms_secret;                   /* NULL: anyone may use any room */
     const char *rooms_tls_cert, *rooms_tls_key; /* both or none */
+    bool rooms_demo;                            /* whether rooms have a page of their own, /demo */
     struct cv_url rooms_bye; /* who is told of clients that are gone; host NULL: nobody */
     uint64_t rooms_max, rooms_max_per_source, rooms_budget;
     struct cv_limits limits;

@@ -24,6 +24,7 @@ struct cv_rooms_server_config {
     size_t origin_count;        /* 0: all */
     const void *secret;         /* that rooms are signed with; copied; NULL: any room for anyone */
     size_t secret_len;          /* at most CV_ROOM_SECRET_MAX */
+    bool demo;                  /* whether /demo is a page that shows what rooms are for */
     struct cv_bye *bye;         /* borrowed: what hears of clients that are gone; or NULL */
     struct cv_rooms_config limits; /* without admit, ctx and tell_gone, which are ours */
 };

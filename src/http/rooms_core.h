@@ -4,6 +4,7 @@
 #include <libwebsockets.h>
 
 #include "base/list.h"
+#include "http/demo.h"
 #include "http/rooms.h"
 #include "net/listener.h"
 #include "net/timer.h"
@@ -41,6 +42,9 @@ struct cv_room_guest {
     bool leave;                        /* close after the answer */
     char answer[CV_ROOMS_ANSWER_MAX];
     size_t answer_len;
+    const struct cv_demo_file
+        *file; /* of which the answer is what is left after file_sent; or NULL */
+    size_t file_sent;
     /* the body, or the message so far */
     char *in; /* owned */
     size_t in_len, in_size;

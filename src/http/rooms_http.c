@@ -2,9 +2,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "http/mime.h"
 #include "http/rooms_core.h"
 
 #define HEAD_MAX 1024
+#define PIECE    ((size_t)4096) /* of a file, at once */
 
 /* A body that is too long is read to its end up to here, so that its sender reads the answer. */
 #define BODY_READ_MAX (1 << 20)
@@ -14,6 +16,7 @@ static int finish(struct cv_room_guest *guest, struct lws *wsi)
     cv_free(&guest->server->config.loop->alloc, guest->path);
     guest->path = NULL;
     guest->answer_len = 0;
+    guest->file = NULL;
     cv_room_guest_forget(guest);
     return guest->leave || lws_http_transaction_completed(wsi) ? -1 : 0;
 }
@@ -60,6 +63,28 @@ static int answer(struct cv_room_guest *guest, struct lws *wsi, unsigned status,
         return -1;
     if (guest->answer_len == 0 || guest->method == CV_ROOM_HEAD)
         return finish(guest, wsi);
+    lws_callback_on_writable(wsi);
+    return 0;
+}
+
+/* Sends the head now, and the file piece by piece. */
+static int answer_file(struct cv_room_guest *guest, struct lws *wsi,
+                       const struct cv_demo_file *file)
+{
+    unsigned char head[LWS_PRE + HEAD_MAX], *start = head + LWS_PRE, *at = start;
+    unsigned char *end = head + sizeof(head) - 1;
+
+    if (lws_add_http_common_headers(wsi, 200, cv_mime_type(file->name), file->len, &at, end) ||
+        add(wsi, "Content-Security-Policy:", CV_DEMO_POLICY, &at, end) ||
+        add(wsi, "X-Content-Type-Options:", "nosniff", &at, end) ||
+        add(wsi, "Referrer-Policy:", "no-referrer", &at, end) ||
+        add(wsi, "Cache-Control:", "no-cache", &at, end) ||
+        lws_finalize_write_http_header(wsi, start, &at, end))
+        return -1;
+    if (guest->method == CV_ROOM_HEAD)
+        return finish(guest, wsi);
+    guest->file = file;
+    guest->file_sent = 0;
     lws_callback_on_writable(wsi);
     return 0;
 }
@@ -192,9 +217,18 @@ static long long announced(struct lws *wsi)
     return strtoll(text, NULL, 10);
 }
 
+/* The file of the demonstration that is asked for; NULL: none. */
+static const struct cv_demo_file *demo_file(const struct cv_room_guest *guest, struct lws *wsi)
+{
+    bool reads = lws_hdr_total_length(wsi, WSI_TOKEN_GET_URI) || guest->method == CV_ROOM_HEAD;
+
+    return guest->server->config.demo && reads ? cv_demo_find(guest->path) : NULL;
+}
+
 static int start(struct cv_room_guest *guest, struct lws *wsi, const char *path, size_t len)
 {
     const struct cv_alloc *alloc = &guest->server->config.loop->alloc;
+    const struct cv_demo_file *file;
     long long body = announced(wsi);
 
     cv_free(alloc, guest->path);
@@ -217,13 +251,32 @@ static int start(struct cv_room_guest *guest, struct lws *wsi, const char *path,
         return answer_status(guest, wsi);
     if (strcmp(guest->path, "/ws") == 0)
         return fail(guest, wsi, 400, "This is a WebSocket", "");
-    return act(guest, wsi);
+    file = demo_file(guest, wsi);
+    return file ? answer_file(guest, wsi, file) : act(guest, wsi);
+}
+
+static int write_piece(struct cv_room_guest *guest, struct lws *wsi)
+{
+    unsigned char buf[LWS_PRE + PIECE];
+    size_t left = guest->file->len - guest->file_sent, len = left < PIECE ? left : PIECE;
+
+    memcpy(buf + LWS_PRE, guest->file->bytes + guest->file_sent, len);
+    if (lws_write(wsi, buf + LWS_PRE, len, len == left ? LWS_WRITE_HTTP_FINAL : LWS_WRITE_HTTP) <
+        (int)len)
+        return -1;
+    guest->file_sent += len;
+    if (len == left)
+        return finish(guest, wsi);
+    lws_callback_on_writable(wsi);
+    return 0;
 }
 
 static int write_body(struct cv_room_guest *guest, struct lws *wsi)
 {
     unsigned char body[LWS_PRE + CV_ROOMS_ANSWER_MAX];
 
+    if (guest->file)
+        return write_piece(guest, wsi);
     if (!guest->answer_len)
         return 0;
     memcpy(body + LWS_PRE, guest->answer, guest->answer_len);

@@ -1,14 +1,12 @@
-"""Two pages in headless Chromium meet in a room of ours, in a network namespace: a browser gathers
-no candidates where there is but a loopback interface."""
+"""Two pages in headless Chromium meet in a room of ours."""
 import http.server
 import json
 import queue
-import shutil
 import threading
 import unittest
 
-from . import netns
-from .lab import LabCase, binaries
+from . import browser
+from .lab import binaries
 from .test_docs import DOCS, fenced
 from .traffic import DEADLINE
 
@@ -114,21 +112,10 @@ class Pages(http.server.BaseHTTPRequestHandler):
         pass
 
 
-CHROMIUM = shutil.which("chromium-headless-shell") or shutil.which("chromium")
-
-
-@unittest.skipIf(not CHROMIUM, "there is no chromium")
-@unittest.skipIf(netns.why_not(), netns.why_not())
-class Browsers(LabCase):
+@unittest.skipIf(browser.why_not(), browser.why_not())
+class Browsers(browser.BrowserCase):
     def setUp(self):
         super().setUp()
-        self.ns = netns.Namespace("r")
-        self.addCleanup(self.ns.delete)
-        self.ns.ip("link", "add", "eth0", "type", "veth", "peer", "name", "eth1")
-        self.ns.ip("link", "set", "eth1", "up")
-        self.ns.ip("addr", "add", "10.78.0.1/24", "dev", "eth0")
-        self.ns.ip("link", "set", "eth0", "up")
-        self.ns.ip("route", "add", "default", "via", "10.78.0.2")
         with self.ns.entered():
             self.pages = http.server.ThreadingHTTPServer(("127.0.0.1", PAGES), Pages)
         self.pages.reports, self.pages.page = queue.Queue(), PAGE
@@ -142,11 +129,7 @@ class Browsers(LabCase):
     def page(self, room, me, how):
         # loopback: SHA-256 is for pages of a safe origin
         url = f"http://127.0.0.1:{PAGES}/#{room}/{me}/{how}"
-        profile = self.dir / f"profile-{me}"
-        flags = ("--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage")
-        argv = [*self.ns.prefix, CHROMIUM, *flags, f"--user-data-dir={profile}"]
-        argv += ["--disable-features=WebRtcHideLocalIpsWithMdns"]
-        self.start(f"page-{me}", [*argv, "--remote-debugging-port=0", url])
+        self.browse(me, url)
 
     def reports(self):
         """What the two say."""

@@ -60,6 +60,7 @@ static const char *const bad[][2] = {
     {OPEN "--peer b:t", "--peer: needs the form ID:TOKEN:URL"},
     {OPEN "--peer b/c:t:ws://h", "--peer: the ID is no client key"},
     {OPEN "--peer b:t,t:ws://h", "--peer: TOKEN is no token"},
+    {OPEN "--rooms-demo", "--rooms-demo: needs --rooms besides"},
     {OPEN "--rooms-bye-url http://h", "--rooms-bye-url: needs --rooms besides"},
     {OPEN "--rooms :1 --rooms-bye-url ws://h",
      "--rooms-bye-url: not a URL such as http://HOST:PORT or https://HOST/PATH: 'ws://h'"},
