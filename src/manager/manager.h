@@ -100,9 +100,9 @@ enum cv_route_from {
     CV_ROUTE_PEER, /* the dial came from a peer: it is never sent on to another */
 };
 
-/* Picks the session for a dial to @key: a local one, healthy before silent and newest first, else a
- * peer that announced the key. A session whose id is @but is left out (0: none): that is how a dial
- * fails over.
+/* Picks the session for a dial to @key: a healthy local one, the newest first, else a healthy peer
+ * that announced the key, else the newest local one, else such a peer. A session whose id is @but
+ * is left out (0: none): that is how a dial fails over.
  *
  * CV_ENOSESSION  none
  * CV_ETOOLONG    the proto does not fit */

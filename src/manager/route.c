@@ -8,7 +8,8 @@ static bool healthy(const struct member *member, uint64_t now)
 {
     struct cv_session *session = member->info.session;
 
-    return !cv_session_probing(session) && now - cv_session_heard_at(session) <= CV_HEALTHY_FOR;
+    return !cv_session_probing(session) && !cv_session_silent(session, now) &&
+           now - cv_session_heard_at(session) <= CV_HEALTHY_FOR;
 }
 
 /* The better of two; @first is preferred when both are equally well. */
@@ -16,7 +17,7 @@ static struct member *better(struct member *first, struct member *second, uint64
 {
     if (!first)
         return second;
-    if (healthy(first, now) || !healthy(second, now))
+    if (!second || healthy(first, now) || !healthy(second, now))
         return first;
     return second;
 }
@@ -53,11 +54,12 @@ int cv_manager_route(struct cv_manager *m, const char *key, const char *proto,
 {
     struct group *group = cv_group_find(m, key);
     struct member *member = group ? pick_local(group, but, now) : NULL;
-    bool through_peer = !member && group && from == CV_ROUTE_VISITOR;
     struct cv_text text;
+    bool through_peer;
 
-    if (through_peer)
-        member = pick_peer(group, but, now);
+    if (group && from == CV_ROUTE_VISITOR && (!member || !healthy(member, now)))
+        member = better(member, pick_peer(group, but, now), now);
+    through_peer = member && member->info.kind == CV_MEMBER_PEER;
     if (!member)
         return CV_ENOSESSION;
     cv_text_init(&text, route->proto, sizeof(route->proto));

@@ -142,6 +142,7 @@ struct cv_session {
     unsigned pings_out;    /* not answered yet, as far as counted */
     uint64_t ping_sent_at; /* the last one, CV_NEVER when it was answered */
     uint64_t takeover_at;  /* silence until then is the end, or CV_NEVER */
+    uint64_t asked_at;     /* cv_session_ask(), and nothing was heard since; or CV_NEVER */
     uint64_t sync_at;
     uint64_t rtt;
     bool want_ping;

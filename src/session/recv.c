@@ -9,7 +9,7 @@
 void cv_session_heard(struct cv_session *s, uint64_t now)
 {
     s->now = s->heard_at = now;
-    s->takeover_at = CV_NEVER;
+    s->takeover_at = s->asked_at = CV_NEVER;
 }
 
 void cv_session_pong(struct cv_session *s, uint64_t now)

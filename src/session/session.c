@@ -53,7 +53,7 @@ int cv_session_new(struct cv_session **out, const struct cv_session_config *conf
     s->ping_at = dialler || config->culvert ? now : CV_NEVER;
     if (dialler && !config->culvert)
         s->ping_at = now + CV_PING_EVERY;
-    s->ping_sent_at = s->takeover_at = s->sync_swept_at = CV_NEVER;
+    s->ping_sent_at = s->takeover_at = s->asked_at = s->sync_swept_at = CV_NEVER;
     s->hash_seed = cv_random_u64(random);
     s->sync_at = dialler ? now + CV_SYNC_EVERY : CV_NEVER;
     s->rtt = CV_NEVER;

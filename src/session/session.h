@@ -38,11 +38,12 @@ enum cv_feature {
     CV_FEATURE_PUBLISH = 1 << 4,
 };
 
-#define CV_PING_EVERY         (5 * CV_SEC)  /* the dialler's; protocol facts, "Keep-alive" */
-#define CV_PING_EVERY_IDLE    (10 * CV_SEC) /* to a Culvert end, without connections */
-#define CV_DEAD_AFTER         (15 * CV_SEC) /* of silence, between Culvert ends */
-#define CV_DEAD_AFTER_FOREIGN (60 * CV_SEC) /* of silence, with a reference end */
-#define CV_TAKEOVER_WAIT      (5 * CV_SEC)  /* of silence after cv_session_probe() */
+#define CV_PING_EVERY         (5 * CV_SEC)    /* the dialler's; protocol facts, "Keep-alive" */
+#define CV_PING_EVERY_IDLE    (10 * CV_SEC)   /* to a Culvert end, without connections */
+#define CV_DEAD_AFTER         (15 * CV_SEC)   /* of silence, between Culvert ends */
+#define CV_DEAD_AFTER_FOREIGN (60 * CV_SEC)   /* of silence, with a reference end */
+#define CV_TAKEOVER_WAIT      (5 * CV_SEC)    /* of silence after cv_session_probe() */
+#define CV_ANSWER_WAIT        (750 * CV_MSEC) /* of silence after cv_session_ask() */
 #define CV_DRAIN_WAIT                                                                             \
     (30 * CV_SEC) /* a sink that takes nothing for that long after the link is gone loses what is \
                      stored */
@@ -262,6 +263,17 @@ void cv_session_woke(struct cv_session *session, uint64_t now);
 /* Asks the other end for a sign of life, which it has CV_TAKEOVER_WAIT for: a newer session of its
  * key has come. */
 void cv_session_probe(struct cv_session *session, uint64_t now);
+
+/* Asks the other end for a sign of life, as a dial is not answered. Its silence ends nothing: see
+ * cv_session_silent(). Does nothing while an answer is waited for. */
+void cv_session_ask(struct cv_session *session, uint64_t now);
+
+/* How long an answer to that is waited for: CV_ANSWER_WAIT, on slow links four round trips. */
+uint64_t cv_session_patience(const struct cv_session *session);
+
+/* It was asked, and nothing was heard of it for so long: its process is stopped, or the link is.
+ * Holds until it is heard again. */
+bool cv_session_silent(const struct cv_session *session, uint64_t now);
 
 /* The link is gone: nothing more goes out or comes in. Each connection ends, after its sink has
  * taken what is stored; cv_session_tick() still ends those whose sink takes nothing. */

@@ -37,6 +37,8 @@ void cv_session_woke(struct cv_session *s, uint64_t now)
         s->heard_at = least;
     if (s->takeover_at < now + CV_PING_EVERY)
         s->takeover_at = now + CV_PING_EVERY;
+    if (s->asked_at < now)
+        s->asked_at = now;
 }
 
 void cv_session_probe(struct cv_session *s, uint64_t now)
@@ -45,6 +47,26 @@ void cv_session_probe(struct cv_session *s, uint64_t now)
         return;
     s->want_ping = true;
     s->takeover_at = now + CV_TAKEOVER_WAIT;
+}
+
+void cv_session_ask(struct cv_session *s, uint64_t now)
+{
+    if (s->cut || s->asked_at != CV_NEVER)
+        return;
+    s->want_ping = true;
+    s->asked_at = now;
+}
+
+uint64_t cv_session_patience(const struct cv_session *s)
+{
+    if (s->rtt >= CV_TAKEOVER_WAIT / 4) /* none is known, or it is long */
+        return s->rtt == CV_NEVER ? CV_ANSWER_WAIT : CV_TAKEOVER_WAIT;
+    return s->rtt * 4 > CV_ANSWER_WAIT ? s->rtt * 4 : CV_ANSWER_WAIT;
+}
+
+bool cv_session_silent(const struct cv_session *s, uint64_t now)
+{
+    return s->asked_at != CV_NEVER && now >= s->asked_at + cv_session_patience(s);
 }
 
 /* A sink that takes nothing must not hold what is stored for it for ever: nobody is left to wait

@@ -266,15 +266,16 @@ MESH_MUTANTS = [
     (
         "pass-a-peers-dial-on",
         "src/manager/route.c",
-        "!member && group && from == CV_ROUTE_VISITOR;",
-        "!member && group;",
+        "if (group && from == CV_ROUTE_VISITOR && (",
+        "if (group && (",
     ),
     (
         "ask-peers-first",
         "src/manager/route.c",
-        "bool through_peer = !member && group && from == CV_ROUTE_VISITOR;",
-        "bool through_peer = group && from == CV_ROUTE_VISITOR &&\n"
-        "                        (!member || !cv_list_empty(&group->announced));",
+        "VISITOR && (!member || !healthy(member, now)))\n"
+        "        member = better(member, pick_peer(group, but, now), now);",
+        "VISITOR && !cv_list_empty(&group->announced))\n"
+        "        member = better(pick_peer(group, but, now), member, now);",
     ),
     (
         "take-a-peer-for-its-client",

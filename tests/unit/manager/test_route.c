@@ -110,6 +110,8 @@ Test(route, dials_fail_over)
     mesh_join(&mesh, CV_MEMBER_AGENT, "a");
     peer_with("p", "a");
     cr_assert_eq(visit("a", 0), 1);
+    cr_assert_eq(visit("a", mesh.ids[1]), 2, "the older one is under question");
+    cv_session_heard(mesh.sessions[0], mesh.now);
     cr_assert_eq(visit("a", mesh.ids[1]), 0);
     mesh_leave(&mesh, 0);
     cr_assert_eq(visit("a", mesh.ids[1]), 2);
@@ -124,14 +126,34 @@ Test(route, through_a_peer_the_proto_carries_the_key)
     cr_assert_str_eq(mesh.words, "far::tcp");
 }
 
-Test(route, local_goes_before_announced_even_when_silent)
+Test(route, local_goes_before_announced_unless_only_that_is_healthy)
 {
     mesh_join(&mesh, CV_MEMBER_AGENT, "a");
     peer_with("p", "a");
-    mesh.now += 50 * CV_SEC;
-    cv_session_heard(mesh.sessions[1], mesh.now);
     cr_assert_eq(visit("a", 0), 0);
+    mesh.now += 50 * CV_SEC;
+    cr_assert_eq(visit("a", 0), 0, "both are silent");
     cr_assert_str_eq(mesh.words, "tcp");
+    cv_session_heard(mesh.sessions[1], mesh.now);
+    cr_assert_eq(visit("a", 0), 1);
+    cr_assert_str_eq(mesh.words, "a::tcp");
+    cr_assert_eq(mesh_route(&mesh, "a", CV_ROUTE_PEER, 0), 0, "a peer's dial stays here");
+    cv_session_heard(mesh.sessions[0], mesh.now);
+    cr_assert_eq(visit("a", 0), 0);
+}
+
+Test(route, who_was_asked_and_did_not_answer_is_silent_until_it_is_heard)
+{
+    mesh_join(&mesh, CV_MEMBER_AGENT, "a");
+    mesh_join(&mesh, CV_MEMBER_AGENT, "a");
+    cv_session_heard(mesh.sessions[0], mesh.now);
+    cv_session_ask(mesh.sessions[1], mesh.now);
+    mesh.now += CV_ANSWER_WAIT - 1;
+    cr_assert_eq(visit("a", 0), 1);
+    mesh.now++;
+    cr_assert_eq(visit("a", 0), 0);
+    cv_session_heard(mesh.sessions[1], mesh.now);
+    cr_assert_eq(visit("a", 0), 1);
 }
 
 Test(route, of_several_peers_a_healthy_one)

@@ -114,6 +114,53 @@ Test(tick, a_sign_of_life_ends_a_probe)
     cr_assert_eq(end_tick(&end, END_START + CV_TAKEOVER_WAIT), 0);
 }
 
+Test(tick, who_is_asked_for_a_sign_of_life_and_gives_none_is_silent_and_nothing_ends)
+{
+    end_says(&end);
+    cv_session_ask(end.session, END_START);
+    cr_assert_str_eq(end_says(&end), "ping");
+    cr_assert_not(cv_session_silent(end.session, END_START + CV_ANSWER_WAIT - 1));
+    cv_session_ask(end.session, END_START + CV_ANSWER_WAIT - 1); /* gives no more time */
+    cr_assert_str_eq(end_says(&end), "");
+    cr_assert(cv_session_silent(end.session, END_START + CV_ANSWER_WAIT));
+    cr_assert_not(cv_session_probing(end.session));
+    cr_assert_eq(end_tick(&end, END_START + CV_TAKEOVER_WAIT), 0);
+    cr_assert(cv_session_silent(end.session, END_START + CV_TAKEOVER_WAIT));
+    cv_session_heard(end.session, END_START + CV_TAKEOVER_WAIT);
+    cr_assert_not(cv_session_silent(end.session, END_START + 2 * CV_TAKEOVER_WAIT));
+}
+
+Test(tick, a_stop_of_this_process_makes_nobody_silent)
+{
+    cv_session_ask(end.session, END_START);
+    cv_session_woke(end.session, END_START + 10 * CV_SEC);
+    cr_assert_not(cv_session_silent(end.session, END_START + 10 * CV_SEC));
+    cr_assert(cv_session_silent(end.session, END_START + 10 * CV_SEC + CV_ANSWER_WAIT));
+}
+
+/* Sets the session's round trip by its next ping. */
+static void round_trip(uint64_t trip)
+{
+    uint64_t at = cv_session_deadline(end.session);
+
+    cv_session_heard(end.session, at);
+    cr_assert_eq(end_tick(&end, at), 0);
+    cr_assert_str_eq(end_says(&end), "ping");
+    cv_session_pong(end.session, at + trip);
+    cr_assert_eq(cv_session_rtt(end.session), trip);
+}
+
+Test(tick, a_slow_link_has_four_round_trips_to_answer)
+{
+    cr_assert_eq(cv_session_patience(end.session), CV_ANSWER_WAIT);
+    round_trip(3 * CV_SEC);
+    cr_assert_eq(cv_session_patience(end.session), CV_TAKEOVER_WAIT);
+    round_trip(CV_SEC);
+    cr_assert_eq(cv_session_patience(end.session), 4 * CV_SEC);
+    round_trip(CV_MSEC);
+    cr_assert_eq(cv_session_patience(end.session), CV_ANSWER_WAIT);
+}
+
 Test(tick, the_shortest_round_trip_is_kept)
 {
     cr_assert_eq(cv_session_rtt(end.session), CV_NEVER);
