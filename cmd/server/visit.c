@@ -97,6 +97,8 @@ static int dial_through(struct visit *visit, const struct cv_route *route)
     if (rc < 0)
         return rc;
     visit->tunnel = guest_tunnel(route->owner);
+    visit->session = route->id;
+    visit->through_peer = strstr(route->proto, "::") != NULL;
     visit->id = worker->next_visit;
     worker->next_visit += worker->server->worker_count;
     cv_list_push_back(&worker->visits, &visit->link);
@@ -128,10 +130,13 @@ static int dial_here(struct visit *visit)
 
     for (int i = 0; i < 2; i++) {
         int found = cv_manager_route(worker->manager, visit->client, cv_proto_name(visit->proto),
-                                     visit->from, route.id, cv_loop_now(&worker->loop), &route);
+                                     visit->from, i ? route.id : visit->but,
+                                     cv_loop_now(&worker->loop), &route);
 
         if (found < 0)
             return i ? rc : found;
+        if (i && route.id == visit->but)
+            return rc;
         if (!route.healthy && !visit->settles) {
             visit->met_silent = true;
             return CV_ENOSESSION;
@@ -152,13 +157,14 @@ static int next_worker(struct server *server, struct visit *visit)
         return next;
     visit->settles = true;
     visit->tried = 0;
+    if (visit->silent) /* there is no other: it may be heard again */
+        visit->but = 0;
     return server_find(server, visit->client, 0);
 }
 
 static void on_handed_over(struct cv_mail *mail, void *ctx, bool lost);
 
-/* Serves a visitor here, or hands it over to the worker that can. */
-static void serve(struct visit *visit)
+void visit_serve(struct visit *visit)
 {
     struct worker *worker = visit->worker;
     struct server *server = worker->server;
@@ -174,7 +180,8 @@ static void serve(struct visit *visit)
         rc = dial_here(visit);
         if (rc == 0) /* it may be over already */
             return;
-        visit->problem = rc;
+        if (!visit->moved || rc != CV_ENOSESSION)
+            visit->problem = rc;
     }
     visit_turn_away(visit);
     visit_leave(visit, NULL);
@@ -192,7 +199,7 @@ static void on_handed_over(struct cv_mail *mail, void *ctx, bool lost)
         return;
     }
     visit->worker = ctx;
-    serve(visit);
+    visit_serve(visit);
 }
 
 /* Starting. */
@@ -285,7 +292,7 @@ void visit_start(struct worker *worker, const struct visit_options *options)
         return;
     }
     if (enter(visit)) {
-        serve(visit);
+        visit_serve(visit);
         return;
     }
     visit->problem = CV_EFULL;

@@ -29,24 +29,37 @@ struct visit {
     int fd;                   /* owned; -1 when it is the stream's */
     struct cv_pair *pair;     /* a reference, which goes with @fd; NULL: it is no pair's */
     struct cv_stream *stream; /* owned; NULL before the dial, and when it is a relay's */
-    uint8_t *early;           /* owned */
-    size_t early_len;
+    uint8_t *early;           /* owned; what the visitor has said, until the target answers */
+    size_t early_len, early_sent;
     struct cv_tunnel *tunnel; /* borrowed while there is a connection */
     int64_t conn_id;
-    struct cv_timer *timer; /* owned; of the wait */
+    uint64_t session;          /* the connection's, by the manager's id */
+    bool through_peer;         /* it is a peer's */
+    struct cv_timer *timer;    /* owned; of the wait */
+    uint64_t look_at, wait_by; /* when the session is looked at next; when the wait is over */
+    int watched;               /* what the stream is watched for, during the wait */
+    bool told_ready;           /* the session knows that the visitor has said something */
     bool acked, timed_out;
     bool waiting; /* counted as such in the server */
 
+    bool silent;    /* its session is: it goes to another one */
+    bool moved;     /* it was dialled through another one before, which is left out: */
+    uint64_t but;   /* by the manager's id, or 0 */
     uint64_t tried; /* a bit for each worker that could not serve it */
     bool settles;   /* everybody was asked for a healthy session: any will do now */
     bool met_silent;
     int problem; /* of the last one that tried */
     char text[];
 };
+
 /* visit.c */
 
 /* Makes the stream of the visit's socket. Returns 0 or -ENOMEM. */
 int visit_open_stream(struct visit *visit) CV_MUST_USE;
+
+/* Dials here, or hands it over to the worker that can; else it is turned away. It may be over
+ * before this returns. */
+void visit_serve(struct visit *visit);
 
 /* Gives its places back, and lets it go. @end is the visit's way's. */
 void visit_leave(struct visit *visit, const struct cv_relay_end *end);
@@ -67,6 +80,19 @@ void visit_close_failed(struct visit *visit, enum cv_failure failure, const char
 
 /* Nobody can serve it: visit->problem says why. */
 void visit_turn_away(struct visit *visit);
+
+/* visit_move.c: a dial that fails before its first byte is tried once more, through another
+ * session. */
+
+/* Whether one is there, or may be at another worker. @healthy: an unhealthy one does not count. */
+bool visit_has_another(struct visit *visit, bool healthy);
+
+/* The connection ended before the target's answer: whether that is the session's fault, and
+ * another one is to be tried. */
+bool visit_may_move(struct visit *visit, enum cv_reason reason, enum cv_failure failure);
+
+/* Tries it. The connection is over; the visitor was told nothing yet. */
+void visit_move(struct visit *visit);
 
 /* visit_wait.c: from the opening of a connection to the first bytes. */
 

@@ -87,9 +87,12 @@ static enum cv_failure failure_of(int problem)
 
 void visit_turn_away(struct visit *visit)
 {
+    enum cv_failure failure = failure_of(visit->problem);
+    const char *text =
+        failure == CV_FAILURE_SESSION ? cv_failure_text(failure) : cv_strerror(visit->problem);
     char outcome[120];
 
-    snprintf(outcome, sizeof(outcome), "turned away: %s,", cv_strerror(visit->problem));
+    snprintf(outcome, sizeof(outcome), "turned away: %s,", text);
     audit(visit, CV_LOG_WARN, outcome, NULL, 0, NULL);
-    visit_close_failed(visit, failure_of(visit->problem), cv_strerror(visit->problem));
+    visit_close_failed(visit, failure, text);
 }

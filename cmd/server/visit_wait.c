@@ -8,6 +8,11 @@
 #include "net/log.h"
 #include "visit_parts.h"
 
+#define EARLY_MAX ((size_t)16 * 1024) /* of what a visitor says before the target answers */
+
+#define LOOK_AFTER (250 * CV_MSEC) /* without an answer, until the session is asked for life */
+#define OVERSLEPT  (250 * CV_MSEC) /* a timer that rings so late: the process did not run */
+
 void visit_stop_waiting(struct visit *visit)
 {
     if (visit->waiting)
@@ -18,9 +23,11 @@ void visit_stop_waiting(struct visit *visit)
 static void on_ended(void *ctx, const struct cv_relay_end *end)
 {
     struct visit *visit = ctx;
+    struct cv_relay_end whole = *end;
 
-    visit_log_end(visit, end->reason, end->text, end->text_len, end);
-    visit_leave(visit, end);
+    whole.bytes_out += visit->early_sent;
+    visit_log_end(visit, end->reason, end->text, end->text_len, &whole);
+    visit_leave(visit, &whole);
 }
 
 /* Waiting for the target's answer, as the endpoint of the connection. */
@@ -42,10 +49,61 @@ static ssize_t wait_data(struct cv_endpoint *endpoint, const uint8_t *data, size
     return 0; /* the session keeps it until the visitor was told */
 }
 
+/* What the visitor says meanwhile goes out at once where nobody waits for an answer of ours, and is
+ * kept: another session may have to hear it again. */
+
+static void watch(struct visit *visit, int events)
+{
+    int rc = cv_stream_watch(visit->stream, events);
+
+    visit->watched = events;
+    if (rc < 0)
+        visit_abort(visit, CV_REASON_LOCAL, cv_strerror(rc));
+}
+
+/* Bytes that are new in `early`, or -errno. An end in order is the relay's to tell. */
+static ssize_t read_more(struct visit *visit)
+{
+    size_t room = EARLY_MAX > visit->early_len ? EARLY_MAX - visit->early_len : 0;
+    uint8_t *early = room ? realloc(visit->early, EARLY_MAX) : NULL;
+    ssize_t n;
+
+    if (room && !early)
+        return -ENOMEM;
+    if (room)
+        visit->early = early;
+    n = room ? cv_stream_recv(visit->stream, early + visit->early_len, room) : 0;
+    if (n > 0)
+        visit->early_len += (size_t)n;
+    if (n == 0)
+        watch(visit, CV_HANGUP);
+    else if (n == -EAGAIN)
+        watch(visit, CV_READABLE);
+    return n ? n : -EAGAIN;
+}
+
 static ssize_t wait_read(struct cv_endpoint *endpoint, uint8_t *into, size_t max)
 {
-    (void)endpoint, (void)into, (void)max;
-    return -EAGAIN;
+    struct visit *visit = visit_of(endpoint);
+    ssize_t more = 1;
+    size_t n;
+
+    if (visit->way->answer)
+        return -EAGAIN;
+    if (visit->early_sent == visit->early_len)
+        more = read_more(visit);
+    if (more < 0) {
+        visit->told_ready = false;
+        return more;
+    }
+    n = cv_min_size(max, visit->early_len - visit->early_sent);
+    memcpy(into, visit->early + visit->early_sent, n);
+    visit->early_sent += n;
+    if (n < max) {
+        visit->told_ready = false;
+        watch(visit, CV_READABLE);
+    }
+    return (ssize_t)n;
 }
 
 static void wait_fin(struct cv_endpoint *endpoint)
@@ -63,8 +121,9 @@ static int relay(struct visit *visit)
     if (visit->proto == CV_PROTO_UDP)
         return cv_datagrams_new(visit->tunnel, visit->conn_id, cv_stream_release(stream), true,
                                 visit->worker->server->config->udp_idle, on_ended, visit);
-    rc = cv_relay_new_early(visit->tunnel, visit->conn_id, stream, visit->early, visit->early_len,
-                            on_ended, visit);
+    rc = cv_relay_new_early(visit->tunnel, visit->conn_id, stream,
+                            visit->early ? visit->early + visit->early_sent : NULL,
+                            visit->early_len - visit->early_sent, on_ended, visit);
     free(visit->early);
     visit->early = NULL;
     return rc;
@@ -93,6 +152,8 @@ static enum cv_failure failure_of_end(const struct visit *visit, enum cv_reason 
 {
     if (visit->timed_out)
         return CV_FAILURE_TIMEOUT;
+    if (visit->silent && !visit->moved)
+        return CV_FAILURE_SESSION;
     if (reason == CV_REASON_SESSION || reason == CV_REASON_KILLED)
         return CV_FAILURE_SESSION;
     return reason == CV_REASON_REMOTE ? cv_failure_read(text, len) : CV_FAILURE_OTHER;
@@ -105,6 +166,10 @@ static void wait_closed(struct cv_endpoint *endpoint, enum cv_reason reason, con
     enum cv_failure failure = failure_of_end(visit, reason, text, len);
     char line[160];
 
+    if (visit_may_move(visit, reason, failure)) {
+        visit_move(visit);
+        return;
+    }
     if (len)
         snprintf(line, sizeof(line), "%.*s", (int)len, text);
     else
@@ -123,42 +188,117 @@ static const struct cv_endpoint_ops wait_ops = {
     .closed = wait_closed,
 };
 
-/* The visitor said its last, or is gone; only the latter ends the dial. */
-static void on_hangup(void *ctx, int events)
+/* It has said something, which the session asks for when its turn comes. Until then it is not
+ * looked at. */
+static void announce(struct visit *visit)
 {
-    struct visit *visit = ctx;
+    if (visit->told_ready) {
+        watch(visit, CV_HANGUP);
+        return;
+    }
+    visit->told_ready = true;
+    if (cv_session_ready(cv_tunnel_session(visit->tunnel), visit->conn_id, true) == 0)
+        cv_tunnel_touch(visit->tunnel);
+}
+
+/* The visitor said its last, or is gone; only the latter ends the dial. */
+static void hang_up(struct visit *visit)
+{
     int error = cv_stream_error(visit->stream);
 
-    (void)events;
-    cv_stream_owner(visit->stream, NULL, NULL);
+    watch(visit, 0);
     if (error < 0)
         visit_abort(visit, CV_REASON_LOCAL, cv_strerror(error));
 }
 
-static void on_timeout(void *ctx)
+static void on_visitor(void *ctx, int events)
 {
     struct visit *visit = ctx;
 
+    if (events & visit->watched & CV_READABLE)
+        announce(visit);
+    else if (events & visit->watched & CV_HANGUP)
+        hang_up(visit);
+}
+
+static void set_timer(struct visit *visit, uint64_t now)
+{
+    cv_timer_set(visit->timer, cv_min_time(visit->look_at, visit->wait_by) - now);
+}
+
+/* No answer yet: the target is slow, or the session does not carry anything. Its answer to a ping
+ * tells them apart. */
+static void look(struct visit *visit, uint64_t now)
+{
+    struct cv_session *session = cv_tunnel_session(visit->tunnel);
+    bool overslept = now > visit->look_at + OVERSLEPT; /* its answer may be there, unread */
+
+    if (!overslept && !visit->moved && cv_session_silent(session, now) &&
+        visit_has_another(visit, true)) {
+        visit->silent = true;
+        visit_abort(visit, CV_REASON_SESSION, "another session is tried");
+        return;
+    }
+    cv_session_ask(session, now);
+    cv_tunnel_touch(visit->tunnel);
+    visit->look_at = now + cv_session_patience(session);
+    set_timer(visit, now);
+}
+
+static void on_timer(void *ctx)
+{
+    struct visit *visit = ctx;
+    uint64_t now = cv_loop_now(&visit->worker->loop);
+
+    if (now < visit->wait_by) {
+        look(visit, now);
+        return;
+    }
     visit->timed_out = true;
     visit_abort(visit, CV_REASON_DIAL, "the dial took too long");
 }
 
 static int wait_for_answer(struct visit *visit)
 {
-    int rc = cv_timer_new(&visit->timer, &visit->worker->loop, on_timeout, visit);
+    struct cv_session *session = cv_tunnel_session(visit->tunnel);
+    uint64_t now = cv_loop_now(&visit->worker->loop);
+    bool has_more = !visit->way->answer;
+    int rc = cv_timer_new(&visit->timer, &visit->worker->loop, on_timer, visit);
 
     if (rc < 0)
         return rc;
     visit->endpoint.ops = &wait_ops;
     atomic_fetch_add(&visit->worker->server->waiting, 1);
     visit->waiting = true;
-    cv_timer_set(visit->timer, visit->wait);
-    cv_stream_owner(visit->stream, on_hangup, visit);
-    rc = cv_stream_watch(visit->stream, CV_HANGUP);
+    if (!visit->wait_by)
+        visit->wait_by = now + visit->wait;
+    visit->wait_by = visit->wait_by > now ? visit->wait_by : now;
+    visit->look_at = now + LOOK_AFTER;
+    set_timer(visit, now);
+    cv_stream_owner(visit->stream, on_visitor, visit);
+    visit->watched = has_more && !visit->early_len ? CV_READABLE : CV_HANGUP;
+    rc = cv_stream_watch(visit->stream, visit->watched);
     if (rc == 0)
-        rc =
-            cv_session_set_user(cv_tunnel_session(visit->tunnel), visit->conn_id, &visit->endpoint);
+        rc = cv_session_set_user(session, visit->conn_id, &visit->endpoint);
+    if (rc == 0 && has_more && visit->early_len) {
+        visit->told_ready = true;
+        rc = cv_session_ready(session, visit->conn_id, true);
+    }
     return rc;
+}
+
+/* Whether bytes flow only after the target's answer: where the visitor is told of it, and else so
+ * that the dial can be tried again, unless too many wait already. */
+static bool waits(const struct visit *visit)
+{
+    const struct server *server = visit->worker->server;
+    const struct cv_session_config *config = cv_session_config(cv_tunnel_session(visit->tunnel));
+
+    if (!(config->features & CV_FEATURE_ACK))
+        return false;
+    return visit->way->answer ||
+           (visit->proto != CV_PROTO_UDP &&
+            atomic_load(&server->waiting) < server->config->limits.max_pending_dials);
 }
 
 int visit_begin(struct visit *visit)
@@ -170,7 +310,7 @@ int visit_begin(struct visit *visit)
         cv_log(&visit->worker->loop.log, CV_LOG_INFO,
                "%s: client %s does not know datagrams: it may join some, or cut them", visit->door,
                visit->client);
-    if (visit->way->answer && (config->features & CV_FEATURE_ACK)) {
+    if (waits(visit)) {
         cv_tunnel_touch(visit->tunnel);
         return wait_for_answer(visit);
     }

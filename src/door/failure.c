@@ -49,6 +49,8 @@ static const struct {
     {"deadline exceeded", CV_FAILURE_TIMEOUT},
     {"not allowed", CV_FAILURE_DENIED},
     {"too many connections", CV_FAILURE_FULL},
+    {"session ended", CV_FAILURE_SESSION},
+    {"no session", CV_FAILURE_NO_CLIENT},
 };
 
 static bool holds(const char *text, size_t len, const char *words)

@@ -78,6 +78,12 @@ int cv_pair_stream(struct cv_stream **out, struct cv_loop *loop, struct cv_pair 
     return 0;
 }
 
+int cv_pair_release(struct cv_stream *stream, struct cv_pair **pair)
+{
+    *pair = stream->kind == &pair_kind ? ((struct pair_stream *)stream)->pair : NULL;
+    return cv_stream_release(stream);
+}
+
 void cv_pair_reset(struct cv_pair *pair, enum cv_pair_side side)
 {
     atomic_store(&pair->reset[side], true);

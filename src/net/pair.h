@@ -19,6 +19,10 @@ int cv_pair_new(struct cv_pair **out, int fds[2]) CV_MUST_USE;
 int cv_pair_stream(struct cv_stream **out, struct cv_loop *loop, struct cv_pair *pair,
                    enum cv_pair_side side, int fd) CV_MUST_USE;
 
+/* cv_stream_release() of any plain stream: its socket, and, when it was a pair's, its side's
+ * reference, as it was before cv_pair_stream(); else *@pair is NULL. */
+int cv_pair_release(struct cv_stream *stream, struct cv_pair **pair) CV_MUST_USE;
+
 /* From any thread: what @side closes or shuts from now on is an error to the other one. */
 void cv_pair_reset(struct cv_pair *pair, enum cv_pair_side side);
 

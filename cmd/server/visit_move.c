@@ -1,0 +1,56 @@
+#include "base/error.h"
+#include "net/log.h"
+#include "visit_parts.h"
+
+bool visit_has_another(struct visit *visit, bool healthy)
+{
+    struct worker *worker = visit->worker;
+    struct cv_route route;
+    int rc = cv_manager_route(worker->manager, visit->client, cv_proto_name(visit->proto),
+                              visit->from, visit->session, cv_loop_now(&worker->loop), &route);
+
+    if (rc == 0 && (route.healthy || !healthy))
+        return true;
+    return server_find(worker->server, visit->client, UINT64_C(1) << worker->index) >= 0;
+}
+
+/* Whether a peer says that its own session with the client is the trouble. An agent's words are
+ * those of its target's. */
+static bool is_peers_loss(const struct visit *visit, enum cv_reason reason, enum cv_failure failure)
+{
+    return visit->through_peer && reason == CV_REASON_REMOTE &&
+           (failure == CV_FAILURE_SESSION || failure == CV_FAILURE_NO_CLIENT);
+}
+
+bool visit_may_move(struct visit *visit, enum cv_reason reason, enum cv_failure failure)
+{
+    if (visit->moved || visit->acked || visit->timed_out || !visit->stream)
+        return false;
+    if (visit->silent)
+        return true;
+    return (reason == CV_REASON_SESSION || is_peers_loss(visit, reason, failure)) &&
+           visit_has_another(visit, false);
+}
+
+void visit_move(struct visit *visit)
+{
+    cv_log(&visit->worker->loop.log, CV_LOG_INFO,
+           "%s: visitor %s to %s/%s/%s: session %llu %s: another one is tried", visit->door,
+           visit->peer, visit->client, cv_proto_name(visit->proto), visit->address,
+           (unsigned long long)visit->session, visit->silent ? "is silent" : "was lost");
+    visit->moved = true;
+    visit->but = visit->session;
+    visit->tried = 0;
+    visit->settles = false;
+    visit->met_silent = visit->silent;
+    visit->problem = CV_ECLOSED;
+    visit->early_sent = 0;
+    visit->told_ready = false;
+    cv_list_remove(&visit->link);
+    visit_stop_waiting(visit);
+    cv_timer_free(visit->timer);
+    visit->timer = NULL;
+    visit->fd = cv_pair_release(visit->stream, &visit->pair);
+    visit->stream = NULL;
+    visit_serve(visit);
+}
