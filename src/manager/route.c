@@ -54,10 +54,10 @@ int cv_manager_route(struct cv_manager *m, const char *key, const char *proto,
 {
     struct group *group = cv_group_find(m, key);
     struct member *member = group ? pick_local(group, but, now) : NULL;
+    bool well = member && healthy(member, now), through_peer;
     struct cv_text text;
-    bool through_peer;
 
-    if (group && from == CV_ROUTE_VISITOR && (!member || !healthy(member, now)))
+    if (group && from == CV_ROUTE_VISITOR && !well)
         member = better(member, pick_peer(group, but, now), now);
     through_peer = member && member->info.kind == CV_MEMBER_PEER;
     if (!member)
@@ -73,7 +73,7 @@ int cv_manager_route(struct cv_manager *m, const char *key, const char *proto,
     route->id = member->info.id;
     route->session = member->info.session;
     route->owner = member->info.owner;
-    route->healthy = healthy(member, now);
+    route->healthy = well || healthy(member, now);
     return 0;
 }
 

@@ -266,13 +266,13 @@ MESH_MUTANTS = [
     (
         "pass-a-peers-dial-on",
         "src/manager/route.c",
-        "if (group && from == CV_ROUTE_VISITOR && (",
-        "if (group && (",
+        "if (group && from == CV_ROUTE_VISITOR && !well)",
+        "if (group && !well)",
     ),
     (
         "ask-peers-first",
         "src/manager/route.c",
-        "VISITOR && (!member || !healthy(member, now)))\n"
+        "VISITOR && !well)\n"
         "        member = better(member, pick_peer(group, but, now), now);",
         "VISITOR && !cv_list_empty(&group->announced))\n"
         "        member = better(pick_peer(group, but, now), member, now);",
