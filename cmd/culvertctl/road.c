@@ -183,7 +183,7 @@ static int start(struct road *road)
         .url = url->text,
         .target = url->target,
         .key = NAME,
-        .key_header = CV_FRONT_VISITOR,
+        .key_header = CV_VISITOR_HEADER,
         .headers = &road->header,
         .session = cv_session_defaults(CV_SESSION_DIALLER),
         .refused = on_refused,

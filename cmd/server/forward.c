@@ -86,12 +86,21 @@ static int listen_for(struct forward *forward, const struct forward *first, int 
                          first ? first->listener : NULL, accepted, ctx);
 }
 
-static void forward_close(struct forward *forward)
+/* Takes nobody in any more. */
+static void forward_shut(struct forward *forward)
 {
-    cv_list_remove(&forward->link);
     cv_listener_close(forward->listener);
     cv_flows_close(forward->flows);
     cv_usher_free(forward->usher);
+    forward->listener = NULL;
+    forward->flows = NULL;
+    forward->usher = NULL;
+}
+
+static void forward_close(struct forward *forward)
+{
+    cv_list_remove(&forward->link);
+    forward_shut(forward);
     free(forward->listen);
     free(forward);
 }
@@ -185,15 +194,15 @@ static bool leads_elsewhere(const struct cv_forward *a, const struct cv_forward 
            strcmp(a->address, b->address) != 0 || a->send_proxy != b->send_proxy;
 }
 
-/* Moves the one that serves @rule from @old to where it belongs; false when there is none. */
-static bool keep(struct worker *worker, struct cv_list *old, const struct cv_forward *rule)
+/* Moves the one that serves @rule from @old to where it belongs, if there is one. */
+static void keep(struct worker *worker, struct cv_list *old, const struct cv_forward *rule)
 {
     cv_list_each (link, old) { /* mostly the first: rules keep their order */
         struct forward *forward = cv_container_of(link, struct forward, link);
         bool elsewhere;
 
         if (!serves(forward, rule))
-            continue;
+            continue; /* where another rule has it already, it is in @old no more */
         elsewhere = leads_elsewhere(forward->rule, rule);
         cv_list_remove(&forward->link);
         cv_list_push_back(&worker->forwards, &forward->link);
@@ -201,57 +210,71 @@ static bool keep(struct worker *worker, struct cv_list *old, const struct cv_for
         forward->fresh = false;
         if (elsewhere)
             log_rule(forward, "leads now to");
-        return true;
+        return;
     }
-    return false;
 }
 
-static void close_rest(struct worker *worker, struct cv_list *old)
+static void shut_all(struct worker *worker, struct cv_list *old)
 {
-    cv_list_each_safe (link, old) {
+    cv_list_each (link, old) {
         struct forward *forward = cv_container_of(link, struct forward, link);
 
         if (worker->index == 0)
             cv_log(&worker->loop.log, CV_LOG_INFO, "forward %s closed", forward_address(forward));
-        forward_close(forward);
+        forward_shut(forward);
     }
 }
 
-static void open_new(struct worker *worker, const struct cv_forward *rule, int fd)
+/* Whether it is there, or another worker takes its visitors in. */
+static bool open_new(struct worker *worker, const struct cv_forward *rule, int fd, bool last)
 {
     struct forward *forward;
     int rc;
 
     if (worker->index > 0 && fd < 0)
-        return; /* the first one takes its visitors in */
+        return true;
     rc = forward_open(&forward, worker, rule, NULL, fd);
-    if (rc < 0)
+    if (rc == 0)
+        log_rule(forward, "to");
+    else if (last)
         cv_log(&worker->loop.log, CV_LOG_ERROR, "reload: forward %s is not there: %s", rule->listen,
                cv_strerror(rc));
-    else
-        log_rule(forward, "to");
+    return rc == 0;
 }
 
-void forwards_follow(struct worker *worker, const int *fds)
+/* Opens those that are not there; the others stand first, in the order of the rules. */
+static size_t open_missing(struct worker *worker, const int *fds, bool last)
 {
     const struct cv_forwards *rules = &worker->rules->config->forwards;
-    bool *kept = calloc(rules->count + 1, sizeof(*kept));
-    struct cv_list old, *link;
+    const struct cv_list *link = worker->forwards.next;
+    size_t missing = 0;
 
-    if (!kept) {
-        cv_log(&worker->loop.log, CV_LOG_ERROR, "reload: out of memory");
-        return;
+    for (size_t i = 0; i < rules->count; i++) {
+        if (link != &worker->forwards &&
+            cv_container_of(link, struct forward, link)->rule == &rules->at[i])
+            link = link->next;
+        else if (!open_new(worker, &rules->at[i], fds ? fds[i] : -1, last))
+            missing++;
     }
+    return missing;
+}
+
+size_t forwards_follow(struct worker *worker, const int *fds, bool last)
+{
+    const struct cv_forwards *rules = &worker->rules->config->forwards;
+    struct cv_list old, *link;
+    size_t missing;
+
     cv_list_init(&old);
     while ((link = cv_list_pop(&worker->forwards)))
         cv_list_push_back(&old, link);
     for (size_t i = 0; i < rules->count; i++)
-        kept[i] = keep(worker, &old, &rules->at[i]);
-    close_rest(worker, &old);
-    for (size_t i = 0; i < rules->count; i++)
-        if (!kept[i])
-            open_new(worker, &rules->at[i], fds ? fds[i] : -1);
-    free(kept);
+        keep(worker, &old, &rules->at[i]);
+    shut_all(worker, &old); /* before anything opens, perhaps at the same address */
+    missing = open_missing(worker, fds, last);
+    cv_list_each_safe (rest, &old)
+        forward_close(cv_container_of(rest, struct forward, link));
+    return missing;
 }
 
 void forwards_beside(const struct worker *first, int *fds)

@@ -309,10 +309,21 @@ static void on_expiry(void *ctx)
     recheck(ctx);
 }
 
+void guest_await_expiry(struct cv_timer *timer, int64_t expires)
+{
+    int64_t left = expires - cv_wall_clock();
+
+    cv_timer_unref(timer);
+    if (left < 1)
+        left = 1;
+    if (left > EXPIRY_LOOK)
+        left = EXPIRY_LOOK;
+    cv_timer_set(timer, (uint64_t)left * CV_SEC);
+}
+
 /* Looks again when @expires, seconds since 1970, is there. */
 static void watch_expiry(struct guest *guest, int64_t expires)
 {
-    int64_t left = expires - cv_wall_clock();
     int rc = 0;
 
     if (expires == CV_EXPIRES_NEVER) {
@@ -327,12 +338,7 @@ static void watch_expiry(struct guest *guest, int64_t expires)
                cv_strerror(rc));
         return;
     }
-    cv_timer_unref(guest->expiry);
-    if (left < 1)
-        left = 1;
-    if (left > EXPIRY_LOOK)
-        left = EXPIRY_LOOK;
-    cv_timer_set(guest->expiry, (uint64_t)left * CV_SEC);
+    guest_await_expiry(guest->expiry, expires);
 }
 
 static void recheck_peer(struct guest *guest)

@@ -124,7 +124,7 @@ static int table_read(struct table **out, const struct cv_server_config *config,
     for (size_t i = 0; rc == 0 && i < table->peers.count; i++)
         if (strcmp(table->peers.at[i].id, config->peer_id) == 0) {
             snprintf(error->line, sizeof(error->line), PROGRAM ": %s: %s is our own --peer-id",
-                     config->peers_file, config->peer_id);
+                     config->peers_file ? config->peers_file : "peer", config->peer_id);
             rc = CV_ESYNTAX;
         }
     if (rc == 0 && add_digests(table) < 0)
@@ -215,7 +215,8 @@ static void on_event(void *ctx, struct cv_tunnel *tunnel, const struct cv_sessio
     switch (event->kind) {
     case CV_EVENT_CONNECT:
         session_dial(peer->peering->worker, tunnel,
-                     &(struct session_dialler){"peer", peer->server.id, CV_ROUTE_PEER, NULL},
+                     &(struct session_dialler){
+                         .door = "peer", .peer = peer->server.id, .from = CV_ROUTE_PEER},
                      event);
         break;
     case CV_EVENT_ADD_CLIENT:

@@ -4,6 +4,7 @@
 #include "base/error.h"
 #include "config/file.h"
 #include "net/log.h"
+#include "net/timer.h"
 #include "server.h"
 
 /* SIGHUP, and changed files: what is read anew takes the place of what was there without cutting
@@ -61,7 +62,7 @@ static void reload_files(struct server *server)
 static void tell(const struct server *server, const char *what)
 {
     admin_event(server->admin, "reload", "", what);
-    cv_log(log_of(server), CV_LOG_INFO, "reloaded");
+    cv_log(log_of(server), CV_LOG_INFO, "reloaded: %s", what);
 }
 
 void reload_changed_files(struct server *server)
@@ -91,7 +92,7 @@ static void on_rules(struct cv_mail *mail, void *ctx, bool lost)
                 close(notice->fds[i]);
         rules_release(notice->rules);
     } else {
-        worker_follow(ctx, notice->rules, notice->fds);
+        (void)worker_follow(ctx, notice->rules, notice->fds, true);
     }
     free(notice);
 }
@@ -112,33 +113,65 @@ static void send_rules(struct server *server, struct worker *worker)
     cv_mailbox_post(&worker->mailbox, &notice->mail);
 }
 
+/* A port that was closed a moment ago may have a listener of another thread still, which has its
+ * mail soon. */
+#define AGAIN     (100 * CV_MSEC)
+#define TRIES_MAX 20
+
+static void follow_rules(struct server *server)
+{
+    bool last = server->worker_count == 1 || ++server->tries == TRIES_MAX;
+    size_t missing = worker_follow(&server->workers[0], rules_hold(server->rules), NULL, last);
+
+    for (unsigned i = 1; i < server->worker_count; i++)
+        send_rules(server, &server->workers[i]);
+    if (missing && !last)
+        cv_timer_set(server->again, AGAIN);
+}
+
+static void on_again(void *ctx)
+{
+    struct server *server = ctx;
+
+    if (!atomic_load(&server->draining))
+        follow_rules(server);
+}
+
 static void say_that_it_waits(void *ctx, const struct cv_option *option)
 {
     cv_log(log_of(ctx), CV_LOG_WARN, "reload: %s is another now: that takes a restart",
            option->name);
 }
 
-static void reload_rules(struct server *server)
+/* Whether they were read. */
+static bool reload_rules(struct server *server)
 {
     struct cv_config_error error;
     struct rules *fresh;
 
+    if (!server->again &&
+        cv_timer_new(&server->again, &server->workers[0].loop, on_again, server) < 0) {
+        cv_log(log_of(server), CV_LOG_ERROR, "reload: out of memory");
+        return false;
+    }
+    cv_timer_unref(server->again);
     if (rules_read(&fresh, server->config, &error) < 0) {
         cv_log(log_of(server), CV_LOG_ERROR, "reload: %s", error.line);
-        return;
+        return false;
     }
     cv_options_differ(&server->config->common, &fresh->config->common, say_that_it_waits, server);
     rules_release(server->rules);
     server->rules = fresh;
-    worker_follow(&server->workers[0], rules_hold(fresh), NULL);
-    for (unsigned i = 1; i < server->worker_count; i++)
-        send_rules(server, &server->workers[i]);
+    server->tries = 0;
+    follow_rules(server);
+    return true;
 }
 
 void reload_all(struct server *server)
 {
-    if (!atomic_load(&server->draining))
-        reload_rules(server);
+    bool read = !atomic_load(&server->draining) && reload_rules(server);
+
     reload_files(server);
-    tell(server, "configuration, credentials and certificates");
+    tell(server,
+         read ? "configuration, credentials and certificates" : "credentials and certificates");
 }

@@ -6,6 +6,7 @@
 
 #include "base/error.h"
 #include "net/log.h"
+#include "net/timer.h"
 
 #define PROGRAM "culvert-server"
 
@@ -264,8 +265,8 @@ static void clear(struct server *server)
     process_unwatch_signals(&server->signals);
     cv_changes_free(server->changes);
     uv_close((uv_handle_t *)&server->drain_timer, NULL);
+    cv_timer_free(server->again);
     rooms_free(server->rooms);
-    cv_admission_free(server->admission);
     publish_close(server->publish);
     peering_free(server->peering);
     admin_stop(server->admin);
@@ -275,6 +276,7 @@ static void clear(struct server *server)
         if (rc < 0)
             fprintf(stderr, PROGRAM ": at the end: %s\n", cv_strerror(rc));
     }
+    cv_admission_free(server->admission);
     rules_release(server->rules);
     admin_free(server->admin);
     publish_free(server->publish);

@@ -31,7 +31,9 @@ struct server {
     uv_mutex_t lock;
     struct peering *peering; /* NULL without --peer-id */
     struct publish *publish;
-    struct rules *rules; /* held; those in force, which workers follow. The main thread's own */
+    struct rules *rules;    /* held; those in force, which workers follow. The main thread's own */
+    struct cv_timer *again; /* the same: see follow_rules() in reload.c; NULL before a reload */
+    unsigned tries;
 
     atomic_uint_fast64_t conns;    /* visitors' connections open now, or on their way to a worker */
     atomic_uint_fast64_t waiting;  /* visits that wait for their target's answer */

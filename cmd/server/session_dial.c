@@ -233,30 +233,33 @@ static void refuse(struct cv_tunnel *tunnel, int64_t conn_id, const char *why)
 }
 
 /* Asked before it is looked for: who may not dial a client hears nothing of whether it is there. */
-static bool may_dial(const struct worker *worker, const struct session_dialler *dialler,
+static bool may_dial(struct worker *worker, const struct session_dialler *dialler,
                      const struct request *request)
 {
     struct cv_access_answer answer;
+    uint64_t dropped;
 
     if (!dialler->digest || !worker->credentials)
         return true;
     if (cv_access_visitor(&answer, worker->credentials, dialler->digest, request->client,
                           strlen(request->client), &request->parsed, cv_wall_clock()) == 0)
         return true;
-    cv_log(&worker->loop.log, CV_LOG_WARN, "%s: visitor %s to %s/%s refused: %s", dialler->door,
-           dialler->peer, request->client, request->target, cv_access_text(answer.why));
+    if (cv_log_allow(dialler->complaints, cv_loop_now(&worker->loop), &dropped))
+        cv_log(&worker->loop.log, CV_LOG_WARN, "%s: visitor %s to %s/%s refused: %s", dialler->door,
+               dialler->peer, request->client, request->target, cv_access_text(answer.why));
     return false;
 }
 
 /* Why it is refused before anything is looked up; NULL when it is not. */
-static const char *problem_of(const struct worker *worker, const struct session_dialler *dialler,
+static const char *problem_of(struct worker *worker, const struct session_dialler *dialler,
                               const struct cv_session_event *event, struct request *request)
 {
     const struct server *server = worker->server;
     bool visitor = dialler->from == CV_ROUTE_VISITOR;
     const char *problem;
 
-    if (server->gone || (visitor && atomic_load(&server->draining)))
+    /* `gone` is the main thread's own, and so are the sessions of peers that dial */
+    if (visitor ? atomic_load(&server->draining) : server->gone)
         return "the server stops";
     problem = read_request(request, event);
     if (!problem && visitor && request->proto == CV_PROTO_UDP)

@@ -2,6 +2,7 @@
 #define CMD_SERVER_SESSION_DIAL_H
 
 #include "manager/manager.h"
+#include "net/log.h"
 #include "net/tunnel.h"
 
 struct worker;
@@ -12,7 +13,8 @@ struct session_dialler {
     const char *door; /* for the log; static */
     const char *peer; /* a peer's id, or the visitor's address */
     enum cv_route_from from;
-    const uint8_t *digest; /* of the visitor's token; see struct visit_options */
+    const uint8_t *digest;           /* of the visitor's token; see struct visit_options */
+    struct cv_log_limit *complaints; /* about dials that are refused; NULL without a digest */
 };
 
 /* Serves the Connect @event of @tunnel, which @worker has. */

@@ -8,6 +8,7 @@
 #include "base/error.h"
 #include "net/address.h"
 #include "net/log.h"
+#include "net/timer.h"
 #include "server.h"
 #include "session_dial.h"
 #include "ws/ws.h"
@@ -21,6 +22,7 @@ struct visitor {
     bool has_digest; /* of its token; not where anyone may come in */
     uint8_t digest[CV_TOKEN_DIGEST];
     struct cv_log_limit complaints;
+    struct cv_timer *expiry; /* owned; of its credential; NULL: it does not expire */
 };
 
 static const struct cv_log *log_of(const struct visitor *visitor)
@@ -48,7 +50,8 @@ static void on_event(void *ctx, struct cv_tunnel *tunnel, const struct cv_sessio
     struct session_dialler dialler = {.door = "visitor's session",
                                       .peer = visitor->peer,
                                       .from = CV_ROUTE_VISITOR,
-                                      .digest = visitor->has_digest ? visitor->digest : NULL};
+                                      .digest = visitor->has_digest ? visitor->digest : NULL,
+                                      .complaints = &visitor->complaints};
 
     switch (event->kind) {
     case CV_EVENT_CONNECT:
@@ -79,6 +82,7 @@ static void leave(struct visitor *visitor)
     cv_list_remove(&visitor->link);
     atomic_fetch_sub(&worker->server->sessions, 1);
     admit_leave(worker, visitor->peer);
+    cv_timer_free(visitor->expiry);
     cv_free(&worker->loop.alloc, visitor);
 }
 
@@ -91,6 +95,48 @@ static void on_closed(void *ctx, struct cv_tunnel *tunnel, int error, const char
            "visitor %s: session of %s ended: %s", visitor->peer, visitor->name, text);
     leave(visitor);
 }
+
+/* Its credential. */
+
+static void recheck(struct visitor *visitor);
+
+static void on_expiry(void *ctx)
+{
+    recheck(ctx);
+}
+
+static void watch_expiry(struct visitor *visitor, int64_t expires)
+{
+    int rc = 0;
+
+    if (!visitor->expiry && expires != CV_EXPIRES_NEVER)
+        rc = cv_timer_new(&visitor->expiry, &visitor->worker->loop, on_expiry, visitor);
+    if (rc < 0)
+        cv_log(log_of(visitor), CV_LOG_ERROR, "visitor %s: its expiry is not watched: %s",
+               visitor->peer, cv_strerror(rc));
+    else if (visitor->expiry)
+        guest_await_expiry(visitor->expiry, expires);
+}
+
+/* Ends a session whose credential is gone or has expired. */
+static void recheck(struct visitor *visitor)
+{
+    const struct cv_credentials *credentials = visitor->worker->credentials;
+    struct cv_access_answer answer;
+
+    if (!visitor->has_digest || !credentials)
+        return;
+    if (cv_access_visitor(&answer, credentials, visitor->digest, NULL, 0, NULL, cv_wall_clock()) ==
+        0) {
+        watch_expiry(visitor, answer.credential ? answer.credential->expires : CV_EXPIRES_NEVER);
+        return;
+    }
+    cv_log(log_of(visitor), CV_LOG_WARN, "visitor %s: its credential is gone: %s", visitor->peer,
+           cv_access_text(answer.why));
+    cv_tunnel_close(visitor->tunnel, CV_WS_POLICY, "the credential is gone");
+}
+
+/* Coming in. */
 
 /* Takes the stream, also on failure; the visitor is the caller's then. */
 static int open_tunnel(struct visitor *visitor, const struct cv_front_guest *from)
@@ -142,26 +188,21 @@ void visitor_welcome(struct worker *worker, const struct cv_front_guest *from)
         cv_free(&worker->loop.alloc, visitor);
         return;
     }
-    atomic_fetch_add(&worker->server->sessions, 1);
     cv_list_push_back(&worker->visitors, &visitor->link);
+    /* once more, as several workers may have seen the last place free */
+    if (atomic_fetch_add(&worker->server->sessions, 1) >=
+        worker->server->config->limits.max_sessions) {
+        cv_tunnel_close(visitor->tunnel, CV_WS_POLICY, cv_strerror(CV_EFULL));
+        return;
+    }
     cv_log(&worker->loop.log, CV_LOG_INFO, "visitor %s: session of %s up", peer, visitor->name);
+    recheck(visitor);
 }
 
 void visitors_recheck(struct worker *worker)
 {
-    struct cv_access_answer answer;
-
-    cv_list_each_safe (link, &worker->visitors) {
-        struct visitor *visitor = cv_container_of(link, struct visitor, link);
-
-        if (!visitor->has_digest || !worker->credentials ||
-            cv_access_visitor(&answer, worker->credentials, visitor->digest, NULL, 0, NULL,
-                              cv_wall_clock()) == 0)
-            continue;
-        cv_log(log_of(visitor), CV_LOG_WARN, "visitor %s: its credential is gone: %s",
-               visitor->peer, cv_access_text(answer.why));
-        cv_tunnel_close(visitor->tunnel, CV_WS_POLICY, "the credential is gone");
-    }
+    cv_list_each_safe (link, &worker->visitors)
+        recheck(cv_container_of(link, struct visitor, link));
 }
 
 void visitors_dismiss(struct worker *worker, uint16_t code, const char *reason)

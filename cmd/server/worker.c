@@ -205,12 +205,6 @@ static int open_listeners(struct worker *worker, struct cv_config_error *error)
     return EXIT_OK;
 }
 
-static void follow_routes(struct worker *worker)
-{
-    cv_gateway_set_routes(worker->gateway, &worker->rules->http);
-    cv_front_expect_tls(worker->front, worker->rules->any_tls);
-}
-
 static int open_front(struct worker *worker, struct cv_config_error *error)
 {
     struct server *server = worker->server;
@@ -233,7 +227,8 @@ static int open_front(struct worker *worker, struct cv_config_error *error)
     front.gateway = worker->gateway;
     if (cv_front_new(&worker->front, &front) < 0)
         return server_fail(error, EXIT_RUNTIME, "front door", -ENOMEM);
-    follow_routes(worker);
+    cv_gateway_set_routes(worker->gateway, &worker->rules->http);
+    cv_front_expect_tls(worker->front, worker->rules->any_tls);
     return open_listeners(worker, error);
 }
 
@@ -301,23 +296,23 @@ int worker_pulse(struct worker *worker)
 
 /* Rules. */
 
-void worker_follow(struct worker *worker, struct rules *rules, const int *fds)
+size_t worker_follow(struct worker *worker, struct rules *rules, const int *fds, bool last)
 {
     struct rules *old = worker->rules;
+    size_t missing = 0;
 
     worker->rules = rules;
-    if (worker->front) {
-        follow_routes(worker);
-        forwards_follow(worker, fds);
-        rules_release(old);
-        return;
-    }
-    /* its doors have closed for good meanwhile */
-    for (size_t i = 0; fds && i < rules->config->forwards.count; i++)
-        if (fds[i] >= 0)
-            close(fds[i]);
     cv_gateway_set_routes(worker->gateway, &rules->http);
+    if (worker->front) {
+        cv_front_expect_tls(worker->front, rules->any_tls);
+        missing = forwards_follow(worker, fds, last);
+    } else { /* its doors have closed for good meanwhile */
+        for (size_t i = 0; fds && i < rules->config->forwards.count; i++)
+            if (fds[i] >= 0)
+                close(fds[i]);
+    }
     rules_release(old);
+    return missing;
 }
 
 /* Orders. */

@@ -94,9 +94,10 @@ void worker_recheck(struct worker *worker);
 
 /* From the main thread: it takes new visitors as @rules say from now on, which it holds in the
  * place of those that it had: listeners of forwards that are gone close, those that stay are not
- * touched, new ones open; what does not open is logged. @fds: NULL at the first worker; else a
- * socket for each forward as forwards_beside() gave it, taken, or -1. */
-void worker_follow(struct worker *worker, struct rules *rules, const int *fds);
+ * touched, new ones open. Returns how many did not, which is logged when @last says that it is not
+ * tried again. @fds: NULL at the first worker; else a socket for each forward as forwards_beside()
+ * gave it, taken, or -1. */
+size_t worker_follow(struct worker *worker, struct rules *rules, const int *fds, bool last);
 
 /* forward.c: one --forward at work. */
 struct forward {
@@ -104,7 +105,7 @@ struct forward {
     struct worker *worker;         /* borrowed */
     const struct cv_forward *rule; /* borrowed; of the worker's rules */
     char *listen;                  /* owned: its text, for as long as it is open */
-    bool fresh;                    /* the rules that are followed now have brought it */
+    bool fresh;                    /* it came when the rules were followed last */
     struct cv_listener *listener;  /* NULL where the first worker listens for all */
     struct cv_flows *flows;        /* of a udp target, in its place */
     struct cv_usher *usher;        /* NULL where nobody comes by a proxy */
@@ -115,7 +116,7 @@ struct forward {
 int forwards_open(struct worker *worker, struct cv_config_error *error);
 
 /* Part of worker_follow(), when the worker has the new rules. */
-void forwards_follow(struct worker *worker, const int *fds);
+size_t forwards_follow(struct worker *worker, const int *fds, bool last);
 
 /* Of the first worker: a socket for another one beside each listener that is fresh, in the order of
  * the rules; -1 where there is none to be had. */
@@ -176,6 +177,10 @@ int guest_may_dial(void *owner, const struct cv_target *target) CV_MUST_USE;
  * come in. */
 struct cv_access_answer guest_access(const struct cv_credentials *credentials,
                                      const uint8_t *digest, const char *subject, const char *key);
+
+/* Sets @timer for when a credential that @expires then (seconds since 1970) is to be looked at
+ * again; it does not keep the loop running. */
+void guest_await_expiry(struct cv_timer *timer, int64_t expires);
 
 /* Tells the session @id, if it is still there, what became of something that it wants published. */
 void guest_published(struct worker *worker, uint64_t id, uint32_t number, bool granted,

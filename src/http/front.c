@@ -228,25 +228,26 @@ static bool is_peer(struct cv_knock *knock, const struct cv_http_head *head)
     return true;
 }
 
+#define KEY_FORM ": 1 to 79 bytes of A-Z a-z 0-9 . _ @ = + - are allowed"
+
 /* Who it is: false when that was answered with a refusal. */
 static bool authenticate(struct cv_knock *knock, const struct cv_http_head *head)
 {
-    const struct cv_slice *visitor = cv_http_find(head, CV_FRONT_VISITOR);
+    const struct cv_slice *visitor = cv_http_find(head, CV_VISITOR_HEADER);
     const struct cv_slice *key = visitor ? visitor : cv_http_find(head, "X-Tunnel-ID");
 
     if (is_peer(knock, head))
         return true;
     knock->is_visitor = visitor != NULL;
     if (key && key->len && !cv_key_valid(key->at, key->len)) {
-        cv_knock_refuse(knock, 400,
-                        "X-Tunnel-ID: 1 to 79 bytes of A-Z a-z 0-9 . _ @ = + - are allowed");
+        cv_knock_refuse(knock, 400, visitor ? CV_VISITOR_HEADER KEY_FORM : "X-Tunnel-ID" KEY_FORM);
         return false;
     }
     if (key && key->len)
         memcpy(knock->key, key->at, key->len);
     else
-        cv_log(&knock->loop->log, CV_LOG_WARN, "front door: %s: refused: no X-Tunnel-ID",
-               cv_stream_peer(knock->stream));
+        cv_log(&knock->loop->log, CV_LOG_WARN, "front door: %s: refused: no %s",
+               cv_stream_peer(knock->stream), visitor ? CV_VISITOR_HEADER : "X-Tunnel-ID");
     if (knock->key[0] && may_enter(knock, head))
         return true;
     cv_knock_refuse(knock, 401, "failed authentication");

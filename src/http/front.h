@@ -6,10 +6,6 @@
 #include "net/listener.h"
 #include "net/tls.h"
 
-/* The header of a visitor who wants a session of his own: what he calls himself, for logs. A valid
- * client key. */
-#define CV_FRONT_VISITOR "X-Culvert-Visitor"
-
 #define CV_FRONT_DESCRIPTION "/ssdp/description.xml" /* its path */
 
 /* The front door: one request on each accepted connection. `GET /connect` with the right credential

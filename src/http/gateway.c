@@ -26,7 +26,8 @@ bool cv_gateway_claims(const struct cv_gateway *gateway, const struct cv_http_he
     if (cv_http_target_split(head->target, &path, &query) < 0)
         return false;
     if (cv_slice_is(path, "/connect") &&
-        (cv_http_find(head, "X-Tunnel-ID") || cv_http_find(head, "X-API-Tunnel-ID")))
+        (cv_http_find(head, "X-Tunnel-ID") || cv_http_find(head, "X-API-Tunnel-ID") ||
+         cv_http_find(head, CV_VISITOR_HEADER)))
         return false;
     return find_route(gateway, head, path) >= 0 ||
            cv_gateway_published(gateway, head->host, NULL) || cv_http_gate_is(path);

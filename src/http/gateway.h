@@ -54,8 +54,12 @@ int cv_gateway_new(struct cv_gateway **out, const struct cv_gateway_config *conf
  * gateway's end. */
 void cv_gateway_set_routes(struct cv_gateway *gateway, const struct cv_gateway_routes *routes);
 
-/* Whether a request is the gateway's to answer. An agent's way in, `/connect` with X-Tunnel-ID,
- * never is, whatever name it asks for. */
+/* The header of a visitor who wants a session of his own: what he calls himself, for logs. A valid
+ * client key. */
+#define CV_VISITOR_HEADER "X-Culvert-Visitor"
+
+/* Whether a request is the gateway's to answer. A way into the server, `/connect` with X-Tunnel-ID
+ * or CV_VISITOR_HEADER, never is, whatever name it asks for. */
 bool cv_gateway_claims(const struct cv_gateway *gateway, const struct cv_http_head *head);
 
 /* Takes a visitor from @peer, of whom the first @len bytes are read already: a request that the

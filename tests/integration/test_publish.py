@@ -161,6 +161,12 @@ class Publish(PublishCase):
         status, body = self.get("127.0.0.1", "/client/bar/http/h", "-H", "X-Culvert-Token: s3cret")
         self.assertEqual(status, 200)
         self.assertNotIn("s3cret", body)
+        for header in ("X-Tunnel-ID", "X-Culvert-Visitor"):
+            status, body = self.get(
+                *("127.0.0.1", "/connect", "-H", f"{header}: me"),
+                *("-H", "Authorization: Bearer s3cret"),
+            )
+            self.assertEqual((status, "s3cret" in body), (401, False), header)
 
     def test_what_is_not_permitted_is_refused_and_said_at_both_ends(self):
         self.lab(permits=("publish=tcp:8000-8100", "publish=http:*.a.example", "publish=tcp:*"))

@@ -89,6 +89,14 @@ class ReloadCase(LabCase):
 
         wait_until(there, "visitors at the target")
 
+    def is_proxied(self):
+        try:
+            with traffic.visit(self.port) as visitor:
+                visitor.sendall(b"PROXY TCP4 192.0.2.1 192.0.2.2 1 2\r\nECHO\n")
+                return traffic.ping(visitor)
+        except OSError:
+            return False
+
     def listening(self, port):
         return traffic.sockets(port, traffic.LISTEN)
 
@@ -135,10 +143,8 @@ class Forwards(ReloadCase):
         with socket.create_server(("127.0.0.1", self.port)):
             more = traffic.free_port()
             self.hup(server, forward=[self.to(self.aim), self.to(self.aim, more)])
-            self.assertIn(
-                f"reload: forward 127.0.0.1:{self.port} is not there: address already in use",
-                server.log(),
-            )
+            line = f"reload: forward 127.0.0.1:{self.port} is not there: address already in use"
+            wait_until(lambda: line in server.log(), "the complaint")
             self.wait_echo(more)
         self.hup(server)
         self.wait_echo(self.port)
@@ -196,6 +202,22 @@ class Forwards(ReloadCase):
         self.wait_echo(server.forwards["main"])
         self.hup(server)
         self.wait_echo(server.forwards["main"])
+
+    def test_an_address_in_other_words_or_of_another_kind(self):
+        """Its listeners are not the old ones, which other threads have for a moment yet."""
+        server = self.lab(forward=[self.to(self.aim)])
+        for turn in range(3):
+            self.hup(server, forward=[f":{self.port}=foo/{self.other.address}"])
+            self.wait_led_to(self.other)
+            self.hup(server, forward=[self.to(self.aim)])
+            self.wait_led_to(self.aim)
+            for rules in ([], [self.to(self.aim)]):  # one right after the other
+                self.write(forward=rules)
+                server.signal(signal.SIGHUP)
+            rule = f"127.0.0.1:{self.port},proxy-protocol=foo/{self.aim.address}"
+            self.hup(server, forward=[rule])
+            wait_until(self.is_proxied, "the PROXY protocol")
+        self.assertNotIn("is not there", server.log())
 
     def test_what_was_there_before_is_all_that_is_listed(self):
         admin = traffic.free_port()
