@@ -94,7 +94,8 @@ void cv_room_end_news(struct cv_rooms *rooms, struct cv_room_end *end);
 
 /* Whether a message of @len bytes may wait there; an end that has no room for it is dropped, and
  * its client absent. */
-bool cv_room_end_takes(struct cv_rooms *rooms, struct cv_room_end *end, size_t len, uint64_t now);
+bool cv_room_end_takes(struct cv_rooms *rooms, struct cv_room_end *end, size_t count, size_t len,
+                       uint64_t now);
 
 /* Tells the error and closes when that is its way. */
 void cv_room_end_refuse(struct cv_rooms *rooms, struct cv_room_end *end,

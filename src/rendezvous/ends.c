@@ -81,9 +81,16 @@ void cv_room_end_news(struct cv_rooms *rooms, struct cv_room_end *end)
         cv_list_push_back(&rooms->news, &end->news);
 }
 
-bool cv_room_end_takes(struct cv_rooms *rooms, struct cv_room_end *end, size_t len, uint64_t now)
+/* Whether @count messages of @len bytes together have room at the end. */
+static bool has_room(const struct cv_room_end *end, size_t count, size_t len)
 {
-    if (end->out.bytes + len <= CV_ROOMS_OUT_MAX)
+    return end->out.count + count <= CV_ROOMS_OUT_COUNT && end->out.bytes + len <= CV_ROOMS_OUT_MAX;
+}
+
+bool cv_room_end_takes(struct cv_rooms *rooms, struct cv_room_end *end, size_t count, size_t len,
+                       uint64_t now)
+{
+    if (has_room(end, count, len))
         return true;
     cv_room_client_absent(rooms, end->client, now);
     cv_room_queue_clear(rooms, &end->out);
@@ -107,7 +114,7 @@ static void tell(struct cv_rooms *rooms, struct cv_room_end *end, const char *wh
 
     rooms->counters.ws_errors++;
     /* who makes errors and does not read them has no claim to hear them all */
-    if (closes || end->out.bytes + text.len <= CV_ROOMS_OUT_MAX)
+    if (closes || has_room(end, 1, text.len))
         (void)!cv_room_queue_add(rooms, &end->out, true, text);
     if (closes)
         close_end(rooms, end, now);

@@ -73,7 +73,7 @@ static bool admitted(const struct cv_rooms *rooms, struct cv_rooms_text room,
 static void flush(struct cv_rooms *rooms, struct cv_room_client *client, struct cv_room_end *to,
                   uint64_t now)
 {
-    if (!cv_room_end_takes(rooms, to, client->queue.bytes, now))
+    if (!cv_room_end_takes(rooms, to, client->queue.count, client->queue.bytes, now))
         return;
     while (client->queue.count) {
         cv_room_queue_move(&to->out, &client->queue);
@@ -119,7 +119,7 @@ static enum cv_rooms_refusal say(struct cv_rooms *rooms, struct cv_room_client *
 {
     struct cv_room_client *other = cv_room_other(client);
 
-    if (other && other->end && cv_room_end_takes(rooms, other->end, msg.len, now)) {
+    if (other && other->end && cv_room_end_takes(rooms, other->end, 1, msg.len, now)) {
         if (cv_room_queue_add(rooms, &other->end->out, false, msg) < 0)
             return CV_ROOMS_QUEUE_FULL;
         rooms->counters.relayed++;

@@ -24,6 +24,7 @@ struct cv_rooms;
 #define CV_ROOMS_QUEUE_BYTES ((size_t)256 * 1024) /* in them */
 #define CV_ROOMS_BODY_MAX    ((size_t)64 * 1024)  /* bytes of one message */
 #define CV_ROOMS_OUT_MAX     ((size_t)512 * 1024) /* bytes that wait at an end */
+#define CV_ROOMS_OUT_COUNT   4096                 /* messages that do, errors too */
 #define CV_ROOMS_ID_MAX      256                  /* bytes of the id of a room or a client */
 #define CV_ROOMS_ABSENCE     (10 * CV_SEC)
 

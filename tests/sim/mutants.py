@@ -201,15 +201,13 @@ MUTANTS = [
     (
         "a-full-end-takes-one-more",
         "src/rendezvous/ends.c",
-        "    if (end->out.bytes + len <= CV_ROOMS_OUT_MAX)\n"
-        "        return true;\n",
-        "    if (end->out.bytes < CV_ROOMS_OUT_MAX)\n"
-        "        return true;\n",
+        "    if (has_room(end, count, len))\n",
+        "    if (has_room(end, count, 1))\n",
     ),
     (
         "flow-beyond-the-cap",
         "src/rendezvous/rooms.c",
-        "    if (!cv_room_end_takes(rooms, to, client->queue.bytes, now))\n"
+        "    if (!cv_room_end_takes(rooms, to, client->queue.count, client->queue.bytes, now))\n"
         "        return;\n",
         "",
     ),

@@ -113,7 +113,8 @@ static void check_end(struct lobby *l, int guest)
 
     if (!end->open)
         return;
-    if (end->out.bytes > CV_ROOMS_OUT_MAX + (end->closing ? 256 : 0))
+    if (end->out.count > CV_ROOMS_OUT_COUNT + (end->closing ? 1 : 0) ||
+        end->out.bytes > CV_ROOMS_OUT_MAX + (end->closing ? 256 : 0))
         sim_fail(&l->w, "end %d: %zu bytes wait for it", guest, end->out.bytes);
     if (check_state(l, guest, &out) != 0 && !g->told_to_write && !g->told_to_drop)
         sim_fail(&l->w, "end %d was not told that there is something to write", guest);

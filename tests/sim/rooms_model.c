@@ -7,7 +7,14 @@
 #define FULL       "Too many messages queued for the client"
 #define UNSIGNED   "Room id not signed for this client, or expired"
 
-enum { ID_MAX = 256, QUEUE_MAX = 1024, QUEUE_BYTES = 262144, BODY_MAX = 65536, OUT_MAX = 524288 };
+enum {
+    ID_MAX = 256,
+    QUEUE_MAX = 1024,
+    QUEUE_BYTES = 262144,
+    BODY_MAX = 65536,
+    OUT_MAX = 524288,
+    OUT_COUNT = 4096
+};
 
 #define ABSENCE UINT64_C(10000000) /* microseconds */
 
@@ -165,7 +172,7 @@ static void tell(struct model *m, struct model_end *end, const char *text)
     if (!text[0])
         return;
     m->ws_errors++;
-    if (closes || end->out.bytes + strlen(text) <= OUT_MAX)
+    if (closes || (end->out.count < OUT_COUNT && end->out.bytes + strlen(text) <= OUT_MAX))
         add(m, &end->out, text, 0, strlen(text));
     else
         sim_count(m->w, SIM_ROOMS_ERRORS, 1);
@@ -175,10 +182,10 @@ static void tell(struct model *m, struct model_end *end, const char *text)
     }
 }
 
-/* Whether the end can have @len bytes more; one that cannot is given up. */
-static bool takes(struct model *m, struct model_end *end, size_t len)
+/* Whether the end can have @count messages of @len bytes more; one that cannot is given up. */
+static bool takes(struct model *m, struct model_end *end, size_t count, size_t len)
 {
-    if (end->out.bytes + len <= OUT_MAX)
+    if (end->out.count + count <= OUT_COUNT && end->out.bytes + len <= OUT_MAX)
         return true;
     leave(m, end);
     forget_all(m, &end->out);
@@ -231,7 +238,7 @@ static const char *enter(struct model *m, int room, int id, int source)
 /* What waited with the other flows. */
 static void flow(struct model *m, struct model_queue *queue, struct model_end *end)
 {
-    if (!takes(m, end, queue->bytes))
+    if (!takes(m, end, queue->count, queue->bytes))
         return;
     while (queue->count) {
         push(&end->out, pop(queue));
@@ -272,7 +279,7 @@ static const char *say(struct model *m, int room, int id, uint32_t number, size_
     int other = other_of(m, room, id);
     int there = other == MODEL_NONE ? MODEL_NONE : m->clients[room][other].end;
 
-    if (there != MODEL_NONE && takes(m, &m->ends[there], len)) {
+    if (there != MODEL_NONE && takes(m, &m->ends[there], 1, len)) {
         if (!add(m, &m->ends[there].out, NULL, number, len))
             return FULL;
         m->relayed++;

@@ -64,6 +64,22 @@ Test(limits, an_end_that_does_not_read_is_dropped_alone)
     hears_nothing(b);
 }
 
+Test(limits, so_many_small_messages_wait_at_an_end_that_does_not_read)
+{
+    uint64_t a = enter("r", "a"), b = enter("r", "b");
+    size_t before = lobby_alloc.bytes;
+
+    for (size_t i = 0; i < CV_ROOMS_OUT_COUNT; i++) {
+        cr_assert_not(poll_for(CV_ROOMS_DROP));
+        send_to(a, "x");
+    }
+    cr_assert_lt(lobby_alloc.bytes - before, (size_t)CV_ROOMS_OUT_MAX);
+    cr_assert_not(poll_for(CV_ROOMS_DROP));
+    send_to(a, "x");
+    cr_assert(poll_for(CV_ROOMS_DROP));
+    cv_rooms_closed(lobby, b, lobby_now);
+}
+
 Test(limits, a_queue_holds_so_many_bytes)
 {
     for (size_t i = 0; i < CV_ROOMS_QUEUE_BYTES / CV_ROOMS_BODY_MAX; i++)
@@ -140,7 +156,7 @@ Test(limits, who_registers_without_room_for_what_waits_is_dropped_and_it_waits_o
 {
     uint64_t deaf = come(1), b;
 
-    for (size_t i = 0; i < CV_ROOMS_OUT_MAX / 16; i++)
+    for (size_t i = 0; i < CV_ROOMS_OUT_COUNT; i++)
         say(deaf, "nonsense", "", "", "");
     cr_assert_eq(post("r", "a", bytes(CV_ROOMS_BODY_MAX)), CV_ROOMS_FINE);
     say(deaf, "register", "r", "b", "");
