@@ -105,6 +105,7 @@ static int dial_through(struct visit *visit, const struct cv_route *route)
     rc = visit_open_stream(visit);
     if (rc < 0) {
         visit_abort(visit, CV_REASON_MEMORY, NULL);
+        cv_list_remove(&visit->link); /* it may be dialled elsewhere */
         return rc;
     }
     cv_log(&worker->loop.log, CV_LOG_DEBUG, "%s: visitor %s to %s/%s/%s", visit->door, visit->peer,
