@@ -11,7 +11,7 @@ from tests.interop.peer import ws
 
 from . import traffic
 from .hello import Echo, real
-from .lab import LabCase, binaries, scaled, wait_until
+from .lab import LabCase, binaries, sanitized, scaled, wait_until
 from .netns import Namespace, why_not
 from .proxies import Proxies
 
@@ -76,7 +76,8 @@ class Slow(Proxies):
             "there was no attack",
         )
         self.assertEqual(agent.log().count("session up"), 1, "the agent's session was lost")
-        self.assertLess(server.rss() - idle, 64 << 20)
+        # a sanitizer keeps what was freed for a while
+        self.assertLess(server.rss() - idle, (4 if sanitized() else 1) * (64 << 20))
         print(
             f"{mode[0]}: p99 of good visitors {calm:.2f} ms before, {good.p99(before):.2f} during, "
             f"{SLOW} slow ones"
@@ -301,9 +302,12 @@ class Addresses(LabCase):
         def session(source):
             sock = self.open(8123, source, request.encode())
             data = b"x" if sock else b""
-            while data and not data.endswith(b"\r\n\r\n"):
-                more = sock.recv(1)
-                data = data + more if more else b""
+            try:
+                while data and not data.endswith(b"\r\n\r\n"):
+                    more = sock.recv(1)
+                    data = data + more if more else b""
+            except ConnectionError:  # it was refused behind our backs
+                return None
             return sock if data.startswith(b"xHTTP/1.1 101 ") else None
 
         held = [session(self.BAD) for _ in range(3)]
