@@ -38,8 +38,7 @@ struct places {
     atomic_size_t name_count; /* so that no lock is taken where there is none */
 };
 
-/* A place of a port stays when nobody wants it any more: visitors' lines in the log borrow `door`,
- * and there are no more ports than there are. */
+/* A place of a port stays when nobody wants it any more: there are no more ports than there are. */
 struct place {
     UT_hash_handle hh;
     struct places *places;       /* borrowed */

@@ -127,7 +127,7 @@ static void dial_closed(struct cv_endpoint *endpoint, enum cv_reason reason, con
     struct dial *dial = cv_container_of(endpoint, struct dial, endpoint);
 
     (void)reason, (void)text, (void)len;
-    cv_stream_close(dial->stream); /* so the visit ends too */
+    cv_stream_close(dial->stream); /* a visit that still waits sees an end, and goes on waiting */
     cv_free(&dial->loop->alloc, dial);
 }
 
