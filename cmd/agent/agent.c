@@ -22,7 +22,13 @@ _Static_assert(HEADERS_MAX + 1 + CV_PUBLISH_MAX <= CV_UPLINK_HEADERS_MAX,
 
 void agent_up(struct agent *agent, const char *url, struct cv_tunnel *tunnel)
 {
+    agent->sessions++;
     publish_up(agent, url, tunnel);
+}
+
+void agent_down(struct agent *agent)
+{
+    agent->sessions--;
 }
 
 static void on_up(void *ctx, struct cv_tunnel *tunnel)
@@ -34,7 +40,10 @@ static void on_up(void *ctx, struct cv_tunnel *tunnel)
 
 static void on_down(void *ctx, struct cv_tunnel *tunnel)
 {
-    (void)ctx, (void)tunnel;
+    const struct agent_server *server = ctx;
+
+    (void)tunnel;
+    agent_down(server->agent);
 }
 
 void agent_complain(struct agent *agent, int64_t conn_id, const char *what)
@@ -109,19 +118,49 @@ static void on_signal(uv_signal_t *handle, int number)
 {
     struct agent *agent = handle->data;
 
-    if (number == SIGHUP)
+    if (number == SIGHUP) { /* nothing is read anew; who reloads all services waits for a word */
+        service_reloading(agent->service);
+        service_ready(agent->service);
         return;
+    }
     if (agent->draining) {
         on_drain_timer(agent); /* a further signal does not wait */
         return;
     }
     agent->draining = true;
+    service_stopping(agent->service);
     cv_log(&agent->loop.log, CV_LOG_INFO, "stopping: %llu connections are open",
            (unsigned long long)agent->conns);
     if (agent->conns == 0)
         leave(agent);
     else
         cv_timer_set(agent->drain_timer, agent->config->drain_timeout);
+}
+
+/* What the service manager hears. */
+
+static void status(void *ctx, char text[SERVICE_STATUS_SIZE])
+{
+    const struct agent *agent = ctx;
+    const char *conns = agent->conns == 1 ? "connection" : "connections";
+
+    if (agent->draining)
+        snprintf(text, SERVICE_STATUS_SIZE, "draining, %llu %s left",
+                 (unsigned long long)agent->conns, conns);
+    else if (agent->sessions == 0)
+        snprintf(text, SERVICE_STATUS_SIZE, "not connected, trying");
+    else
+        snprintf(text, SERVICE_STATUS_SIZE, "connected to %llu server%s, %llu %s",
+                 (unsigned long long)agent->sessions, agent->sessions == 1 ? "" : "s",
+                 (unsigned long long)agent->conns, conns);
+}
+
+static int start_report(struct agent *agent)
+{
+    const struct service_config config = {
+        .loop = &agent->loop, .loops = 1, .status = status, .ctx = agent};
+
+    return service_new(&agent->service, &config);
 }
 
 static int make_headers(struct agent *agent)
@@ -220,6 +259,8 @@ int agent_start(struct agent *agent, const struct cv_agent_config *config,
     if (rc == 0)
         rc = cv_timer_new(&agent->drain_timer, &agent->loop, on_drain_timer, agent);
     if (rc == 0)
+        rc = start_report(agent);
+    if (rc == 0)
         rc = cv_outbound_new(&agent->outbound, &agent->loop);
     if (rc == 0)
         rc = make_headers(agent);
@@ -235,6 +276,7 @@ int agent_start(struct agent *agent, const struct cv_agent_config *config,
 
 static void clear(struct agent *agent)
 {
+    service_free(agent->service);
     cv_files_free(agent->files);
     cv_timer_free(agent->drain_timer);
     cv_outbound_free(agent->outbound);
@@ -249,6 +291,7 @@ int agent_run(struct agent *agent)
 {
     int rc;
 
+    service_ready(agent->service);
     uv_run(&agent->loop.uv, UV_RUN_DEFAULT);
     clear(agent);
     uv_run(&agent->loop.uv, UV_RUN_DEFAULT);

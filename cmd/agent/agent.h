@@ -7,6 +7,7 @@
 #include "net/log.h"
 #include "net/timer.h"
 #include "process.h"
+#include "service.h"
 
 /* culvert-agent: keeps a session with each server and dials targets for them. */
 struct agent {
@@ -24,7 +25,9 @@ struct agent {
     struct cv_log_limit complaints; /* about what servers do */
     struct process_signals signals;
     struct cv_timer *drain_timer;
-    uint64_t conns; /* relayed now */
+    uint64_t conns;          /* relayed now */
+    uint64_t sessions;       /* with servers, that stand */
+    struct service *service; /* NULL without a service manager */
     bool draining;
     bool gone; /* the servers were told */
 };
@@ -36,8 +39,10 @@ struct agent_server {
     struct cv_uplink *uplink;
 };
 
-/* What every uplink tells: a session with the server at @url stands, and what that asks for. */
+/* What every uplink tells: a session with the server at @url stands, what that asks for, and that
+ * it ended. */
 void agent_up(struct agent *agent, const char *url, struct cv_tunnel *tunnel);
+void agent_down(struct agent *agent);
 void agent_event(struct agent *agent, const char *url, struct cv_tunnel *tunnel,
                  const struct cv_session_event *event);
 

@@ -236,6 +236,7 @@ static void on_down(void *ctx, struct cv_tunnel *tunnel)
 
     (void)tunnel;
     candidate->tunnel = NULL;
+    agent_down(candidate->discover->agent);
     if (candidate->closed) {
         candidate->used = false; /* the uplink frees itself when we return */
         return;

@@ -74,8 +74,12 @@ void server_check_drained(struct worker *worker)
     }
 }
 
-void server_worker_ended(struct server *server)
+void server_worker_ended(struct worker *worker)
 {
+    struct server *server = worker->server;
+
+    worker->over = true;
+    service_left(server->service, worker->index);
     if (--server->running == 0)
         cv_mailbox_unref(&server->workers[0].mailbox);
 }
@@ -101,6 +105,7 @@ static void start(struct server *server)
 {
     server->parting_window = parting_window(server);
     atomic_store(&server->draining, true);
+    service_stopping(server->service);
     admin_event(server->admin, "drain", "", "no more work is taken");
     cv_log(log_of(server), CV_LOG_INFO,
            "draining: %llu connections are open; %llu agents are told to go within %.1f s",

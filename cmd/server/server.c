@@ -7,6 +7,7 @@
 #include "base/error.h"
 #include "net/log.h"
 #include "net/timer.h"
+#include "report.h"
 
 #define PROGRAM "culvert-server"
 
@@ -126,10 +127,13 @@ static void on_signal(uv_signal_t *handle, int number)
 {
     struct server *server = handle->data;
 
-    if (number == SIGHUP)
+    if (number == SIGHUP) {
+        service_reloading(server->service);
         reload_all(server);
-    else
+        service_ready(server->service);
+    } else {
         server_drain(server, true);
+    }
 }
 
 /* Starting. */
@@ -186,6 +190,8 @@ static int init_workers(struct server *server, struct cv_config_error *error)
         rc = publish_new(&server->publish, server);
     if (rc == 0)
         rc = rules_new(&server->rules, config);
+    if (rc == 0)
+        rc = report_open(server);
     if (rc < 0)
         return server_fail(error, EXIT_RUNTIME, "start", rc);
     uv_timer_init(&first->loop.uv, &server->drain_timer);
@@ -266,6 +272,7 @@ static void clear(struct server *server)
     cv_changes_free(server->changes);
     uv_close((uv_handle_t *)&server->drain_timer, NULL);
     cv_timer_free(server->again);
+    service_free(server->service);
     rooms_free(server->rooms);
     publish_close(server->publish);
     peering_free(server->peering);
@@ -288,6 +295,7 @@ static void clear(struct server *server)
 
 int server_run(struct server *server)
 {
+    service_ready(server->service);
     uv_run(&server->workers[0].loop.uv, UV_RUN_DEFAULT);
     for (unsigned i = 1; i < server->worker_count; i++)
         uv_thread_join(&server->workers[i].thread);

@@ -13,6 +13,7 @@
 #include "publish.h"
 #include "rooms.h"
 #include "rules.h"
+#include "service.h"
 #include "worker.h"
 
 /* culvert-server: lets agents in at the front door, and visitors through to them.
@@ -47,7 +48,8 @@ struct server {
     struct admin *admin;         /* NULL without --admin */
     struct advertise *advertise; /* NULL without --advertise, and when it stops */
     struct advertise_page page;
-    struct rooms *rooms; /* NULL without --rooms */
+    struct rooms *rooms;     /* NULL without --rooms */
+    struct service *service; /* NULL without a service manager */
     struct process_signals signals;
     struct cv_changes *changes; /* of the files that are reloaded; or NULL */
     uv_timer_t drain_timer;
@@ -70,8 +72,8 @@ void server_check_drained(struct worker *worker);
  * took too long; on the main thread. When it drains already: waits no longer if @urgent. */
 void server_drain(struct server *server, bool urgent);
 
-/* A worker's thread has ended; on the main thread. */
-void server_worker_ended(struct server *server);
+/* The thread of @worker has ended; on the main thread. */
+void server_worker_ended(struct worker *worker);
 
 /* From any worker: who should serve a dial to @key, of those without a bit in @but; CV_ENOSESSION
  * when none is left. */

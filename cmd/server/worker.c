@@ -247,11 +247,9 @@ int worker_open(struct worker *worker, struct cv_config_error *error)
 
 static void on_ended(struct cv_mail *mail, void *ctx, bool lost)
 {
-    const struct worker *first = ctx;
-
-    (void)mail;
+    (void)ctx;
     if (!lost)
-        server_worker_ended(first->server);
+        server_worker_ended(cv_container_of(mail, struct worker, ended));
 }
 
 static void run(void *arg)

@@ -42,6 +42,8 @@ struct worker {
     uint64_t pulse_at, lag;       /* when it is due; how late it came, microseconds */
     struct cv_mail orders[3];     /* see worker_order() */
     struct cv_mail idle, ended;   /* what it tells the first one */
+    struct cv_mail roll;          /* that it lives: asked, and answered, for the watchdog */
+    bool over;                    /* its thread has ended; the main thread's own */
     atomic_bool told_idle;        /* its word is on the way */
     struct cv_timer *parting;     /* owned; while agents are told to go one by one */
     struct cv_log_limit refusals;

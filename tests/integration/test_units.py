@@ -51,6 +51,13 @@ class Units(LabCase):
             complaints = [line for line in done.stderr.splitlines() if unit.name in line]
             self.assertEqual(complaints, [])
 
+    def test_what_the_daemons_tell_is_listened_to(self):
+        for unit in FOLDER.glob("*.service"):
+            lines = unit.read_text().splitlines()
+            for line in ("Type=notify", "WatchdogSec=30s", "Restart=on-failure"):
+                self.assertIn(line, lines, unit.name)
+            self.assertIn("ExecReload=/bin/kill -HUP $MAINPID", lines)
+
     def test_the_calls_that_start_up_needs_are_on_the_list(self):
         """What the program does before it confines itself, and how it does that."""
         done = subprocess.run(
