@@ -2,11 +2,11 @@
 
 #include <signal.h>
 #include <stdio.h>
-#include <sys/resource.h>
 #include <unistd.h>
 
 #include "config/print.h"
 #include "culvert_version.h"
+#include "files.h"
 #include "net/log.h"
 
 void process_print_version(const char *name)
@@ -32,23 +32,12 @@ bool process_only_prints(const struct cv_common_config *common)
     return false;
 }
 
-static void raise_files(void)
-{
-    struct rlimit files;
-
-    if (getrlimit(RLIMIT_NOFILE, &files) < 0)
-        return;
-    files.rlim_cur = files.rlim_max;
-    if (setrlimit(RLIMIT_NOFILE, &files) < 0)
-        perror("open files");
-}
-
 int process_begin(struct confine_user *user, const struct cv_common_config *common,
                   struct cv_config_error *error)
 {
     char text[300];
 
-    raise_files();
+    files_raise();
     confine_secrets();
     if (confine_find_user(user, common->user, text, sizeof(text)) == 0)
         return EXIT_OK;

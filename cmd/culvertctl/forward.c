@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "command.h"
+#include "files.h"
 #include "net/linger.h"
 #include "net/listener.h"
 #include "net/log.h"
@@ -159,7 +160,10 @@ int command_forward(int argc, char **argv)
 {
     struct forwarding forwarding = {.count = 0};
     bool over;
-    int code = road_init(&forwarding.road, &cv_forward_program, argc, argv, &over);
+    int code;
+
+    files_raise();
+    code = road_init(&forwarding.road, &cv_forward_program, argc, argv, &over);
 
     if (!over)
         code = run(&forwarding);

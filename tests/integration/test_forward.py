@@ -48,6 +48,18 @@ class Flows(Forward):
         for sock in open_:
             sock.close()
 
+    def test_more_visitors_than_the_soft_limit_of_files_lets_in(self):
+        port = traffic.free_port()
+        words = self.words("forward", f"127.0.0.1:{port}={self.to(self.aim)}")
+        process = self.start(
+            "forward", ["prlimit", "--nofile=64:2048", *words], env=self.environment()
+        )
+        wait_until(lambda: " leads to " in process.log(), "the listener")
+        held = [traffic.visit(port, "ECHO") for _ in range(200)]
+        self.assertTrue(all(traffic.ping(sock) for sock in held))
+        for sock in held:
+            sock.close()
+
     def test_bulk_both_ways(self):
         _, port = self.forward()
         self.assertTrue(traffic.upload(port, SIZE))
