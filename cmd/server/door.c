@@ -64,8 +64,8 @@ static size_t answer_fetch(void *ctx, const struct visit_outcome *outcome,
     return outcome->failure == CV_FAILURE_NONE ? 0 : answer_failure(outcome, out);
 }
 
-static const struct visit_way socks_way = {.answer = answer_socks};
-static const struct visit_way connect_way = {.answer = answer_connect};
+static const struct visit_way socks_way = {.answer = answer_socks, .hears_first = true};
+static const struct visit_way connect_way = {.answer = answer_connect, .hears_first = true};
 static const struct visit_way fetch_way = {.answer = answer_fetch};
 
 static void start(const struct door *door, const struct cv_gate_visit *visit,

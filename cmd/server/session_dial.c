@@ -8,14 +8,15 @@
 #include "access/target.h"
 #include "base/error.h"
 #include "net/connect.h"
+#include "net/datagrams.h"
 #include "net/log.h"
 #include "net/relay.h"
 #include "server.h"
 #include "visit.h"
 
 /* Such a dial is a visit of our own, which may end on another thread: it goes over a pair of
- * sockets. The visit first says there what became of it: a cv_failure, the length of a text, the
- * text. */
+ * sockets, of messages for datagrams. The visit first says there what became of it: a cv_failure,
+ * the length of a text, the text. */
 #define HEAD        2
 #define TEXT_MAX    100 /* as much of an Error's text counts */
 #define ADDRESS_MAX 300
@@ -43,6 +44,7 @@ struct dial {
     struct cv_tunnel *tunnel; /* borrowed: it outlives its connections */
     int64_t conn_id;
     struct cv_stream *stream; /* owned */
+    uint64_t idle; /* microseconds after which a flow of datagrams ends; 0: it is of bytes */
     size_t got;
     char buf[HEAD + TEXT_MAX + 1];
 };
@@ -62,7 +64,9 @@ static void relay(struct dial *dial)
     int rc;
 
     dial->stream = NULL;
-    rc = cv_relay_new(dial->tunnel, dial->conn_id, stream, NULL, NULL);
+    rc = dial->idle ? cv_datagrams_new(dial->tunnel, dial->conn_id, cv_stream_release(stream), true,
+                                       dial->idle, NULL, NULL)
+                    : cv_relay_new(dial->tunnel, dial->conn_id, stream, NULL, NULL);
     if (rc < 0) {
         give_up(dial, CV_REASON_DIAL, cv_strerror(rc));
         return;
@@ -73,6 +77,8 @@ static void relay(struct dial *dial)
     cv_free(&dial->loop->alloc, dial);
 }
 
+/* How much of the answer is read at least, and of bytes at most: the target's follow. A message is
+ * read at once. */
 static size_t wanted(const struct dial *dial)
 {
     return dial->got < HEAD ? HEAD : HEAD + (size_t)(unsigned char)dial->buf[1];
@@ -83,8 +89,9 @@ static void on_ready(void *ctx, int events)
     struct dial *dial = ctx;
 
     (void)events;
-    while (dial->got < wanted(dial)) { /* not a byte of the target's */
-        ssize_t n = cv_stream_recv(dial->stream, dial->buf + dial->got, wanted(dial) - dial->got);
+    while (dial->got < wanted(dial)) {
+        size_t max = dial->idle ? sizeof(dial->buf) - 1 : wanted(dial);
+        ssize_t n = cv_stream_recv(dial->stream, dial->buf + dial->got, max - dial->got);
 
         if (n == -EAGAIN)
             return;
@@ -127,7 +134,10 @@ static void dial_closed(struct cv_endpoint *endpoint, enum cv_reason reason, con
     struct dial *dial = cv_container_of(endpoint, struct dial, endpoint);
 
     (void)reason, (void)text, (void)len;
-    cv_stream_close(dial->stream); /* a visit that still waits sees an end, and goes on waiting */
+    if (dial->stream) {
+        cv_stream_reset(dial->stream); /* so a visit that still waits gives up */
+        cv_stream_close(dial->stream);
+    }
     cv_free(&dial->loop->alloc, dial);
 }
 
@@ -147,7 +157,8 @@ struct way {
 static int open_way(struct way *way, enum cv_proto proto)
 {
     *way = (struct way){.pair = NULL};
-    return proto == CV_PROTO_UDP ? cv_connect_pair(way->fds) : cv_pair_new(&way->pair, way->fds);
+    return proto == CV_PROTO_UDP ? cv_connect_pair_messages(way->fds)
+                                 : cv_pair_new(&way->pair, way->fds);
 }
 
 static int open_stream(struct dial *dial, const struct way *way)
@@ -180,6 +191,7 @@ static int make_dial(struct worker *worker, struct cv_tunnel *tunnel, int64_t co
     dial->loop = &worker->loop;
     dial->tunnel = tunnel;
     dial->conn_id = conn_id;
+    dial->idle = proto == CV_PROTO_UDP ? worker->server->config->udp_idle : 0;
     rc = open_stream(dial, way);
     if (rc == 0)
         rc = cv_session_set_user(cv_tunnel_session(tunnel), conn_id, &dial->endpoint);

@@ -34,6 +34,8 @@ struct visit_way {
      * 0 for nothing. After that of a failure the socket is closed in order; it is reset when there
      * is none. NULL: nobody is told anything, bytes flow at once, and a failure is a reset. */
     size_t (*answer)(void *ctx, const struct visit_outcome *outcome, char out[VISIT_ANSWER_MAX]);
+    bool hears_first; /* nobody speaks before that: a visitor who ends without a word is gone, and
+                         not only at an end of what it has to say */
 
     /* It is over, however it went; the last call. @end is NULL when it was turned away. May be
      * NULL. */

@@ -201,6 +201,16 @@ static void announce(struct visit *visit)
         cv_tunnel_touch(visit->tunnel);
 }
 
+/* Whether nobody is left to hear the answer. Where there is none, what was said before is still for
+ * the target. */
+static bool is_gone(const struct visit *visit)
+{
+    if (!visit->way->answer)
+        return false;
+    return cv_stream_gone(visit->stream) || (visit->way->hears_first && visit->early_len == 0 &&
+                                             cv_stream_unread(visit->stream) == 0);
+}
+
 /* The visitor said its last, or is gone; only the latter ends the dial. */
 static void hang_up(struct visit *visit)
 {
@@ -209,6 +219,8 @@ static void hang_up(struct visit *visit)
     watch(visit, 0);
     if (error < 0)
         visit_abort(visit, CV_REASON_LOCAL, cv_strerror(error));
+    else if (is_gone(visit))
+        visit_abort(visit, CV_REASON_LOCAL, "the visitor left before the answer");
 }
 
 static void on_visitor(void *ctx, int events)

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <linux/sockios.h>
 #include <netinet/tcp.h>
+#include <poll.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
@@ -288,6 +289,13 @@ int cv_stream_error(const struct cv_stream *stream)
     if (getsockopt(stream->fd, SOL_SOCKET, SO_ERROR, &error, &len) < 0)
         return -errno;
     return -error;
+}
+
+bool cv_stream_gone(const struct cv_stream *stream)
+{
+    struct pollfd socket = {.fd = stream->fd};
+
+    return poll(&socket, 1, 0) > 0 && socket.revents & (POLLHUP | POLLERR);
 }
 
 size_t cv_stream_unread(const struct cv_stream *stream)

@@ -65,6 +65,10 @@ void cv_stream_reset(struct cv_stream *stream);
 /* The error that the socket has met since it was last asked, as -errno, or 0. */
 int cv_stream_error(const struct cv_stream *stream);
 
+/* Whether the other end can hear nothing any more: of a unix socket that it is closed, of TCP that
+ * it has reset; an end of TCP says only that no more comes. */
+bool cv_stream_gone(const struct cv_stream *stream);
+
 /* Bytes that the kernel has received and nobody has read. */
 size_t cv_stream_unread(const struct cv_stream *stream);
 

@@ -10,6 +10,7 @@ import unittest
 
 from tests.integration import traffic
 from tests.integration.lab import LabCase, wait_until
+from tests.integration.test_udp import Echo
 from tests.integration.visits import Breaker
 
 from . import replay
@@ -72,6 +73,20 @@ class Foreign(PeerCase):
         port = foreign.forward("near", target.address)
         self.wait_echo(port, "an echo from the foreign peer through our agent")
         self.assertEqual(traffic.full_duplex(port, 1 << 20), (True, 1 << 20))
+
+    def test_datagrams_that_a_foreign_peer_dials_are_not_joined(self):
+        """Also those that come before the target is there."""
+        foreign, echo = self.foreign(peers={"ours": "token-ours"}), Echo(self)
+        ours = self.peered("ours", ("theirs", foreign.url))
+        self.agent(ours.url, "--allow", "udp/127.0.0.1:*", key="near")
+        wait_until(lambda: "ours" in foreign.peer_sessions, "our link")
+        session = foreign.peer_sessions["ours"]
+        wait_until(lambda: session.remote_keys, "AddClient")
+        connection = session.dial("near::udp", f"127.0.0.1:{echo.port}")
+        sent = [bytes([n]) * (n * 37 + 1) for n in range(40)]
+        for data in sent:
+            connection.write(data)
+        self.assertEqual([connection.read() for _ in sent], sent)
 
     def test_what_a_peer_announced_is_gone_with_its_session(self):
         target = self.target()
@@ -336,6 +351,61 @@ class Culverts(PeerCase):
                 self.agent(b.url)
                 for server in (a, b):
                     self.wait_echo(server.forwards["main"])
+
+    def test_datagrams_stay_whole_through_a_peer(self):
+        """One by one they all arrive; of a burst each arrives as it was, or not at all."""
+        echo, ports = Echo(self), [traffic.free_port() for _ in range(3)]
+        urls = [f"ws://127.0.0.1:{port}/connect" for port in ports]
+        rule = f"127.0.0.1:{ports[2]}=foo/udp/127.0.0.1:{echo.port}"
+        flags = ("--threads", "2", "--forward", rule)
+        a = self.peered("a", ("b", urls[1]), port=ports[0], flags=flags)
+        b = self.peered("b", ("a", urls[0]), port=ports[1], flags=("--threads", "2"))
+        self.agent(b.url, "--allow", "udp/127.0.0.1:*")
+        wait_until(lambda: "client foo: session" in b.log(), "the agent")
+        sock = self.flow(ports[2])
+        block = b"".join(traffic.content(60000))
+        for size in (1, 2, 100, 1400, 1473, 9000, 32640, 32641, 59999, 60000):
+            sock.send(block[:size])
+            self.assertEqual(sock.recv(65536), block[:size], size)
+        sock.send(b"x" * 60001)
+        sock.send(b"")
+        burst = [bytes([n % 251 + 1]) * (n * 29 + 1) for n in range(2000)]
+        for data in burst:
+            sock.send(data)
+        came, left = [], set(burst)
+        while not came or came[-1] != b"last":
+            sock.send(b"last")
+            came += self.waiting(sock)
+        self.assertLessEqual({data for data in came if data != b"last"}, left)
+        self.assertGreater(len(came), 40)
+        self.assertNotIn("datagrams: it may join", a.log() + b.log())
+
+    def flow(self, port):
+        """A visitor's socket, whose datagrams come back: the peer's client is known."""
+        wait_until(lambda: self.asked(port), "an answer through the peer")
+        sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self.addCleanup(sock.close)
+        sock.settimeout(traffic.DEADLINE)
+        sock.connect(("127.0.0.1", port))
+        return sock
+
+    def asked(self, port):
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+            sock.connect(("127.0.0.1", port))
+            sock.send(b"here?")
+            return self.waiting(sock)
+
+    def waiting(self, sock):
+        """What comes until nothing has for a moment."""
+        came, before = [], sock.gettimeout()
+        sock.settimeout(0.2)
+        try:
+            while True:
+                came.append(sock.recv(65536))
+        except TimeoutError:
+            return came
+        finally:
+            sock.settimeout(before)
 
     def test_a_dead_target_is_refused_through_a_peer(self):
         target = self.target()
