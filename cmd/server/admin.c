@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/seen.h"
 #include "config/file.h"
 #include "culvert_version.h"
 #include "http/admin.h"
@@ -38,6 +39,8 @@ struct admin {
     uv_mutex_t lock; /* of the events */
     struct event events[EVENTS_MAX];
     uint64_t event_count; /* ever */
+    struct cv_seen *seen; /* clients; under the lock too, and so is what comes of it */
+    uint64_t reconnects;
 };
 
 /* Asking every worker: one question, a part of the answer from each. */
@@ -117,8 +120,12 @@ static void list_dialled(void *ctx, const struct peering_info *info)
 {
     const struct listing *listing = ctx;
 
-    append(listing->array, json_pack("{s:s, s:s, s:s, s:s}", "peer", info->id, "direction", "out",
-                                     "address", info->url, "state", info->joined ? "up" : "down"));
+    append(listing->array,
+           json_pack("{s:s, s:s, s:s, s:s, s:I, s:I, s:I, s:I}", "peer", info->id, "direction",
+                     "out", "address", info->url, "state", info->joined ? "up" : "down", "attempts",
+                     (json_int_t)info->attempts, "connected", (json_int_t)info->connected,
+                     "reconnects", (json_int_t)(info->connected > 1 ? info->connected - 1 : 0),
+                     "disconnected", (json_int_t)info->disconnected));
 }
 
 static void list_conn(void *ctx, const struct visit_info *info)
@@ -167,6 +174,8 @@ static void work_out(struct part *part, struct worker *worker)
         list_peers(&listing);
     else
         totals_add(&part->totals, worker);
+    if (question->list == CV_ADMIN_METRICS) /* which tell of peers too */
+        list_peers(&listing);
 }
 
 static void answer_json(struct admin *admin, uint64_t id, enum cv_admin_list list, json_t *json)
@@ -196,10 +205,17 @@ static json_t *status(const struct admin *admin, const struct totals *totals)
         (int)atomic_load(&server->draining));
 }
 
-static void answer_metrics(struct admin *admin, uint64_t id, const struct totals *totals)
+static void answer_metrics(struct admin *admin, uint64_t id, const struct totals *totals,
+                           const json_t *peers)
 {
+    uint64_t reconnects;
     size_t len = 0;
-    char *text = totals_write(totals, admin->server, &len);
+    char *text;
+
+    uv_mutex_lock(&admin->lock);
+    reconnects = admin->reconnects;
+    uv_mutex_unlock(&admin->lock);
+    text = totals_write(totals, admin->server, peers, reconnects, &len);
 
     cv_admin_answer(admin->http, id, CV_ADMIN_METRICS, text ? text : "", len);
     free(text);
@@ -213,7 +229,7 @@ static void answer(struct question *question)
     if (question->what != ASK_LIST)
         cv_admin_done(admin->http, question->id, question->found);
     else if (question->list == CV_ADMIN_METRICS)
-        answer_metrics(admin, question->id, &question->totals);
+        answer_metrics(admin, question->id, &question->totals, question->array);
     else if (question->list == CV_ADMIN_STATUS)
         answer_json(admin, question->id, question->list, status(admin, &question->totals));
     else
@@ -412,6 +428,17 @@ void admin_event(struct admin *admin, const char *kind, const char *client, cons
     uv_mutex_unlock(&admin->lock);
 }
 
+void admin_joined(struct admin *admin, const char *client, const char *peer)
+{
+    if (!admin)
+        return;
+    uv_mutex_lock(&admin->lock);
+    if (cv_seen_again(admin->seen, client))
+        admin->reconnects++;
+    uv_mutex_unlock(&admin->lock);
+    admin_event(admin, "joined", client, peer);
+}
+
 /* Starting and ending. */
 
 static const struct cv_admin_ops ops = {
@@ -459,7 +486,9 @@ static int start(struct admin *admin, struct cv_config_error *error)
 
     if (load(admin, &admin->credentials, error) < 0)
         return EXIT_USAGE;
-    rc = cv_admin_new(&admin->http, &config);
+    rc = cv_seen_new(&admin->seen, &config.loop->alloc, cv_random_u64(&config.loop->random));
+    if (rc == 0)
+        rc = cv_admin_new(&admin->http, &config);
     if (rc == 0)
         rc = cv_timer_new(&admin->drain, config.loop, on_drain_due, admin);
     for (unsigned i = 0; rc == 0 && i < server->worker_count; i++)
@@ -531,6 +560,7 @@ void admin_free(struct admin *admin)
     if (!admin)
         return;
     cv_credentials_free(admin->credentials);
+    cv_seen_free(admin->seen);
     uv_mutex_destroy(&admin->lock);
     free(admin);
 }

@@ -21,6 +21,9 @@ void admin_reload(struct admin *admin);
 /* Notes what happened, for /api/v1/events; from any thread. @admin may be NULL. */
 void admin_event(struct admin *admin, const char *kind, const char *client, const char *text);
 
+/* The same of an agent's session that joined, from @peer; a client that comes back is counted. */
+void admin_joined(struct admin *admin, const char *client, const char *peer);
+
 /* Ends the listeners and their connections; the loop must run on until that is done. NULL is fine.
  */
 void admin_close(struct admin *admin);

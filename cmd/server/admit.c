@@ -43,8 +43,10 @@ bool admit_enter(struct worker *worker, const char *peer)
     uv_mutex_lock(&server->lock);
     rc = cv_admission_enter(server->admission, &address, cv_loop_now(&worker->loop));
     uv_mutex_unlock(&server->lock);
-    if (rc < 0)
+    if (rc < 0) {
+        worker->counts.crowded++;
         complain(worker, peer);
+    }
     return rc == 0;
 }
 

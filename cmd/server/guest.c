@@ -130,7 +130,7 @@ static void leave(struct guest *guest)
     struct worker *worker = guest->worker;
 
     atomic_fetch_sub(&worker->server->sessions, 1);
-    worker->left++;
+    worker->counts.left++;
     cv_session_stats_add(&worker->past,
                          cv_session_stats(cv_tunnel_session(guest->resident.tunnel)));
     if (guest->is_peer) {
@@ -211,13 +211,13 @@ static int enlist(struct guest *guest, struct cv_session *session)
         atomic_fetch_sub(&server->sessions, 1);
         return rc;
     }
-    worker->joined++;
+    worker->counts.joined++;
     if (guest->is_peer) {
         server_found_peers(worker, ++worker->peers > 0, guest->key);
         return 0;
     }
     atomic_fetch_add(&server->agents, 1);
-    admin_event(server->admin, "joined", guest->key, guest->peer);
+    admin_joined(server->admin, guest->key, guest->peer);
     rc = peering_joined(worker, guest->key, cv_session_config(session)->key, &guest->parting);
     return rc < 0 ? rc : server_found(worker, guest->key, true);
 }

@@ -43,6 +43,7 @@ struct peer {
     struct cv_uplink *uplink;
     struct cv_peer_server server; /* in the arena */
     bool joined;
+    uint64_t connected, disconnected; /* sessions, ever */
     uint64_t member;
     struct cv_log_limit complaints;
 };
@@ -200,6 +201,7 @@ static void on_up(void *ctx, struct cv_tunnel *tunnel)
                         cv_tunnel_session(tunnel), peer, cv_loop_now(&worker->loop), &peer->member);
 
     peer->resident.tunnel = tunnel;
+    peer->connected++;
     peer->joined = rc == 0;
     if (rc < 0) {
         cv_log(log_of(peer), CV_LOG_ERROR, "peer %s: %s", peer->server.id, cv_strerror(rc));
@@ -249,6 +251,7 @@ static void on_down(void *ctx, struct cv_tunnel *tunnel)
     if (peer->joined && cv_manager_leave(peer->peering->worker->manager, peer->member) < 0)
         cv_log(log_of(peer), CV_LOG_ERROR, "peer %s: left twice", peer->server.id);
     peer->joined = false;
+    peer->disconnected++;
     peer->resident.tunnel = NULL;
     if (cv_list_empty(&peer->link)) /* it was closed: the uplink says no more */
         peer_free(peer);
@@ -516,7 +519,13 @@ void peering_each(const struct peering *peering,
     cv_list_each (link, &peering->peers) {
         const struct peer *peer = cv_container_of(link, struct peer, link);
         struct peering_info info = {
-            .id = peer->server.id, .url = peer->server.url.text, .joined = peer->joined};
+            .id = peer->server.id,
+            .url = peer->server.url.text,
+            .joined = peer->joined,
+            .attempts = cv_uplink_dials(peer->uplink),
+            .connected = peer->connected,
+            .disconnected = peer->disconnected,
+        };
 
         each(ctx, &info);
     }

@@ -45,7 +45,8 @@ void peering_parted(struct worker *worker, struct peering_notice *parting);
 /* One that we dial, as operators see it. Everything is borrowed for the call. */
 struct peering_info {
     const char *id, *url;
-    bool joined; /* its session is up */
+    bool joined;                                /* its session is up */
+    uint64_t attempts, connected, disconnected; /* dials, sessions that came of them, and ended */
 };
 
 /* On the main thread: calls @each for all of them. */

@@ -94,5 +94,6 @@ void visit_turn_away(struct visit *visit)
 
     snprintf(outcome, sizeof(outcome), "turned away: %s,", text);
     audit(visit, CV_LOG_WARN, outcome, NULL, 0, NULL);
+    visit->worker->counts.failed[failure]++;
     visit_close_failed(visit, failure, text);
 }

@@ -175,6 +175,8 @@ static void wait_closed(struct cv_endpoint *endpoint, enum cv_reason reason, con
     else
         snprintf(line, sizeof(line), "%s", cv_failure_text(failure));
     visit_log_end(visit, reason, line, strlen(line), NULL);
+    if (reason != CV_REASON_LOCAL) /* else the visitor did not wait */
+        visit->worker->counts.failed[failure]++;
     if (visit->stream) /* else it went with a relay that could not be made */
         visit_close_failed(visit, failure, line);
     visit_leave(visit, NULL);

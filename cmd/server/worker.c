@@ -205,6 +205,11 @@ static int open_listeners(struct worker *worker, struct cv_config_error *error)
     return EXIT_OK;
 }
 
+static void count_refusal(void *ctx, int status)
+{
+    counts_refused(&((struct worker *)ctx)->counts, status);
+}
+
 static int open_front(struct worker *worker, struct cv_config_error *error)
 {
     struct server *server = worker->server;
@@ -213,6 +218,7 @@ static int open_front(struct worker *worker, struct cv_config_error *error)
                                     .credentials = credentials_now,
                                     .peer = is_peer,
                                     .room = has_room,
+                                    .refused = count_refusal,
                                     .may_knock = may_knock,
                                     .left = knock_left,
                                     .welcome = welcome,
@@ -279,7 +285,7 @@ static void on_pulse(void *ctx)
 {
     struct worker *worker = ctx;
 
-    worker->lag = cv_less_size(cv_loop_now(&worker->loop), worker->pulse_at);
+    counts_lag_seen(&worker->lag, cv_less_size(cv_loop_now(&worker->loop), worker->pulse_at));
     set_pulse(worker);
 }
 

@@ -3,6 +3,7 @@
 
 #include "access/credential.h"
 #include "config/server.h"
+#include "counts.h"
 #include "door.h"
 #include "http/front.h"
 #include "http/usher.h"
@@ -37,15 +38,16 @@ struct worker {
     unsigned peers;               /* guests that are peers */
     uint64_t next_visit;          /* its id: workers deal them out in turn */
     struct cv_session_stats past; /* of sessions that have ended */
-    uint64_t joined, left;        /* sessions, ever */
-    struct cv_timer *pulse;       /* once a second, with --admin: see worker_pulse() */
-    uint64_t pulse_at, lag;       /* when it is due; how late it came, microseconds */
-    struct cv_mail orders[3];     /* see worker_order() */
-    struct cv_mail idle, ended;   /* what it tells the first one */
-    struct cv_mail roll;          /* that it lives: asked, and answered, for the watchdog */
-    bool over;                    /* its thread has ended; the main thread's own */
-    atomic_bool told_idle;        /* its word is on the way */
-    struct cv_timer *parting;     /* owned; while agents are told to go one by one */
+    struct counts counts;
+    struct cv_timer *pulse; /* once a second, with --admin: see worker_pulse() */
+    uint64_t pulse_at;      /* when it is due, microseconds */
+    struct counts_lag lag;
+    struct cv_mail orders[3];   /* see worker_order() */
+    struct cv_mail idle, ended; /* what it tells the first one */
+    struct cv_mail roll;        /* that it lives: asked, and answered, for the watchdog */
+    bool over;                  /* its thread has ended; the main thread's own */
+    atomic_bool told_idle;      /* its word is on the way */
+    struct cv_timer *parting;   /* owned; while agents are told to go one by one */
     struct cv_log_limit refusals;
     unsigned next; /* at the first: who takes the next that came by a unix socket */
     uv_thread_t thread;

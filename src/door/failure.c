@@ -4,14 +4,21 @@
 #include <string.h>
 
 static const struct {
+    const char *name;
     uint8_t socks;
     int http;
     const char *text;
 } failures[CV_FAILURE_COUNT] = {
-#define X(id, code, status, words) [id] = {.socks = (code), .http = (status), .text = (words)},
+#define X(id, word, code, status, words) \
+    [id] = {.name = (word), .socks = (code), .http = (status), .text = (words)},
     CV_FAILURE_MAP(X)
 #undef X
 };
+
+const char *cv_failure_name(enum cv_failure failure)
+{
+    return failures[failure].name;
+}
 
 uint8_t cv_failure_socks(enum cv_failure failure)
 {

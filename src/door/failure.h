@@ -3,28 +3,29 @@
 
 #include "base/attr.h"
 
-/* Why a visitor's target was not had: name, reply code of SOCKS5 (RFC 1928, 6), status of HTTP
- * (RFC 9110, 15), text. The only such table. */
-#define CV_FAILURE_MAP(X)                                                      \
-    X(CV_FAILURE_NONE, 0, 200, "the target answered")                          \
-    X(CV_FAILURE_NO_CLIENT, 3, 502, "no session of that client")               \
-    X(CV_FAILURE_DENIED, 2, 403, "not allowed")                                \
-    X(CV_FAILURE_FULL, 1, 503, "a limit is reached")                           \
-    X(CV_FAILURE_REFUSED, 5, 502, "the target refused the connection")         \
-    X(CV_FAILURE_NO_HOST, 4, 502, "the target's host cannot be reached")       \
-    X(CV_FAILURE_NO_NETWORK, 3, 502, "the target's network cannot be reached") \
-    X(CV_FAILURE_NO_NAME, 4, 502, "the target's name cannot be resolved")      \
-    X(CV_FAILURE_TIMEOUT, 6, 504, "the target did not answer in time")         \
-    X(CV_FAILURE_SESSION, 1, 502, "the client's session ended")                \
-    X(CV_FAILURE_OTHER, 1, 502, "the target could not be dialled")
+/* Why a visitor's target was not had: name, word for counters, reply code of SOCKS5 (RFC 1928, 6),
+ * status of HTTP (RFC 9110, 15), text. The only such table. */
+#define CV_FAILURE_MAP(X)                                                                    \
+    X(CV_FAILURE_NONE, "none", 0, 200, "the target answered")                                \
+    X(CV_FAILURE_NO_CLIENT, "no_client", 3, 502, "no session of that client")                \
+    X(CV_FAILURE_DENIED, "denied", 2, 403, "not allowed")                                    \
+    X(CV_FAILURE_FULL, "full", 1, 503, "a limit is reached")                                 \
+    X(CV_FAILURE_REFUSED, "refused", 5, 502, "the target refused the connection")            \
+    X(CV_FAILURE_NO_HOST, "no_host", 4, 502, "the target's host cannot be reached")          \
+    X(CV_FAILURE_NO_NETWORK, "no_network", 3, 502, "the target's network cannot be reached") \
+    X(CV_FAILURE_NO_NAME, "no_name", 4, 502, "the target's name cannot be resolved")         \
+    X(CV_FAILURE_TIMEOUT, "timeout", 6, 504, "the target did not answer in time")            \
+    X(CV_FAILURE_SESSION, "session", 1, 502, "the client's session ended")                   \
+    X(CV_FAILURE_OTHER, "other", 1, 502, "the target could not be dialled")
 
 enum cv_failure {
-#define X(name, socks, http, text) name,
+#define X(name, word, socks, http, text) name,
     CV_FAILURE_MAP(X)
 #undef X
         CV_FAILURE_COUNT
 };
 
+const char *cv_failure_name(enum cv_failure failure);
 uint8_t cv_failure_socks(enum cv_failure failure);
 int cv_failure_status(enum cv_failure failure);
 const char *cv_failure_text(enum cv_failure failure);

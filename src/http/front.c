@@ -68,11 +68,14 @@ void cv_knock_send(struct cv_knock *knock)
 
 void cv_knock_refuse(struct cv_knock *knock, int status, const char *why)
 {
+    const struct cv_front_config *config = &knock->front->config;
     struct cv_http_text head;
     char body[256];
     struct cv_text text;
     int n;
 
+    if (config->refused)
+        config->refused(config->ctx, status);
     cv_text_init(&text, body, sizeof(body));
     cv_text_str(&text, why);
     cv_text_str(&text, "\n");

@@ -63,6 +63,9 @@ struct cv_front_config {
     bool (*room)(void *ctx);
     void (*welcome)(void *ctx, const struct cv_front_guest *guest);
 
+    /* A request is answered with @status, which is an error's. NULL: nobody counts. */
+    void (*refused)(void *ctx, int status);
+
     /* Writes the description for discovery that @host (HOST:PORT; NULL: not said) asks for and
      * returns its length; 0 when there is none to be had. NULL: never. */
     int (*describe)(void *ctx, const char *host, char *out, size_t size);

@@ -16,6 +16,7 @@ struct cv_uplink {
     struct cv_tunnel *tunnel;   /* while a session stands */
     struct cv_timer *timer;     /* owned */
     uint64_t up_at;
+    uint64_t dials;
     unsigned tries; /* since the last session that lasted */
     bool denied;    /* the last answer was 401 or 403, which was said */
     bool closing;
@@ -160,6 +161,7 @@ static void dial(struct cv_uplink *uplink)
     char features[CV_FEATURES_TEXT_MAX];
     int rc;
 
+    uplink->dials++;
     cv_features_write(features, cv_features_ours());
     headers[options.header_count++] =
         (struct cv_ws_header){config->key_header ? config->key_header : "X-Tunnel-ID", config->key};
@@ -194,6 +196,11 @@ int cv_uplink_new(struct cv_uplink **out, struct cv_loop *loop, struct cv_outbou
     *out = uplink;
     dial(uplink);
     return 0;
+}
+
+uint64_t cv_uplink_dials(const struct cv_uplink *uplink)
+{
+    return uplink->dials;
 }
 
 void cv_uplink_close(struct cv_uplink *uplink)

@@ -49,6 +49,9 @@ int cv_uplink_new(struct cv_uplink **out, struct cv_loop *loop, struct cv_outbou
  * stands; after that, or at once, the uplink frees itself. */
 void cv_uplink_close(struct cv_uplink *uplink);
 
+/* How often it has dialled. */
+uint64_t cv_uplink_dials(const struct cv_uplink *uplink);
+
 /* The wait before try number @tries (from 1) since the last session that lasted: uniform in [0,
  * bound). */
 uint64_t cv_retry_delay(const struct cv_random *random, unsigned tries, bool denied);

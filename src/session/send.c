@@ -48,6 +48,7 @@ static void say_error(struct cv_session *s, const struct entry *e, struct cv_slo
         say_text(s, e, CV_FRAME_ERROR, "EOF", 3, slot);
     else
         say_text(s, e, CV_FRAME_ERROR, e->text, e->text_len, slot);
+    s->stats.error_bytes_out += slot->head_len + slot->body_len;
 }
 
 /* How large the window of @e may be now. What all have grown by together stays below half of the

@@ -303,7 +303,8 @@ struct cv_session_stats {
     uint64_t bytes_in, bytes_out;         /* payload */
     uint64_t frames_in, frames_out;
     uint64_t pauses_in, pauses_out, resumes_in, resumes_out;
-    uint64_t unknown_frames; /* of a type not known, skipped */
+    uint64_t error_bytes_out; /* of Error frames about connections */
+    uint64_t unknown_frames;  /* of a type not known, skipped */
 };
 
 /* Adds what @from counted to @to. */

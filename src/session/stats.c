@@ -29,5 +29,6 @@ void cv_session_stats_add(struct cv_session_stats *to, const struct cv_session_s
     to->pauses_out += from->pauses_out;
     to->resumes_in += from->resumes_in;
     to->resumes_out += from->resumes_out;
+    to->error_bytes_out += from->error_bytes_out;
     to->unknown_frames += from->unknown_frames;
 }

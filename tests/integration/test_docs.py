@@ -216,6 +216,40 @@ class Peering(LabCase):
             wait_until(lambda: f"peer {other}: session" in server.log(), "a peer in each direction")
 
 
+class Troubleshooting(unittest.TestCase):
+    page = DOCS / "TROUBLESHOOTING.md"
+    # what libuv and OpenSSL say
+    system = {"connection refused", "unknown node or service", "address already in use",
+              "wrong version number", "TLS"}
+
+    @staticmethod
+    def words():
+        """All that the programs may say: their string literals, neighbours joined, with `…` for
+        what printf fills in."""
+        found = []
+        for folder in ("cmd", "src"):
+            for path in (ROOT / folder).rglob("*.[ch]"):
+                text = re.sub(r'"\s*\n?\s*"', "", path.read_text())
+                found += re.findall(r'"((?:[^"\\\n]|\\.)*)"', text)
+        return "\n".join(re.sub(r"%[-+0-9.*]*(?:ll|z)?[a-zA-Z]", "…", text) for text in found)
+
+    def test_every_message_that_is_quoted_is_one_of_ours(self):
+        words = self.words()
+        messages = re.findall(r"^> (\w+): `(.+)`$", self.page.read_text(), re.M)
+        quotes = re.findall(r"^> .*$", self.page.read_text(), re.M)
+        self.assertEqual(len(messages), len(quotes))
+        self.assertGreater(len(messages), 40)
+        for program, message in messages:
+            self.assertIn(program, ("agent", "server", "visitor", "culvertctl"))
+            with self.subTest(message):
+                parts = [part.strip() for part in re.split(r"…", message)]
+                for part in filter(None, parts):
+                    if part.strip(":, ") in words or part.strip(":, ") in self.system:
+                        continue
+                    for piece in re.split(r": |, ", part.strip(":, ")):
+                        self.assertTrue(piece in self.system or piece in words, piece)
+
+
 class Links(unittest.TestCase):
     def test_every_link_between_documents_leads_somewhere(self):
         pages = [ROOT / "README.md", ROOT / "CHANGELOG.md", *DOCS.glob("*.md")]

@@ -1,0 +1,47 @@
+#ifndef CMD_SERVER_COUNTS_H
+#define CMD_SERVER_COUNTS_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "door/failure.h"
+
+/* What a worker counts besides what its sessions do. Counters never go back. */
+
+/* Statuses that the front door refuses with; any other counts as the last. */
+#define COUNTS_STATUSES(X) \
+    X(400) X(401) X(403) X(404) X(405) X(408) X(414) X(426) X(431) X(500) X(503) X(505)
+
+enum {
+#define X(status) COUNTS_STATUS_##status,
+    COUNTS_STATUSES(X)
+#undef X
+        COUNTS_STATUS_OTHER,
+    COUNTS_STATUS_COUNT
+};
+
+/* How late a loop comes to its timer: bounds in microseconds. */
+#define COUNTS_LAG_BOUNDS 10
+extern const uint64_t counts_lag_bounds[COUNTS_LAG_BOUNDS];
+
+struct counts_lag {
+    uint64_t looks[COUNTS_LAG_BOUNDS + 1];
+    uint64_t time; /* of all together, microseconds */
+};
+
+struct counts {
+    uint64_t joined, left;                 /* sessions */
+    uint64_t refused[COUNTS_STATUS_COUNT]; /* requests at the front door */
+    uint64_t crowded;                      /* connections over the limits of their address */
+    uint64_t failed[CV_FAILURE_COUNT];     /* visits whose target was not had */
+};
+
+void counts_add(struct counts *to, const struct counts *from);
+void counts_refused(struct counts *counts, int status);
+void counts_lag_seen(struct counts_lag *lag, uint64_t late);
+void counts_lag_add(struct counts_lag *to, const struct counts_lag *from);
+
+/* "401" of COUNTS_STATUS_401, "other" of the last. */
+const char *counts_status_name(size_t row);
+
+#endif
