@@ -1,9 +1,11 @@
 #include "admin.h"
 
 #include <curl/curl.h>
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "access/quote.h"
 #include "base/text.h"
@@ -171,30 +173,70 @@ static void set_up(CURL *curl, const struct admin_options *options, const char *
     curl_easy_setopt(curl, CURLOPT_NOPROXY, "*");
 }
 
-/* What an answer that is no success says. */
-static int complain(const struct admin_options *options, long status, const json_t *json)
+/* What to do about a server that is not reached. */
+static const char *advice(const struct admin_options *options, CURLcode rc)
 {
-    const char *error = json_string_value(json_object_get(json, "error"));
-    const char *hint = status == 401 ? " (--admin-token-file FILE, or CULVERT_ADMIN_TOKEN)" : "";
+    bool is_unix = strncmp(options->url, "unix:", 5) == 0;
 
-    return command_fail(EXIT_RUN, "%s answers %ld: %s%s", options->url, status,
-                        error ? error : "nothing that is understood", hint);
+    if (is_unix && access(options->url + 5, W_OK) < 0)
+        return errno == EACCES ? "you may not open it: try sudo -u culvert"
+                               : "there is no such socket: does the server run with --admin?";
+    switch ((int)rc) {
+    case CURLE_COULDNT_RESOLVE_HOST:
+    case CURLE_URL_MALFORMAT:
+    case CURLE_UNSUPPORTED_PROTOCOL:
+        return "--admin takes http://HOST:PORT or unix:PATH";
+    case CURLE_OPERATION_TIMEDOUT:
+        return "is it the address of --admin, and not a firewall's?";
+    case CURLE_COULDNT_CONNECT:
+        return "does the server run with --admin?";
+    default:
+        return "is that the address of the server's --admin?";
+    }
 }
 
-static int judge(const struct admin_options *options, CURL *curl, CURLcode rc,
-                 const struct body *body, json_t **out)
+/* What an answer that is no success says. */
+static int complain(const struct admin_options *options, long status, const json_t *json,
+                    bool has_token)
 {
+    const char *error = json_string_value(json_object_get(json, "error"));
+
+    if (!error)
+        return command_fail(EXIT_RUN,
+                            "%s answers %ld, and not as an admin listener does (is that "
+                            "the address of the server's --admin?)",
+                            options->url, status);
+    if (status == 401 && has_token)
+        return command_fail(EXIT_RUN,
+                            "%s does not take the token (is it that of a line `admin` "
+                            "in the server's --admin-token-file?)",
+                            options->url);
+    return command_fail(EXIT_RUN, "%s answers %ld: %s%s", options->url, status, error,
+                        status == 401 ? " (--admin-token-file FILE, or CULVERT_ADMIN_TOKEN)" : "");
+}
+
+/* What was asked, and how. */
+struct call {
+    struct body body; /* of the answer */
+    bool has_token;
+    bool may_miss; /* 404 is no complaint */
+};
+
+static int judge(struct admin_options *options, CURL *curl, const struct call *call, json_t **out)
+{
+    CURLcode rc = curl_easy_perform(curl);
     long status = 0;
     int code = EXIT_OK;
     json_t *json;
 
     if (rc != CURLE_OK)
-        return command_fail(EXIT_RUN, "%s: %s (does the server run with --admin?)", options->url,
-                            curl_easy_strerror(rc));
+        return command_fail(EXIT_RUN, "%s: %s (%s)", options->url, curl_easy_strerror(rc),
+                            advice(options, rc));
     curl_easy_getinfo(curl, CURLINFO_RESPONSE_CODE, &status);
-    json = json_loads(body->text ? body->text : "", 0, NULL);
-    if (status / 100 != 2 || !json) {
-        code = complain(options, status, json);
+    json = json_loads(call->body.text ? call->body.text : "", 0, NULL);
+    options->missing = call->may_miss && json && status == 404;
+    if (!json || status / 100 != 2) {
+        code = options->missing ? EXIT_RUN : complain(options, status, json, call->has_token);
         json_decref(json);
         return code;
     }
@@ -202,23 +244,24 @@ static int judge(const struct admin_options *options, CURL *curl, CURLcode rc,
     return EXIT_OK;
 }
 
-int admin_ask(const struct admin_options *options, const char *method, const char *path,
-              json_t **out)
+int admin_ask(struct admin_options *options, const char *method, const char *path, json_t **out)
 {
-    struct body body = {.text = NULL};
+    struct call call = {.may_miss = options->missing};
     int code;
     struct curl_slist *list = headers(options, &code);
     CURL *curl = code == EXIT_OK ? curl_easy_init() : NULL;
 
+    options->missing = false;
+    call.has_token = list != NULL;
     if (curl) {
-        set_up(curl, options, method, path, &body);
+        set_up(curl, options, method, path, &call.body);
         curl_easy_setopt(curl, CURLOPT_HTTPHEADER, list);
-        code = judge(options, curl, curl_easy_perform(curl), &body, out);
+        code = judge(options, curl, &call, out);
     } else if (code == EXIT_OK) {
         code = command_fail(EXIT_RUN, "out of memory");
     }
     curl_easy_cleanup(curl);
     curl_slist_free_all(list);
-    free(body.text);
+    free(call.body.text);
     return code;
 }

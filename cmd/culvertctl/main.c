@@ -6,6 +6,7 @@
 #include "access/quote.h"
 #include "command.h"
 #include "culvert_version.h"
+#include "nearest.h"
 
 /* One row a command; --help is made from it. */
 static const struct command {
@@ -119,11 +120,19 @@ static int unknown(int argc, char **argv)
     char line[512];
     struct cv_text text;
 
+    struct nearest nearest;
+
     cv_text_init(&text, line, sizeof(line));
+    nearest_init(&nearest, argv[0]);
+    for (size_t i = 0; i < COMMAND_COUNT; i++)
+        nearest_offer(&nearest, commands[i].name[0]);
     for (int i = 0; i < argc && i < 2; i++) {
         cv_text_str(&text, i ? " " : "");
         cv_quote_str(&text, argv[i]);
     }
+    if (nearest.best)
+        return command_fail(EXIT_USAGE, "no such command: %s (did you mean %s? --help shows all)",
+                            line, nearest.best);
     return command_fail(EXIT_USAGE, "no such command: %s (--help shows what there is)", line);
 }
 

@@ -4,7 +4,10 @@
 #include <unistd.h>
 
 #include "admin.h"
+#include "base/error.h"
+#include "base/key.h"
 #include "command.h"
+#include "nearest.h"
 #include "table.h"
 
 /* The commands that ask a running server, or tell it to do something. */
@@ -48,7 +51,7 @@ static const struct column routes[] = {
 };
 
 static const struct column events[] = {
-    {"NUMBER", "number", COLUMN_COUNT},
+    {"AGO", "time", COLUMN_AGO},
     {"KIND", "kind", COLUMN_TEXT},
     {"CLIENT", "client", COLUMN_TEXT},
     {"TEXT", "text", COLUMN_TEXT},
@@ -59,6 +62,8 @@ static const struct column top[] = {
     {"CONNS", "conns", COLUMN_COUNT},   {"FROM/s", "rate_in", COLUMN_BYTES},
     {"TO/s", "rate_out", COLUMN_BYTES}, {"RTT", "rtt_ms", COLUMN_MS},
 };
+
+#define TOP_ABOVE 2 /* lines above the table of top */
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
@@ -187,11 +192,46 @@ static json_t *sorted(const json_t *array)
     return out;
 }
 
+/* All clients together, above the table. */
+static void print_sum(const json_t *array)
+{
+    double in = 0, out = 0, open = 0;
+    json_t *client;
+    size_t i;
+
+    json_array_foreach(array, i, client)
+    {
+        in += json_number_value(json_object_get(client, "rate_in"));
+        out += json_number_value(json_object_get(client, "rate_out"));
+        open += json_number_value(json_object_get(client, "conns"));
+    }
+    printf("%zu agents, %.0f connections, ", json_array_size(array), open);
+    table_print_bytes(in);
+    fputs("/s from them, ", stdout);
+    table_print_bytes(out);
+    fputs("/s to them\n\n", stdout);
+}
+
+static void show_top(const json_t *clients_now, bool as_json)
+{
+    json_t *busiest = sorted(clients_now);
+
+    clear_screen();
+    if (as_json) {
+        print_json(busiest);
+    } else {
+        print_sum(busiest);
+        table_print_some(top, COUNT(top), busiest, "no agent is connected", TOP_ABOVE);
+    }
+    fflush(stdout);
+    json_decref(busiest);
+}
+
 int command_top(int argc, char **argv)
 {
     struct admin_options options;
     int code = admin_read_options(&options, argc, argv, NULL);
-    json_t *before = NULL, *now, *busiest;
+    json_t *before = NULL, *now;
     unsigned every = options.watch ? options.watch : 1;
 
     while (code == EXIT_OK) {
@@ -200,11 +240,7 @@ int command_top(int argc, char **argv)
             break;
         if (before) {
             add_rates(now, before, every);
-            busiest = sorted(now);
-            clear_screen();
-            table_print(top, COUNT(top), busiest, "no agent is connected");
-            fflush(stdout);
-            json_decref(busiest);
+            show_top(now, options.json);
         }
         json_decref(before);
         before = now;
@@ -216,7 +252,7 @@ int command_top(int argc, char **argv)
 
 /* Orders. */
 
-static int order(const struct admin_options *options, const char *method, const char *path,
+static int order(struct admin_options *options, const char *method, const char *path,
                  const char *done)
 {
     json_t *json;
@@ -232,6 +268,31 @@ static int order(const struct admin_options *options, const char *method, const 
     return EXIT_OK;
 }
 
+/* Nobody has that key: perhaps it was mistyped. */
+static int no_client(struct admin_options *options)
+{
+    struct nearest nearest;
+    json_t *clients_now = NULL, *client;
+    char did_you_mean[128] = "";
+    size_t i;
+
+    if (admin_ask(options, "GET", "/api/v1/clients", &clients_now) != EXIT_OK)
+        return EXIT_RUN;
+    nearest_init(&nearest, options->object);
+    json_array_foreach(clients_now, i, client)
+    {
+        const char *key = json_string_value(json_object_get(client, "client"));
+
+        if (key)
+            nearest_offer(&nearest, key);
+    }
+    if (nearest.best)
+        snprintf(did_you_mean, sizeof(did_you_mean), "did you mean %s? ", nearest.best);
+    json_decref(clients_now);
+    return command_fail(EXIT_RUN, "no client %s is connected (%s`culvertctl clients` lists them)",
+                        options->object, did_you_mean);
+}
+
 int command_kick(int argc, char **argv)
 {
     struct admin_options options;
@@ -240,9 +301,13 @@ int command_kick(int argc, char **argv)
 
     if (code != EXIT_OK)
         return code;
+    if (!cv_key_valid(options.object, strlen(options.object)))
+        return command_fail(EXIT_USAGE, "%s", cv_error_text(CV_EBADKEY));
     snprintf(path, sizeof(path), "/api/v1/clients/%s", options.object);
     snprintf(done, sizeof(done), "ended the sessions of %s", options.object);
-    return order(&options, "DELETE", path, done);
+    options.missing = true;
+    code = order(&options, "DELETE", path, done);
+    return options.missing ? no_client(&options) : code;
 }
 
 int command_cut(int argc, char **argv)
@@ -253,9 +318,16 @@ int command_cut(int argc, char **argv)
 
     if (code != EXIT_OK)
         return code;
+    if (options.object[strspn(options.object, "0123456789")] != '\0')
+        return command_fail(EXIT_USAGE, "not the id of a connection (`culvertctl conns` has them)");
     snprintf(path, sizeof(path), "/api/v1/conns/%s", options.object);
     snprintf(done, sizeof(done), "ended connection %s", options.object);
-    return order(&options, "DELETE", path, done);
+    options.missing = true;
+    code = order(&options, "DELETE", path, done);
+    return options.missing
+               ? command_fail(EXIT_RUN, "no connection %s is open (`culvertctl conns` lists them)",
+                              options.object)
+               : code;
 }
 
 int command_drain(int argc, char **argv)

@@ -8,6 +8,8 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
+#include "net/loop.h"
+
 #define CELL        128
 #define COLUMNS_MAX 12
 #define GAP         2
@@ -51,6 +53,8 @@ static void write_cell(char out[CELL], const json_t *value, enum column_kind kin
         write_bytes(out, json_number_value(value));
     else if (kind == COLUMN_SPAN)
         write_span(out, json_number_value(value));
+    else if (kind == COLUMN_AGO)
+        write_span(out, (double)cv_wall_clock() - json_number_value(value));
     else if (kind == COLUMN_MS)
         snprintf(out, CELL, "%.1f ms", json_number_value(value));
     else
@@ -63,6 +67,14 @@ static size_t terminal_width(void)
     struct winsize size;
 
     return ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col ? size.ws_col : SIZE_MAX;
+}
+
+/* Lines of it; no bound when it is none. */
+static size_t terminal_height(void)
+{
+    struct winsize size;
+
+    return ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_row ? size.ws_row : SIZE_MAX;
 }
 
 /* Takes from the widest columns of text until all fit. */
@@ -99,16 +111,25 @@ static void print_cell(const char *text, size_t width, bool right, bool last)
     printf("%*s", last ? 0 : GAP, "");
 }
 
-void table_print(const struct column *columns, size_t count, const json_t *rows, const char *none)
+static void print_row(const struct column *columns, size_t count, const size_t *widths,
+                      const json_t *row)
+{
+    char cell[CELL];
+
+    for (size_t i = 0; i < count; i++) {
+        write_cell(cell, json_object_get(row, columns[i].member), columns[i].kind);
+        print_cell(cell, widths[i], columns[i].kind != COLUMN_TEXT, i + 1 == count);
+    }
+    putchar('\n');
+}
+
+/* The first @most rows. */
+static void print_rows(const struct column *columns, size_t count, const json_t *rows, size_t most)
 {
     size_t widths[COLUMNS_MAX], index;
     char cell[CELL];
     const json_t *row;
 
-    if (json_array_size(rows) == 0) {
-        puts(none);
-        return;
-    }
     for (size_t i = 0; i < count; i++) {
         widths[i] = strlen(columns[i].title);
         json_array_foreach(rows, index, row)
@@ -122,14 +143,37 @@ void table_print(const struct column *columns, size_t count, const json_t *rows,
     for (size_t i = 0; i < count; i++)
         print_cell(columns[i].title, widths[i], columns[i].kind != COLUMN_TEXT, i + 1 == count);
     putchar('\n');
-    json_array_foreach(rows, index, row)
-    {
-        for (size_t i = 0; i < count; i++) {
-            write_cell(cell, json_object_get(row, columns[i].member), columns[i].kind);
-            print_cell(cell, widths[i], columns[i].kind != COLUMN_TEXT, i + 1 == count);
-        }
-        putchar('\n');
-    }
+    for (index = 0; index < json_array_size(rows) && index < most; index++)
+        print_row(columns, count, widths, json_array_get(rows, index));
+    if (most < json_array_size(rows))
+        printf("... and %zu more\n", json_array_size(rows) - most);
+}
+
+void table_print(const struct column *columns, size_t count, const json_t *rows, const char *none)
+{
+    if (json_array_size(rows) == 0)
+        puts(none);
+    else
+        print_rows(columns, count, rows, SIZE_MAX);
+}
+
+void table_print_some(const struct column *columns, size_t count, const json_t *rows,
+                      const char *none, size_t above)
+{
+    size_t height = terminal_height(), taken = above + 3; /* titles, how many more, the cursor */
+
+    if (json_array_size(rows) == 0)
+        puts(none);
+    else
+        print_rows(columns, count, rows, height > taken ? height - taken : 1);
+}
+
+void table_print_bytes(double bytes)
+{
+    char cell[CELL];
+
+    write_bytes(cell, bytes);
+    fputs(cell, stdout);
 }
 
 static enum column_kind kind_of(const char *member)

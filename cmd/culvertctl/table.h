@@ -11,6 +11,7 @@ enum column_kind {
     COLUMN_BYTES, /* 1.5 MiB */
     COLUMN_SPAN,  /* seconds: 3d 4h */
     COLUMN_MS,    /* milliseconds */
+    COLUMN_AGO,   /* seconds since 1970: 3d 4h */
 };
 
 struct column {
@@ -21,6 +22,13 @@ struct column {
 
 /* Prints @rows, an array of objects, under the titles; @none when it is empty. */
 void table_print(const struct column *columns, size_t count, const json_t *rows, const char *none);
+
+/* As many rows as the terminal has lines for, with @above lines above them. */
+void table_print_some(const struct column *columns, size_t count, const json_t *rows,
+                      const char *none, size_t above);
+
+/* Prints a number of bytes as in a table: 1.5 MiB. */
+void table_print_bytes(double bytes);
 
 /* Prints one object, a member a line. */
 void table_print_object(const json_t *object);

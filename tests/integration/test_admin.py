@@ -1,11 +1,16 @@
 """The admin API, /metrics and what culvertctl makes of them."""
+import fcntl
 import http.client
 import json
+import os
+import pty
 import re
 import shutil
 import signal
 import socket
+import struct
 import subprocess
+import termios
 import unittest
 
 from . import traffic
@@ -348,17 +353,153 @@ class Ctl(AdminCase):
         for argv, words in (
             (["kick"], "which client?"),
             (["kick", "a", "b"], "too many words: 'b'"),
+            (["kick", "a b"], "not a client key"),
+            (["cut", "x"], "`culvertctl conns` has them"),
             (["clients", "--sideways"], "no such flag: '--sideways'"),
             (["clients", "--watch=x"], "no number of seconds"),
             (["status", "--admin"], "a URL is needed"),
+            (["clinets"], "did you mean clients?"),
+            (["xyzzy"], "(--help shows what there is)"),
         ):
             done = self.run_to_end("culvertctl", *argv)
             self.assertEqual(done.returncode, 2, argv)
             self.assertIn(words, done.stderr)
-        done = self.run_to_end("culvertctl", "status", "--admin",
-                               f"http://127.0.0.1:{traffic.free_port()}")
+
+    def test_a_server_that_is_not_reached(self):
+        front = self.watched()
+        web = f"http://127.0.0.1:{front.port}"
+        for url, words in (
+            (f"http://127.0.0.1:{traffic.free_port()}", "does the server run with --admin?"),
+            (f"unix:{self.dir}/nothing", "there is no such socket"),
+            ("127.0.0.1 8124", "--admin takes http://HOST:PORT or unix:PATH"),
+            ("ftp://127.0.0.1", "--admin takes http://HOST:PORT or unix:PATH"),
+            (web, "is that the address of the server's --admin?"),
+            (web.replace("http", "https"), "is that the address of the server's --admin?"),
+        ):
+            for command in ("status", "clients", "top", "drain"):
+                done = self.run_to_end("culvertctl", command, "--admin", url)
+                self.assertEqual(done.returncode, 1, url)
+                self.assertIn(words, done.stderr)
+                self.assertEqual(done.stderr.count("\n"), 1)
+
+    def test_a_token_that_is_missing_and_one_that_is_wrong(self):
+        path, (_, other) = self.token_file(("admin", "ops"), ("visitor", "v", "dial=*/*:*"))
+        self.watched("--admin-token-file", path)
+        url = f"http://127.0.0.1:{self.admin_port}"
+        for env, words in (
+            ({}, "an admin token is needed"),
+            ({"CULVERT_ADMIN_TOKEN": other}, "does not take the token (is it that of a line"),
+        ):
+            done = self.run_to_end("culvertctl", "status", "--admin", url, env=env)
+            self.assertEqual(done.returncode, 1)
+            self.assertIn(words, done.stderr)
+        done = self.run_to_end(
+            "culvertctl", "status", "--admin", url, "--admin-token-file", "/none"
+        )
+        self.assertEqual(done.returncode, 2)
+        self.assertIn("no token can be read from", done.stderr)
+
+    def test_who_is_not_there_may_have_been_mistyped(self):
+        server = self.watched()
+        for key in ("laptop", "build-host"):
+            self.agent(server.url, key=key)
+        wait_until(lambda: len(self.listed("clients")) == 2, "both")
+        for word, said in (
+            ("latpop", "no client latpop is connected (did you mean laptop? `culvertctl clients` "),
+            ("buildhost", "did you mean build-host?"),
+            ("zebra", "no client zebra is connected (`culvertctl clients` lists them)"),
+        ):
+            done = self.run_to_end(
+                "culvertctl", "kick", word, "--admin", f"http://127.0.0.1:{self.admin_port}"
+            )
+            self.assertEqual(done.returncode, 1)
+            self.assertIn(said, done.stderr)
+        done = self.run_to_end(
+            "culvertctl", "cut", "99", "--admin", f"http://127.0.0.1:{self.admin_port}"
+        )
         self.assertEqual(done.returncode, 1)
-        self.assertIn("--admin?", done.stderr)
+        self.assertIn("no connection 99 is open (`culvertctl conns` lists them)", done.stderr)
+
+    LISTS = ("clients", "conns", "peers", "rooms", "forwards", "routes", "events")
+
+    def everything(self):
+        """A server where each list has something, and with names as long as may be; what holds the
+        connection."""
+        key = "a-key-of-79-bytes-" + "x" * 61
+        server = self.server(
+            "--admin", f"127.0.0.1:{self.admin_port}", "--peer-id", "a", "--peer-token", "t",
+            "--peer", f"{'p' * 79}:t:ws://a-long-name-of-a-server.example.invalid:8123/connect",
+            "--route", f"{'host.' * 20}example/prefix=foo/127.0.0.1:80",
+            "--rooms", "127.0.0.1:0", forwards={"main": f"{key}/{self.aim.address}"},
+        )
+        self.agent(server.url, key=key)
+        self.wait_echo(server.forwards["main"])
+        visitor = traffic.visit(server.forwards["main"], "ECHO")
+        self.addCleanup(visitor.close)
+        self.assertTrue(traffic.ping(visitor))
+
+    def at_terminal(self, columns, *argv, lines=24, until=None):
+        """What culvertctl writes to a terminal of that size: all of it, or up to @until."""
+        master, slave = pty.openpty()
+        fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", lines, columns, 0, 0))
+        child = subprocess.Popen(
+            [binaries() / "culvertctl", *argv, "--admin", f"http://127.0.0.1:{self.admin_port}"],
+            stdin=slave, stdout=slave, stderr=slave,
+        )
+        os.close(slave)
+        text = b""
+        with open(master, "rb", buffering=0) as terminal:
+            while not (until and re.search(until, text)):
+                try:
+                    text += terminal.read(65536)
+                except OSError:  # it has ended
+                    break
+            child.terminate()
+            child.wait()
+        return text.decode().replace("\r\n", "\n")
+
+    def test_tables_fit_the_terminal(self):
+        self.everything()
+        for columns in (80, 120):
+            for name in self.LISTS:
+                text = self.at_terminal(columns, name)
+                self.assertLessEqual(max(map(len, text.splitlines())), columns, text)
+                if name != "rooms":
+                    self.assertGreater(text.count("\n"), 1, text)
+        for name in self.LISTS[:2]:
+            self.assertIn("a-key-of-79-bytes-" + "x" * 61, self.ctl(name), "piped: all of it")
+
+    def test_every_list_is_to_be_had_as_json(self):
+        self.everything()
+        for name in self.LISTS:
+            self.assertEqual(
+                [set(entry) for entry in json.loads(self.ctl(name, "--json"))],
+                [set(entry) for entry in self.listed(name)],
+            )
+        self.assertEqual(json.loads(self.ctl("status", "--json"))["name"], "culvert-server")
+
+    def test_top_is_live_and_as_high_as_the_terminal(self):
+        server = self.watched()
+        for n in range(9):
+            self.agent(server.url, key=f"k{n}")
+        wait_until(lambda: len(self.listed("clients")) == 9, "all")
+        text = self.at_terminal(80, "top", lines=10, until=rb"(?s)more.*\x1b\[2J.*more")
+        for screen in text.split("\x1b[2J")[1:]:
+            self.assertLess(screen.count("\n"), 10)
+        self.assertIn("9 agents, 0 connections, 0 B/s from them", text)
+        self.assertIn("... and 4 more", text)
+        log = self.start(
+            "top", [binaries() / "culvertctl", "top", "--json", "--admin",
+                    f"http://127.0.0.1:{self.admin_port}"],
+        )
+        wait_until(lambda: "rate_in" in log.log(), "a look")
+        self.assertEqual(len(json.JSONDecoder().raw_decode(log.log())[0]), 9)
+
+    def test_events_say_when(self):
+        server = self.watched()
+        self.agent(server.url)
+        wait_until(lambda: self.listed("events"), "it joined")
+        self.assertRegex(self.ctl("events"), r"^ *AGO +KIND +CLIENT +TEXT\n *\d+s  joined  foo ")
 
     def test_watching_shows_it_again(self):
         self.watched()
