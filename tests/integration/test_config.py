@@ -1,8 +1,15 @@
 """The YAML file: a key for each flag, a flag wins, and errors that name file, line and key."""
+import concurrent.futures
+import os
+import re
+import shutil
 import unittest
 
 from . import traffic
-from .lab import LabCase, Server, binaries
+from .certs import openssl
+from .lab import ROOT, LabCase, Server, binaries
+
+FLAG = re.compile(r"(?m)^  --([a-z-]+)(?: ('[^']+'|[A-Z][^ ]*))?")
 
 
 class Config(LabCase):
@@ -61,6 +68,50 @@ log-level: debug
 
     def test_a_value_that_says_nothing(self):
         self.assert_bad("listen:\n  - nonsense\ninsecure-no-auth: true\n", "nonsense")
+
+    def refused(self, program, name, text):
+        """The line that says why the file is not taken."""
+        path = self.file(f"{program}-{name}", text)
+        done = self.run_to_end(program, "--config", path, "--check")
+        self.assertEqual(done.returncode, 2, done.stdout + done.stderr)
+        return done.stderr
+
+    def check_key(self, program, flag, value):
+        """A value that is a list's or nobody's, under the key of @flag."""
+        said = self.refused(program, f"{flag}-kind.yaml", f"# one\n{flag}: {{x: y}}\n")
+        self.assertIn(f"-kind.yaml:2: {flag}: ", said)
+        said = self.refused(program, f"{flag}.yaml", f"# one\n{flag}: ~bad~\n")
+        here = f"{flag}.yaml:2: {flag}: "
+        if flag in ("config", "check", "help", "version"):
+            self.assertIn(f"{here}unknown key", said)
+            return
+        self.assertNotIn("unknown key", said)
+        if not value or value in ("N", "SECONDS", "BYTES", "LEVEL", "FORMAT"):
+            self.assertIn(here, said)
+            self.assertIn("'~bad~'", said)
+
+    def test_every_flag_has_a_key_and_its_line_is_named(self):
+        flags = []
+        for program in ("culvert-server", "culvert-agent"):
+            found = FLAG.findall(self.run_to_end(program, "--help").stdout)
+            self.assertGreater(len(found), 20)
+            flags += [(program, *flag) for flag in found]
+        with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
+            list(pool.map(lambda flag: self.check_key(*flag), flags))
+
+    def test_the_installed_examples_are_taken_with_every_comment_off(self):
+        openssl("req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes",
+                "-subj", "/CN=x", "-keyout", self.dir / "key.pem", "-out", self.dir / "cert.pem")
+        shutil.copy(self.dir / "cert.pem", self.dir / "ca.pem")
+        self.file("token", "cvt_x\n")
+        self.file("tokens", (ROOT / "packaging/etc/tokens").read_text())
+        for program in ("server", "agent"):
+            text = (ROOT / f"packaging/etc/{program}.yaml").read_text()
+            text = text.replace("/etc/culvert", str(self.dir))
+            for form in (text, re.sub(r"(?m)^#(?=[a-z-]+:|  - )", "", text)):
+                path = self.file(f"{program}.yaml", form)
+                done = self.run_to_end(f"culvert-{program}", "--config", path, "--check")
+                self.assertEqual(done.returncode, 0, done.stderr)
 
     def test_no_yaml(self):
         self.assert_bad("listen: [\n")
