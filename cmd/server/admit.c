@@ -61,3 +61,35 @@ void admit_leave(struct worker *worker, const char *peer)
     cv_admission_leave(server->admission, &address);
     uv_mutex_unlock(&server->lock);
 }
+
+/* A token that is gone, or has expired, is refused where it is asked what it may dial. */
+static uint32_t limit_of(const struct worker *worker, const uint8_t digest[CV_TOKEN_DIGEST])
+{
+    struct cv_access_answer answer = {.credential = NULL};
+
+    if (worker->credentials)
+        (void)!cv_access_visitor(&answer, worker->credentials, digest, NULL, 0, NULL,
+                                 cv_wall_clock());
+    return answer.credential ? answer.credential->max_conns : 0;
+}
+
+int admit_token(struct worker *worker, const uint8_t digest[CV_TOKEN_DIGEST])
+{
+    struct server *server = worker->server;
+    uint32_t max = limit_of(worker, digest);
+    int rc;
+
+    uv_mutex_lock(&server->lock);
+    rc = cv_quota_enter(server->quota, digest, max);
+    uv_mutex_unlock(&server->lock);
+    return rc;
+}
+
+void admit_leave_token(struct worker *worker, const uint8_t digest[CV_TOKEN_DIGEST])
+{
+    struct server *server = worker->server;
+
+    uv_mutex_lock(&server->lock);
+    cv_quota_leave(server->quota, digest);
+    uv_mutex_unlock(&server->lock);
+}

@@ -12,4 +12,10 @@
 bool admit_enter(struct worker *worker, const char *peer) CV_MUST_USE;
 void admit_leave(struct worker *worker, const char *peer);
 
+/* What one visitor's token may do: `max-conns=` of its line, over all ways in and all workers.
+ * Takes a place for one more connection, which any worker gives back with admit_leave_token().
+ * Returns 0, CV_EQUOTA or -ENOMEM. */
+int admit_token(struct worker *worker, const uint8_t digest[CV_TOKEN_DIGEST]) CV_MUST_USE;
+void admit_leave_token(struct worker *worker, const uint8_t digest[CV_TOKEN_DIGEST]);
+
 #endif

@@ -187,6 +187,8 @@ static int init_workers(struct server *server, struct cv_config_error *error)
             cv_admission_new(&server->admission, &first->loop.alloc,
                              config->limits.max_conns_per_address, config->limits.rate_per_address);
     if (rc == 0)
+        rc = cv_quota_new(&server->quota, &first->loop.alloc);
+    if (rc == 0)
         rc = publish_new(&server->publish, server);
     if (rc == 0)
         rc = rules_new(&server->rules, config);
@@ -284,6 +286,7 @@ static void clear(struct server *server)
             fprintf(stderr, PROGRAM ": at the end: %s\n", cv_strerror(rc));
     }
     cv_admission_free(server->admission);
+    cv_quota_free(server->quota);
     rules_release(server->rules);
     admin_free(server->admin);
     publish_free(server->publish);

@@ -4,6 +4,7 @@
 #include <stdatomic.h>
 
 #include "access/admission.h"
+#include "access/quota.h"
 #include "admin.h"
 #include "advertise.h"
 #include "config/server.h"
@@ -29,6 +30,7 @@ struct server {
 
     struct cv_homes *homes;         /* which worker has which client; under the lock */
     struct cv_admission *admission; /* connections of each address; under the lock */
+    struct cv_quota *quota;         /* and by each visitor's token */
     uv_mutex_t lock;
     struct peering *peering; /* NULL without --peer-id */
     struct publish *publish;

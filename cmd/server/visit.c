@@ -22,6 +22,11 @@ static void visit_free(struct visit *visit)
     free(visit);
 }
 
+static bool takes_tokens_place(const struct visit *visit)
+{
+    return visit->has_digest && visit->place != VISIT_PLACE_OTHERS;
+}
+
 void visit_leave(struct visit *visit, const struct cv_relay_end *end)
 {
     struct worker *worker = visit->worker;
@@ -32,6 +37,8 @@ void visit_leave(struct visit *visit, const struct cv_relay_end *end)
         visit->way->ended(visit->ctx, end);
     if (visit->place != VISIT_PLACE_OTHERS)
         admit_leave(worker, visit->peer);
+    if (takes_tokens_place(visit))
+        admit_leave_token(worker, visit->digest);
     visit_free(visit);
     server_leave(worker->server);
     server_check_drained(worker);
@@ -246,7 +253,6 @@ static struct visit *visit_new(struct worker *worker, const struct visit_options
     visit->early_len = options->early_len;
     if (options->early_len)
         memcpy(visit->early, options->early, options->early_len);
-    visit->problem = CV_ENOSESSION;
     visit->door = keep(&at, options->door);
     visit->peer = keep(&at, options->peer);
     visit->client = keep(&at, options->client);
@@ -254,21 +260,28 @@ static struct visit *visit_new(struct worker *worker, const struct visit_options
     return visit;
 }
 
-/* Takes the places that a visit needs; false when one of them is not to be had. */
-static bool enter(const struct visit *visit)
+/* Takes the places that a visit needs; 0, or why one of them is not to be had. */
+static int enter(struct visit *visit)
 {
     struct worker *worker = visit->worker;
     struct server *server = worker->server;
+    int rc = CV_EFULL;
 
     if (visit->way->answer &&
         atomic_load(&server->waiting) >= server->config->limits.max_pending_dials)
-        return false;
+        return rc;
     if (!server_enter(server))
-        return false;
-    if (visit->place != VISIT_PLACE_WANTED || admit_enter(worker, visit->peer))
-        return true;
+        return rc;
+    if (visit->place != VISIT_PLACE_WANTED || admit_enter(worker, visit->peer)) {
+        rc = takes_tokens_place(visit) ? admit_token(worker, visit->digest) : 0;
+        if (rc == 0)
+            return 0;
+        (void)!visitor_may_dial(visit, NULL); /* names it, for the log */
+        if (visit->place == VISIT_PLACE_WANTED)
+            admit_leave(worker, visit->peer);
+    }
     server_leave(server);
-    return false;
+    return rc;
 }
 
 /* It did not come to be. */
@@ -292,11 +305,12 @@ void visit_start(struct worker *worker, const struct visit_options *options)
         end_early(worker, options);
         return;
     }
-    if (enter(visit)) {
+    visit->problem = enter(visit);
+    if (visit->problem == 0) {
+        visit->problem = CV_ENOSESSION; /* unless it turns out otherwise */
         visit_serve(visit);
         return;
     }
-    visit->problem = CV_EFULL;
     visit_turn_away(visit);
     end_early(worker, options);
     visit_free(visit);

@@ -46,7 +46,8 @@ struct visit_way {
 enum visit_place {
     VISIT_PLACE_WANTED, /* it takes one, or is turned away */
     VISIT_PLACE_GIVEN,  /* it was taken at the door, and goes with the visit */
-    VISIT_PLACE_OTHERS, /* it is held, and given back, by who starts the visit */
+    VISIT_PLACE_OTHERS, /* it is held, and given back, by who starts the visit; its place in the
+                           limit of its token, too, which is always taken else */
 };
 
 struct visit_options {

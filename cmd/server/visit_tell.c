@@ -78,6 +78,8 @@ static enum cv_failure failure_of(int problem)
         return CV_FAILURE_DENIED;
     case CV_EFULL:
         return CV_FAILURE_FULL;
+    case CV_EQUOTA:
+        return CV_FAILURE_QUOTA;
     case CV_ECLOSED:
         return CV_FAILURE_SESSION;
     default:

@@ -58,6 +58,16 @@ static bool published(void *ctx, struct cv_slice host, struct cv_upstream_target
     return publish_find(((struct worker *)ctx)->server->publish, host, out);
 }
 
+static int enter(void *ctx, const uint8_t digest[CV_TOKEN_DIGEST])
+{
+    return admit_token(ctx, digest);
+}
+
+static void leave(void *ctx, const uint8_t digest[CV_TOKEN_DIGEST])
+{
+    admit_leave_token(ctx, digest);
+}
+
 static void left(void *ctx, const char *peer)
 {
     admit_leave(ctx, peer);
@@ -70,6 +80,8 @@ int web_open(struct worker *worker)
                                               .credentials = credentials_now,
                                               .dial = dial,
                                               .published = published,
+                                              .enter = enter,
+                                              .leave = leave,
                                               .left = left,
                                               .ctx = worker,
                                               .ca_file = config->target_ca,

@@ -10,6 +10,7 @@
     X(CV_FAILURE_NO_CLIENT, "no_client", 3, 502, "no session of that client")                \
     X(CV_FAILURE_DENIED, "denied", 2, 403, "not allowed")                                    \
     X(CV_FAILURE_FULL, "full", 1, 503, "a limit is reached")                                 \
+    X(CV_FAILURE_QUOTA, "quota", 1, 429, "a limit of the token is reached")                  \
     X(CV_FAILURE_REFUSED, "refused", 5, 502, "the target refused the connection")            \
     X(CV_FAILURE_NO_HOST, "no_host", 4, 502, "the target's host cannot be reached")          \
     X(CV_FAILURE_NO_NETWORK, "no_network", 3, 502, "the target's network cannot be reached") \

@@ -34,6 +34,11 @@ struct cv_gateway_config {
      */
     bool (*published)(void *ctx, struct cv_slice host, struct cv_upstream_target *out);
 
+    /* A request by the token of @digest begins: 0, or why there is no place for it, as an error
+     * code. It is over: the place is given back. NULL: nobody counts. */
+    int (*enter)(void *ctx, const uint8_t digest[CV_TOKEN_DIGEST]);
+    void (*leave)(void *ctx, const uint8_t digest[CV_TOKEN_DIGEST]);
+
     /* A visitor that came from @peer is gone, as the one of the front door is told. NULL: nobody
      * hears it. */
     void (*left)(void *ctx, const char *peer);

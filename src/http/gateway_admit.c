@@ -43,6 +43,30 @@ static bool may_pass(struct cv_caller *caller, const struct cv_http_head *head,
     return false;
 }
 
+/* Whether its token has room for one more request; else it is answered. */
+static bool count(struct cv_caller *caller)
+{
+    const struct cv_gateway_config *config = &caller->gateway->config;
+    int rc;
+
+    if (!config->enter || !caller->target.has_digest)
+        return true;
+    rc = config->enter(config->ctx, caller->target.digest);
+    caller->counted = rc == 0;
+    if (rc < 0)
+        cv_caller_answer(caller, rc == CV_EQUOTA ? 429 : 503, cv_strerror(rc));
+    return rc == 0;
+}
+
+void cv_caller_uncount(struct cv_caller *caller)
+{
+    const struct cv_gateway_config *config = &caller->gateway->config;
+
+    if (caller->counted)
+        config->leave(config->ctx, caller->target.digest);
+    caller->counted = false;
+}
+
 /* The target of a path `/client/…`. */
 static bool aim_by_path(struct cv_caller *caller, const struct cv_http_head *head, struct aim *aim)
 {
@@ -211,7 +235,7 @@ int cv_caller_admit(struct cv_caller *caller, const struct cv_http_head *head)
     caller->old = head->minor == 0;
     caller->keep_alive = head->keep_alive && !caller->gateway->draining;
     caller->websocket = head->websocket;
-    if (!take_aim(caller, head, &aim))
+    if (!take_aim(caller, head, &aim) || !count(caller))
         return CV_ECLOSED;
     rc = lay_head(caller, head, &aim);
     if (rc < 0) {

@@ -26,6 +26,7 @@ void cv_caller_drop(struct cv_caller *caller)
 {
     struct cv_loop *loop = loop_of(caller);
 
+    cv_caller_uncount(caller);
     give_back(caller->gateway, caller->peer);
     cv_list_remove(&caller->link);
     caller->gateway->caller_count--;
@@ -101,6 +102,7 @@ void cv_caller_answer(struct cv_caller *caller, int status, const char *text)
     if (status != 401 && status != 403)
         cv_log(&loop_of(caller)->log, CV_LOG_INFO, "HTTP door: %s: %d %s", caller->peer, status,
                text);
+    cv_caller_uncount(caller);
     cv_upstream_put(caller->upstream, false);
     caller->upstream = NULL;
     caller->state = CV_CALLER_LEAVES;

@@ -43,6 +43,7 @@ struct cv_caller {
     struct cv_upstream *upstream;
     struct cv_upstream_target target;
     uint64_t wait;           /* microseconds for the response's head */
+    bool counted;            /* among the requests of its token */
     bool by_route;           /* else by its path */
     bool to_head;            /* the request is HEAD */
     bool old;                /* the visitor speaks HTTP/1.0 */
@@ -80,6 +81,9 @@ ssize_t cv_caller_read(struct cv_caller *caller, struct cv_stream *stream);
 /* gateway_admit.c: finds the target of a request, opens a connection to it, and lays down the head.
  * What cannot be is answered: CV_ECLOSED, and the caller may be gone. */
 int cv_caller_admit(struct cv_caller *caller, const struct cv_http_head *head) CV_MUST_USE;
+
+/* A request is over, or answered by ourselves: its token has room for another one. */
+void cv_caller_uncount(struct cv_caller *caller);
 
 /* Opens a connection. 0, or CV_ECLOSED as above. */
 int cv_caller_dial(struct cv_caller *caller) CV_MUST_USE;

@@ -333,6 +333,7 @@ static int finish(struct cv_caller *caller)
     bool clean =
         caller->clean && caller->back.len == 0 && !caller->deaf && cv_body_flow_done(&caller->to);
 
+    cv_caller_uncount(caller);
     cv_upstream_put(caller->upstream, clean);
     caller->upstream = NULL;
     if (caller->closes || caller->gateway->draining) {
