@@ -217,8 +217,10 @@ static void on_event(void *ctx, struct cv_tunnel *tunnel, const struct cv_sessio
     switch (event->kind) {
     case CV_EVENT_CONNECT:
         session_dial(peer->peering->worker, tunnel,
-                     &(struct session_dialler){
-                         .door = "peer", .peer = peer->server.id, .from = CV_ROUTE_PEER},
+                     &(struct session_dialler){.door = "peer",
+                                               .peer = peer->server.id,
+                                               .from = CV_ROUTE_PEER,
+                                               .complaints = &peer->complaints},
                      event);
         break;
     case CV_EVENT_ADD_CLIENT:

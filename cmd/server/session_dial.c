@@ -244,21 +244,34 @@ static void refuse(struct cv_tunnel *tunnel, int64_t conn_id, const char *why)
         cv_tunnel_touch(tunnel);
 }
 
+/* A line about a dial that is refused, of which one session can begin any number. */
+static void complain(struct worker *worker, const struct session_dialler *dialler,
+                     const struct request *request, const char *why)
+{
+    const struct cv_log *log = &worker->loop.log;
+    uint64_t dropped;
+
+    if (!cv_log_allow(dialler->complaints, cv_loop_now(&worker->loop), &dropped))
+        return;
+    if (dropped)
+        cv_log(log, CV_LOG_WARN, "%s: visitor %s: %llu more dials refused", dialler->door,
+               dialler->peer, (unsigned long long)dropped);
+    cv_log(log, CV_LOG_WARN, "%s: visitor %s to %s/%s refused: %s", dialler->door, dialler->peer,
+           request->client, request->target, why);
+}
+
 /* Asked before it is looked for: who may not dial a client hears nothing of whether it is there. */
 static bool may_dial(struct worker *worker, const struct session_dialler *dialler,
                      const struct request *request)
 {
     struct cv_access_answer answer;
-    uint64_t dropped;
 
     if (!dialler->digest || !worker->credentials)
         return true;
     if (cv_access_visitor(&answer, worker->credentials, dialler->digest, request->client,
                           strlen(request->client), &request->parsed, cv_wall_clock()) == 0)
         return true;
-    if (cv_log_allow(dialler->complaints, cv_loop_now(&worker->loop), &dropped))
-        cv_log(&worker->loop.log, CV_LOG_WARN, "%s: visitor %s to %s/%s refused: %s", dialler->door,
-               dialler->peer, request->client, request->target, cv_access_text(answer.why));
+    complain(worker, dialler, request, cv_access_text(answer.why));
     return false;
 }
 
@@ -279,32 +292,66 @@ static const char *problem_of(struct worker *worker, const struct session_dialle
     return problem || may_dial(worker, dialler, request) ? problem : cv_error_text(CV_EDENIED);
 }
 
+/* False when nobody has the client, as far as it is known here: other workers know their own. */
+static bool may_be_there(struct worker *worker, const struct visit_options *options)
+{
+    int at = server_find(worker->server, options->client, 0);
+    struct cv_route route;
+
+    if (at != (int)worker->index)
+        return at >= 0;
+    return cv_manager_route(worker->manager, options->client, cv_proto_name(options->proto),
+                            options->from, 0, cv_loop_now(&worker->loop),
+                            &route) != CV_ENOSESSION ||
+           server_find(worker->server, options->client, UINT64_C(1) << worker->index) >= 0;
+}
+
+/* Makes what a dial needs, and starts it. */
+static int start(struct worker *worker, struct cv_tunnel *tunnel, int64_t conn_id,
+                 struct visit_options *options)
+{
+    struct way way;
+    int rc = make_dial(worker, tunnel, conn_id, options->proto, &way);
+
+    if (rc < 0) {
+        visit_retreat(worker, options);
+        return rc;
+    }
+    options->fd = way.fds[CV_PAIR_OUTER];
+    options->pair = way.pair;
+    options->entered = true;
+    visit_start(worker, options);
+    return 0;
+}
+
 void session_dial(struct worker *worker, struct cv_tunnel *tunnel,
                   const struct session_dialler *dialler, const struct cv_session_event *event)
 {
     struct request request = {.proto = CV_PROTO_TCP};
     int64_t conn_id = event->conn_id; /* the event borrows from the session */
     const char *problem = problem_of(worker, dialler, event, &request);
-    struct way way;
+    struct visit_options options = {.way = &dial_way,
+                                    .door = dialler->door,
+                                    .peer = dialler->peer,
+                                    .client = request.client,
+                                    .proto = request.proto,
+                                    .address = request.address,
+                                    .digest = dialler->digest,
+                                    .from = dialler->from,
+                                    .in_bulk = true};
     int rc;
 
     if (problem) {
         refuse(tunnel, conn_id, problem);
         return;
     }
-    rc = make_dial(worker, tunnel, conn_id, request.proto, &way);
+    rc = may_be_there(worker, &options) ? visit_enter(worker, &options) : CV_ENOSESSION;
     if (rc < 0) {
-        refuse(tunnel, conn_id, cv_strerror(rc));
-        return;
+        complain(worker, dialler, &request, cv_strerror(rc));
+        visit_count_refused(worker, rc);
+    } else {
+        rc = start(worker, tunnel, conn_id, &options);
     }
-    visit_start(worker, &(struct visit_options){.way = &dial_way,
-                                                .door = dialler->door,
-                                                .peer = dialler->peer,
-                                                .client = request.client,
-                                                .proto = request.proto,
-                                                .address = request.address,
-                                                .fd = way.fds[CV_PAIR_OUTER],
-                                                .pair = way.pair,
-                                                .digest = dialler->digest,
-                                                .from = dialler->from});
+    if (rc < 0)
+        refuse(tunnel, conn_id, cv_strerror(rc));
 }

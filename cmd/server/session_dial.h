@@ -14,7 +14,7 @@ struct session_dialler {
     const char *peer; /* a peer's id, or the visitor's address */
     enum cv_route_from from;
     const uint8_t *digest;           /* of the visitor's token; see struct visit_options */
-    struct cv_log_limit *complaints; /* about dials that are refused; NULL without a digest */
+    struct cv_log_limit *complaints; /* about dials that are refused */
 };
 
 /* Serves the Connect @event of @tunnel, which @worker has. */

@@ -22,11 +22,6 @@ static void visit_free(struct visit *visit)
     free(visit);
 }
 
-static bool takes_tokens_place(const struct visit *visit)
-{
-    return visit->has_digest && visit->place != VISIT_PLACE_OTHERS;
-}
-
 void visit_leave(struct visit *visit, const struct cv_relay_end *end)
 {
     struct worker *worker = visit->worker;
@@ -37,7 +32,7 @@ void visit_leave(struct visit *visit, const struct cv_relay_end *end)
         visit->way->ended(visit->ctx, end);
     if (visit->place != VISIT_PLACE_OTHERS)
         admit_leave(worker, visit->peer);
-    if (takes_tokens_place(visit))
+    if (visit->has_digest && visit->place != VISIT_PLACE_OTHERS)
         admit_leave_token(worker, visit->digest);
     visit_free(visit);
     server_leave(worker->server);
@@ -243,6 +238,7 @@ static struct visit *visit_new(struct worker *worker, const struct visit_options
     visit->proto = options->proto;
     visit->from = options->from;
     visit->place = options->place;
+    visit->in_bulk = options->in_bulk;
     visit->since = cv_loop_now(&worker->loop);
     visit->wait = options->wait ? options->wait : VISIT_WAIT;
     visit->has_digest = options->digest != NULL;
@@ -260,28 +256,39 @@ static struct visit *visit_new(struct worker *worker, const struct visit_options
     return visit;
 }
 
-/* Takes the places that a visit needs; 0, or why one of them is not to be had. */
-static int enter(struct visit *visit)
+static bool takes_tokens_place(const struct visit_options *options)
 {
-    struct worker *worker = visit->worker;
+    return options->digest && options->place != VISIT_PLACE_OTHERS;
+}
+
+int visit_enter(struct worker *worker, const struct visit_options *options)
+{
     struct server *server = worker->server;
     int rc = CV_EFULL;
 
-    if (visit->way->answer &&
+    if (options->way->answer &&
         atomic_load(&server->waiting) >= server->config->limits.max_pending_dials)
         return rc;
     if (!server_enter(server))
         return rc;
-    if (visit->place != VISIT_PLACE_WANTED || admit_enter(worker, visit->peer)) {
-        rc = takes_tokens_place(visit) ? admit_token(worker, visit->digest) : 0;
-        if (rc == 0)
-            return 0;
-        (void)!visitor_may_dial(visit, NULL); /* names it, for the log */
-        if (visit->place == VISIT_PLACE_WANTED)
-            admit_leave(worker, visit->peer);
+    if (options->place != VISIT_PLACE_WANTED || admit_enter(worker, options->peer)) {
+        rc = takes_tokens_place(options) ? admit_token(worker, options->digest) : 0;
+        if (rc < 0 && options->place == VISIT_PLACE_WANTED)
+            admit_leave(worker, options->peer);
     }
-    server_leave(server);
+    if (rc < 0)
+        server_leave(server);
     return rc;
+}
+
+void visit_retreat(struct worker *worker, const struct visit_options *options)
+{
+    if (takes_tokens_place(options))
+        admit_leave_token(worker, options->digest);
+    if (options->place == VISIT_PLACE_WANTED)
+        admit_leave(worker, options->peer);
+    server_leave(worker->server);
+    server_check_drained(worker);
 }
 
 /* It did not come to be. */
@@ -302,15 +309,18 @@ void visit_start(struct worker *worker, const struct visit_options *options)
                options->door, options->peer);
         close(options->fd);
         cv_pair_unref(options->pair);
+        if (options->entered)
+            visit_retreat(worker, options);
         end_early(worker, options);
         return;
     }
-    visit->problem = enter(visit);
+    visit->problem = options->entered ? 0 : visit_enter(worker, options);
     if (visit->problem == 0) {
         visit->problem = CV_ENOSESSION; /* unless it turns out otherwise */
         visit_serve(visit);
         return;
     }
+    (void)!visitor_may_dial(visit, NULL); /* names it, for the log */
     visit_turn_away(visit);
     end_early(worker, options);
     visit_free(visit);

@@ -66,11 +66,24 @@ struct visit_options {
                               anyone may come in */
     enum cv_route_from from;
     enum visit_place place;
+    bool entered;  /* visit_enter() has taken its places */
+    bool in_bulk;  /* its visitor can begin any number in no time: lines about those that are turned
+                      away are within bounds */
     uint64_t wait; /* microseconds for the target's answer; 0: VISIT_WAIT */
     void *ctx;     /* borrowed for the visit's life */
 };
 
 #define VISIT_WAIT (40 * CV_SEC) /* an agent gives up before */
+
+/* Takes the places of a visit that is to be started, of which neither socket nor target matter yet:
+ * so one that there is no room for costs no more. Returns 0, CV_EFULL, CV_EQUOTA or -ENOMEM. */
+int visit_enter(struct worker *worker, const struct visit_options *options) CV_MUST_USE;
+
+/* Gives them back: nothing came of it. */
+void visit_retreat(struct worker *worker, const struct visit_options *options);
+
+/* Counts a visitor who was turned away for @problem, an error code, without a visit. */
+void visit_count_refused(struct worker *worker, int problem);
 
 /* Starts a visit from the worker's own thread; may be over before it returns. */
 void visit_start(struct worker *worker, const struct visit_options *options);

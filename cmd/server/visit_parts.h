@@ -20,6 +20,7 @@ struct visit {
     enum cv_proto proto;
     enum cv_route_from from;
     enum visit_place place;
+    bool in_bulk;
     uint64_t wait;
     uint64_t since; /* it came in */
     bool has_digest;

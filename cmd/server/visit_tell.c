@@ -87,6 +87,24 @@ static enum cv_failure failure_of(int problem)
     }
 }
 
+void visit_count_refused(struct worker *worker, int problem)
+{
+    worker->counts.failed[failure_of(problem)]++;
+}
+
+/* Whether a line about it is within the bounds that its visitor has. */
+static bool may_log(struct worker *worker)
+{
+    uint64_t dropped;
+
+    if (!cv_log_allow(&worker->turned_away, cv_loop_now(&worker->loop), &dropped))
+        return false;
+    if (dropped)
+        cv_log(&worker->loop.log, CV_LOG_WARN, "%llu more visits turned away",
+               (unsigned long long)dropped);
+    return true;
+}
+
 void visit_turn_away(struct visit *visit)
 {
     enum cv_failure failure = failure_of(visit->problem);
@@ -95,7 +113,8 @@ void visit_turn_away(struct visit *visit)
     char outcome[120];
 
     snprintf(outcome, sizeof(outcome), "turned away: %s,", text);
-    audit(visit, CV_LOG_WARN, outcome, NULL, 0, NULL);
-    visit->worker->counts.failed[failure]++;
+    if (!visit->in_bulk || may_log(visit->worker))
+        audit(visit, CV_LOG_WARN, outcome, NULL, 0, NULL);
+    visit_count_refused(visit->worker, visit->problem);
     visit_close_failed(visit, failure, text);
 }

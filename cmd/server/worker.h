@@ -49,6 +49,7 @@ struct worker {
     atomic_bool told_idle;      /* its word is on the way */
     struct cv_timer *parting;   /* owned; while agents are told to go one by one */
     struct cv_log_limit refusals;
+    struct cv_log_limit turned_away; /* of visits that come in bulk */
     unsigned next; /* at the first: who takes the next that came by a unix socket */
     uv_thread_t thread;
 };

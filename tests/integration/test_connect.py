@@ -289,6 +289,34 @@ class Strangers(Visits):
                 self.assertRegex(frame.text, text)
 
 
+    def test_dials_that_are_refused_by_the_thousand(self):
+        """They cost neither descriptors nor a line of the log each; nor do those over a limit."""
+        lab = self.server("--max-conns", 1, "--max-sessions", 10)
+        self.lab, self.token = lab, "any"
+        session = self.session()
+        files = lab.fds()
+        for conn in range(1, 6001, 2):
+            self.say(session, wire.CONNECT, b"nobody::tcp/127.0.0.1:1", conn=conn)
+        self.assertIn("no session of that client", self.answer(session, 5999).text)
+        self.assertLessEqual(lab.fds(), files)
+        self.agent(lab.url)
+        wait_until(lambda: "client foo: session" in lab.log(), "the agent")
+        hold = self.target()
+        for conn in range(6001, 12001, 2):
+            self.say(session, wire.CONNECT, f"foo::tcp/{hold.address}".encode(), conn=conn)
+        self.assertIn("a limit is reached", self.answer(session, 11999).text)
+        self.assertLessEqual(lab.log().count("refused: "), 30)
+
+        def told():
+            told.conn += 2
+            self.say(session, wire.CONNECT, b"nobody::tcp/127.0.0.1:1", conn=told.conn)
+            self.answer(session, told.conn)
+            return re.search(r"session: visitor \S+: \d{3,} more dials refused", lab.log())
+
+        told.conn = 12001
+        wait_until(told, "how many there were")
+
+
 class Ssh(Visits):
     """With the programs that people use."""
 

@@ -88,6 +88,27 @@ class Foreign(PeerCase):
             connection.write(data)
         self.assertEqual([connection.read() for _ in sent], sent)
 
+    def test_dials_of_a_peer_that_are_refused_by_the_thousand(self):
+        """Also where another thread has peers, which may have the client for all that is known."""
+        foreign = self.foreign(peers={"ours": "token-ours"})
+        ours = self.peered("ours", ("theirs", foreign.url), flags=("--threads", "2"))
+        wait_until(lambda: "ours" in foreign.peer_sessions, "our link")
+        session = foreign.peer_sessions["ours"]
+
+        def flood():
+            dials = [session.dial("nobody::tcp", "127.0.0.1:1") for _ in range(1000)]
+            for dial in dials:
+                dial.wait_end()
+                self.assertEqual(dial.error, "no session of that client")
+
+        flood()
+        for _ in range(6):
+            link = foreign.dial_peer("127.0.0.1", ours.port, "theirs", "token-theirs")
+            self.addCleanup(link.close)
+        wait_until(lambda: ours.log().count("peer theirs: session") >= 6, "their links")
+        flood()
+        self.assertLessEqual(ours.log().count("to nobody/tcp/127.0.0.1:1"), 100)
+
     def test_what_a_peer_announced_is_gone_with_its_session(self):
         target = self.target()
         foreign = self.foreign()
