@@ -250,6 +250,54 @@ class Troubleshooting(unittest.TestCase):
                         self.assertTrue(piece in self.system or piece in words, piece)
 
 
+class Contributing(unittest.TestCase):
+    page = DOCS / "CONTRIBUTING.md"
+
+    def test_every_file_that_is_named_is_there(self):
+        text = self.page.read_text()
+        found = re.findall(r"`([a-zA-Z_.-]+(?:/[a-zA-Z_.-]+)+|CHANGELOG.md)`", text)
+        self.assertGreater(len(set(found)), 40)
+        for name in found:
+            with self.subTest(name):
+                self.assertTrue((ROOT / name).exists())
+
+    def test_every_name_of_the_code_is_there(self):
+        code = "\n".join(
+            path.read_text() for folder in ("src", "cmd") for path in (ROOT / folder).rglob("*.h")
+        )
+        names = re.findall(r"`(?:struct )?([a-z][a-z_]+)(?:\(\))?`", self.page.read_text())
+        for name in names:
+            with self.subTest(name):
+                self.assertTrue(re.search(rf"\b{name}\b", code), name)
+
+    def test_every_event_is_handled_where_it_is_said_to_be(self):
+        """Where the page sends who adds an event: each file with a switch over them, and no
+        other."""
+        told = set(re.findall(r"`(\S+\.c)`", self.page.read_text().partition("event is handled")[2]
+                              .partition("\n5.")[0]))
+        there = {
+            str(path.relative_to(ROOT)) for folder in ("src", "cmd")
+            for path in (ROOT / folder).rglob("*.c")
+            if "case CV_EVENT_CLOSED:" in path.read_text()
+        }
+        self.assertEqual(told, there)
+
+
+class Flags(LabCase):
+    def test_every_flag_that_a_page_names_is_one(self):
+        """Of pages without a table of flags of their own."""
+        known = set()
+        for program in ("culvert-server", "culvert-agent", "culvertctl"):
+            known |= set(re.findall(r"--[a-z-]+", self.run_to_end(program, "--help").stdout))
+        for command in ("connect", "forward"):
+            shown = self.run_to_end("culvertctl", command, "--help").stdout
+            known |= set(re.findall(r"--[a-z-]+", shown))
+        for name in ("MIGRATING", "TROUBLESHOOTING", "MONITORING", "OPERATING", "PEERING"):
+            text = re.sub(r"systemctl .*", "", (DOCS / f"{name}.md").read_text())
+            for flag in re.findall(r"(?<![-\w])--[a-z][a-z-]+", text):
+                self.assertTrue(flag in known, f"{name}: {flag}")
+
+
 class Links(unittest.TestCase):
     def test_every_link_between_documents_leads_somewhere(self):
         pages = [ROOT / "README.md", ROOT / "CHANGELOG.md", *DOCS.glob("*.md")]
