@@ -94,13 +94,14 @@ static void list_client(void *ctx, const struct guest_info *info)
         return;
 
     append(listing->array,
-           json_pack("{s:s, s:I, s:s, s:b, s:f, s:o, s:i, s:I, s:I, s:i}", "client", info->key,
+           json_pack("{s:s, s:I, s:s, s:b, s:f, s:o, s:i, s:I, s:I, s:i, s:s}", "client", info->key,
                      "session", (json_int_t)info->id, "address", info->peer, "culvert",
                      config->culvert, "seconds", seconds_since(listing->worker, info->since),
                      "rtt_ms", rtt == CV_NEVER ? json_null() : json_real((double)rtt / 1e3),
                      "conns", (int)cv_session_conns(info->session), "bytes_in",
                      (json_int_t)stats->bytes_in, "bytes_out", (json_int_t)stats->bytes_out,
-                     "worker", (int)listing->worker->index));
+                     "worker", (int)listing->worker->index, "balance",
+                     cv_balance_name(worker_balance(listing->worker, info->key))));
 }
 
 /* A peer that dialled us. */

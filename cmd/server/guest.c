@@ -72,6 +72,31 @@ static void complain(struct guest *guest, int64_t conn_id, const char *what)
            (long long)conn_id, what);
 }
 
+/* A peer said which client it has, or has no more. */
+static int announced(struct guest *guest, const struct cv_session_event *event)
+{
+    struct worker *worker = guest->worker;
+    char key[CV_KEY_MAX + 1];
+    int rc = cv_manager_announced(worker->manager, guest->id, event->kind == CV_EVENT_ADD_CLIENT,
+                                  event->text, event->text_len, event->session_key);
+
+    if (rc < 0)
+        return rc;
+    snprintf(key, sizeof(key), "%.*s", (int)event->text_len, event->text);
+    return server_found(worker, key, false);
+}
+
+/* What it has announced is gone; the other workers are told. */
+static void take_back(struct guest *guest)
+{
+    struct worker *worker = guest->worker;
+    char key[CV_KEY_MAX + 1];
+
+    while (worker->server->worker_count > 1 &&
+           cv_manager_take_back(worker->manager, guest->id, key))
+        (void)!server_found(worker, key, false); /* who had a place needs no memory */
+}
+
 static void on_event(void *ctx, struct cv_tunnel *tunnel, const struct cv_session_event *event)
 {
     struct guest *guest = ctx;
@@ -87,9 +112,7 @@ static void on_event(void *ctx, struct cv_tunnel *tunnel, const struct cv_sessio
         break;
     case CV_EVENT_ADD_CLIENT:
     case CV_EVENT_REMOVE_CLIENT:
-        rc = cv_manager_announced(guest->worker->manager, guest->id,
-                                  event->kind == CV_EVENT_ADD_CLIENT, event->text, event->text_len,
-                                  event->session_key);
+        rc = announced(guest, event);
         if (rc == -ENOMEM) /* a route would be missing as long as the session lasts */
             cv_tunnel_close(tunnel, CV_WS_POLICY, "out of memory");
         else if (rc < 0)
@@ -133,10 +156,8 @@ static void leave(struct guest *guest)
     worker->counts.left++;
     cv_session_stats_add(&worker->past,
                          cv_session_stats(cv_tunnel_session(guest->resident.tunnel)));
-    if (guest->is_peer) {
-        server_found_peers(worker, --worker->peers > 0, NULL);
+    if (guest->is_peer)
         return;
-    }
     atomic_fetch_sub(&worker->server->agents, 1);
     peering_parted(worker, guest->parting);
     guest->parting = NULL;
@@ -164,6 +185,7 @@ static void on_closed(void *ctx, struct cv_tunnel *tunnel, int error, const char
     cv_log(&worker->loop.log, error == CV_ECLOSED ? CV_LOG_INFO : CV_LOG_WARN,
            "%s %s: session %llu ended: %s", kind_of(guest), guest->key,
            (unsigned long long)guest->id, text);
+    take_back(guest);
     if (cv_manager_leave(worker->manager, guest->id) == 0) {
         if (!guest->is_peer)
             admin_event(worker->server->admin, "left", guest->key, text);
@@ -213,7 +235,7 @@ static int enlist(struct guest *guest, struct cv_session *session)
     }
     worker->counts.joined++;
     if (guest->is_peer) {
-        server_found_peers(worker, ++worker->peers > 0, guest->key);
+        server_found_peer(worker, guest->key);
         return 0;
     }
     atomic_fetch_add(&server->agents, 1);

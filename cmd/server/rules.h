@@ -6,8 +6,8 @@
 #include "config/server.h"
 #include "http/gateway.h"
 
-/* What SIGHUP reads anew of the configuration: forwards, routes and peers. All workers share one
- * that does not change; the last holder who lets go of it frees it. */
+/* What SIGHUP reads anew of the configuration: forwards, routes, policies and peers. All workers
+ * share one that does not change; the last holder who lets go of it frees it. */
 struct rules {
     const struct cv_server_config *config; /* whose other fields mean nothing here */
     struct cv_gateway_routes http;         /* its routes of HTTP, for the gateway */

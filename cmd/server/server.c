@@ -31,14 +31,14 @@ void server_leave(struct server *server)
     atomic_fetch_sub(&server->conns, 1);
 }
 
-int server_find(struct server *server, const char *key, uint64_t but)
+int server_find(struct server *server, const char *key, enum cv_balance balance, uint64_t but)
 {
     int worker;
 
     if (server->worker_count == 1)
         return but & 1 ? CV_ENOSESSION : 0;
     uv_mutex_lock(&server->lock);
-    worker = cv_homes_find(server->homes, key, but);
+    worker = cv_homes_find(server->homes, key, balance, but);
     uv_mutex_unlock(&server->lock);
     return worker;
 }
@@ -72,6 +72,14 @@ static void tell_of_return(struct worker *worker, enum cv_member_kind kind, cons
     cv_mailbox_post(&worker->mailbox, &notice->mail);
 }
 
+/* Under the lock. */
+static int put(struct worker *worker, const char *key, uint64_t *others)
+{
+    struct cv_home home = cv_manager_home(worker->manager, key, cv_loop_now(&worker->loop));
+
+    return cv_homes_put(worker->server->homes, key, worker->index, &home, others);
+}
+
 int server_found(struct worker *worker, const char *key, bool joined)
 {
     struct server *server = worker->server;
@@ -81,8 +89,7 @@ int server_found(struct worker *worker, const char *key, bool joined)
     if (server->worker_count == 1)
         return 0;
     uv_mutex_lock(&server->lock);
-    rc = cv_homes_put(server->homes, key, worker->index, cv_manager_newest(worker->manager, key),
-                      &others);
+    rc = put(worker, key, &others);
     uv_mutex_unlock(&server->lock);
     for (unsigned i = 0; joined && i < server->worker_count; i++)
         if (others & (UINT64_C(1) << i))
@@ -90,16 +97,38 @@ int server_found(struct worker *worker, const char *key, bool joined)
     return rc;
 }
 
-void server_found_peers(struct worker *worker, bool any, const char *joined)
+/* A session that is there has its place in the table: nothing can fail. */
+static void tell_load(struct worker *worker, const char *key, bool arrived)
+{
+    struct server *server = worker->server;
+    uint64_t others;
+
+    uv_mutex_lock(&server->lock);
+    if (arrived)
+        cv_homes_arrived(server->homes, key, worker->index);
+    (void)!put(worker, key, &others);
+    uv_mutex_unlock(&server->lock);
+}
+
+void server_settled(struct worker *worker, const char *key, enum cv_balance balance)
+{
+    if (worker->server->worker_count > 1 && balance != CV_BALANCE_NEWEST)
+        tell_load(worker, key, true);
+}
+
+void server_lighter(struct worker *worker, const char *key, enum cv_balance balance)
+{
+    if (worker->server->worker_count > 1 && balance == CV_BALANCE_LEAST_CONNS)
+        tell_load(worker, key, false);
+}
+
+void server_found_peer(struct worker *worker, const char *key)
 {
     struct server *server = worker->server;
 
-    uv_mutex_lock(&server->lock);
-    cv_homes_put_peers(server->homes, worker->index, any);
-    uv_mutex_unlock(&server->lock);
-    for (unsigned i = 0; joined && i < server->worker_count; i++)
+    for (unsigned i = 0; i < server->worker_count; i++)
         if (i != worker->index)
-            tell_of_return(&server->workers[i], CV_MEMBER_PEER, joined);
+            tell_of_return(&server->workers[i], CV_MEMBER_PEER, key);
 }
 
 /* Reloading. */
@@ -181,7 +210,7 @@ static int init_workers(struct server *server, struct cv_config_error *error)
     if (rc == 0)
         rc = uv_mutex_init(&server->lock);
     if (rc == 0)
-        rc = cv_homes_new(&server->homes, &first->loop.alloc, server->worker_count);
+        rc = cv_homes_new(&server->homes, &first->loop.alloc);
     if (rc == 0)
         rc =
             cv_admission_new(&server->admission, &first->loop.alloc,

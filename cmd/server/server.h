@@ -78,16 +78,24 @@ void server_drain(struct server *server, bool urgent);
 void server_worker_ended(struct worker *worker);
 
 /* From any worker: who should serve a dial to @key, of those without a bit in @but; CV_ENOSESSION
- * when none is left. */
-int server_find(struct server *server, const char *key, uint64_t but) CV_MUST_USE;
+ * when none is left. With another policy than CV_BALANCE_NEWEST who is named then says
+ * server_settled(). */
+int server_find(struct server *server, const char *key, enum cv_balance balance,
+                uint64_t but) CV_MUST_USE;
 
-/* From @worker: its sessions of @key changed. Those of other workers are asked for a sign of life
- * when one joined. Returns 0 or -ENOMEM. */
+/* From @worker, which was named: what became of the dial shows in its sessions of @key. */
+void server_settled(struct worker *worker, const char *key, enum cv_balance balance);
+
+/* The same of a connection that ended. */
+void server_lighter(struct worker *worker, const char *key, enum cv_balance balance);
+
+/* From @worker: its sessions of @key changed, or what its peers announced of it. Those of other
+ * workers are asked for a sign of life when an agent's joined. Returns 0 or -ENOMEM. */
 int server_found(struct worker *worker, const char *key, bool joined) CV_MUST_USE;
 
-/* From @worker: it has sessions of peers now, or none any more. When one of the peer @joined has
- * come (else NULL), those of other workers are asked for a sign of life. */
-void server_found_peers(struct worker *worker, bool any, const char *joined);
+/* From @worker: a session with the peer @key has joined: those of other workers are asked for a
+ * sign of life. */
+void server_found_peer(struct worker *worker, const char *key);
 
 /* From any worker: a place for one more visitor's connection; false at the limit. Given back with
  * server_leave(). */

@@ -34,6 +34,8 @@ void visit_leave(struct visit *visit, const struct cv_relay_end *end)
         admit_leave(worker, visit->peer);
     if (visit->has_digest && visit->place != VISIT_PLACE_OTHERS)
         admit_leave_token(worker, visit->digest);
+    if (visit->session)
+        server_lighter(worker, visit->client, visit->balance);
     visit_free(visit);
     server_leave(worker->server);
     server_check_drained(worker);
@@ -86,6 +88,12 @@ int visit_open_stream(struct visit *visit)
     return 0;
 }
 
+struct cv_route_wish visit_wish(const struct visit *visit, uint64_t but)
+{
+    return (struct cv_route_wish){visit->client, cv_proto_name(visit->proto), visit->balance,
+                                  visit->from, but};
+}
+
 /* Opens a connection through one session. Returns 0 when the visit has become the connection's,
  * also when that ends at once. */
 static int dial_through(struct visit *visit, const struct cv_route *route)
@@ -93,6 +101,8 @@ static int dial_through(struct visit *visit, const struct cv_route *route)
     struct worker *worker = visit->worker;
     int rc = may_dial(visit, route->owner);
 
+    if (visit->balance == CV_BALANCE_ROUND_ROBIN)
+        cv_manager_take_turn(worker->manager, visit->client, route->id);
     if (rc == 0)
         rc = cv_session_dial(route->session, route->proto, visit->address, NULL,
                              cv_loop_now(&worker->loop), &visit->conn_id);
@@ -112,6 +122,7 @@ static int dial_through(struct visit *visit, const struct cv_route *route)
     }
     cv_log(&worker->loop.log, CV_LOG_DEBUG, "%s: visitor %s to %s/%s/%s", visit->door, visit->peer,
            visit->client, cv_proto_name(visit->proto), visit->address);
+    server_settled(worker, visit->client, visit->balance);
     rc = visit_begin(visit);
     if (rc < 0) {
         (void)!cv_session_set_user(route->session, visit->conn_id, NULL);
@@ -132,9 +143,8 @@ static int dial_here(struct visit *visit)
     int rc = CV_ENOSESSION;
 
     for (int i = 0; i < 2; i++) {
-        int found = cv_manager_route(worker->manager, visit->client, cv_proto_name(visit->proto),
-                                     visit->from, i ? route.id : visit->but,
-                                     cv_loop_now(&worker->loop), &route);
+        const struct cv_route_wish wish = visit_wish(visit, i ? route.id : visit->but);
+        int found = cv_manager_route(worker->manager, &wish, cv_loop_now(&worker->loop), &route);
 
         if (found < 0)
             return i ? rc : found;
@@ -154,7 +164,7 @@ static int dial_here(struct visit *visit)
 /* The next worker to try. Healthy sessions come first, wherever they are. */
 static int next_worker(struct server *server, struct visit *visit)
 {
-    int next = server_find(server, visit->client, visit->tried);
+    int next = server_find(server, visit->client, visit->balance, visit->tried);
 
     if (next >= 0 || visit->settles || !visit->met_silent)
         return next;
@@ -162,32 +172,49 @@ static int next_worker(struct server *server, struct visit *visit)
     visit->tried = 0;
     if (visit->silent) /* there is no other: it may be heard again */
         visit->but = 0;
-    return server_find(server, visit->client, 0);
+    return server_find(server, visit->client, visit->balance, 0);
+}
+
+/* Whether it is served by the worker that has it. */
+static bool serve_here(struct visit *visit)
+{
+    int rc;
+
+    visit->tried |= UINT64_C(1) << visit->worker->index;
+    rc = dial_here(visit);
+    if (rc == 0) /* it may be over already */
+        return true;
+    server_settled(visit->worker, visit->client, visit->balance);
+    if (!visit->moved || rc != CV_ENOSESSION)
+        visit->problem = rc;
+    return false;
 }
 
 static void on_handed_over(struct cv_mail *mail, void *ctx, bool lost);
 
-void visit_serve(struct visit *visit)
+/* Begins with the worker @next, which is asked for no second time: it is there because it was its
+ * turn. */
+static void serve(struct visit *visit, int next)
 {
     struct worker *worker = visit->worker;
     struct server *server = worker->server;
-    int next, rc;
 
-    while ((next = next_worker(server, visit)) >= 0) {
+    for (; next >= 0; next = next_worker(server, visit)) {
         if (next != (int)worker->index) {
             visit->mail.deliver = on_handed_over;
             cv_mailbox_post(&server->workers[next].mailbox, &visit->mail);
             return;
         }
-        visit->tried |= UINT64_C(1) << worker->index;
-        rc = dial_here(visit);
-        if (rc == 0) /* it may be over already */
+        if (serve_here(visit))
             return;
-        if (!visit->moved || rc != CV_ENOSESSION)
-            visit->problem = rc;
     }
     visit_turn_away(visit);
     visit_leave(visit, NULL);
+}
+
+void visit_serve(struct visit *visit)
+{
+    serve(visit, next_worker(visit->worker->server, visit));
 }
 
 static void on_handed_over(struct cv_mail *mail, void *ctx, bool lost)
@@ -202,7 +229,7 @@ static void on_handed_over(struct cv_mail *mail, void *ctx, bool lost)
         return;
     }
     visit->worker = ctx;
-    visit_serve(visit);
+    serve(visit, (int)visit->worker->index);
 }
 
 /* Starting. */
@@ -237,6 +264,7 @@ static struct visit *visit_new(struct worker *worker, const struct visit_options
     visit->worker = worker;
     visit->proto = options->proto;
     visit->from = options->from;
+    visit->balance = worker_balance(worker, options->client);
     visit->place = options->place;
     visit->in_bulk = options->in_bulk;
     visit->since = cv_loop_now(&worker->loop);

@@ -5,13 +5,14 @@
 bool visit_has_another(struct visit *visit, bool healthy)
 {
     struct worker *worker = visit->worker;
+    const struct cv_route_wish wish = visit_wish(visit, visit->session);
     struct cv_route route;
-    int rc = cv_manager_route(worker->manager, visit->client, cv_proto_name(visit->proto),
-                              visit->from, visit->session, cv_loop_now(&worker->loop), &route);
+    int rc = cv_manager_route(worker->manager, &wish, cv_loop_now(&worker->loop), &route);
 
     if (rc == 0 && (route.healthy || !healthy))
         return true;
-    return server_find(worker->server, visit->client, UINT64_C(1) << worker->index) >= 0;
+    return server_find(worker->server, visit->client, CV_BALANCE_NEWEST,
+                       UINT64_C(1) << worker->index) >= 0;
 }
 
 /* Whether a peer says that its own session with the client is the trouble. An agent's words are
@@ -38,6 +39,7 @@ void visit_move(struct visit *visit)
            "%s: visitor %s to %s/%s/%s: session %llu %s: another one is tried", visit->door,
            visit->peer, visit->client, cv_proto_name(visit->proto), visit->address,
            (unsigned long long)visit->session, visit->silent ? "is silent" : "was lost");
+    server_lighter(visit->worker, visit->client, visit->balance);
     visit->moved = true;
     visit->but = visit->session;
     visit->tried = 0;

@@ -19,6 +19,7 @@ struct visit {
     const char *door, *peer, *client, *address; /* in text[] */
     enum cv_proto proto;
     enum cv_route_from from;
+    enum cv_balance balance; /* of the client, as the rules said when it came */
     enum visit_place place;
     bool in_bulk;
     uint64_t wait;
@@ -54,6 +55,9 @@ struct visit {
 };
 
 /* visit.c */
+
+/* What it wants dialled, not through the session @but. Borrows from @visit. */
+struct cv_route_wish visit_wish(const struct visit *visit, uint64_t but);
 
 /* Makes the stream of the visit's socket. Returns 0 or -ENOMEM. */
 int visit_open_stream(struct visit *visit) CV_MUST_USE;

@@ -319,6 +319,13 @@ size_t worker_follow(struct worker *worker, struct rules *rules, const int *fds,
     return missing;
 }
 
+enum cv_balance worker_balance(const struct worker *worker, const char *key)
+{
+    const struct cv_balance_rules *rules = &worker->rules->config->balances;
+
+    return cv_balance_of(rules->at, rules->count, key);
+}
+
 /* Orders. */
 
 static void close_doors(struct worker *worker)

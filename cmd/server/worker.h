@@ -35,7 +35,6 @@ struct worker {
     struct cv_list forwards; /* in the order of the rules */
     struct doors doors;
     struct cv_list guests, visits, visitors;
-    unsigned peers;               /* guests that are peers */
     uint64_t next_visit;          /* its id: workers deal them out in turn */
     struct cv_session_stats past; /* of sessions that have ended */
     struct counts counts;
@@ -103,6 +102,9 @@ void worker_recheck(struct worker *worker);
  * tried again. @fds: NULL at the first worker; else a socket for each forward as forwards_beside()
  * gave it, taken, or -1. */
 size_t worker_follow(struct worker *worker, struct rules *rules, const int *fds, bool last);
+
+/* The policy of @key by the rules that it follows. */
+enum cv_balance worker_balance(const struct worker *worker, const char *key);
 
 /* forward.c: one --forward at work. */
 struct forward {

@@ -60,6 +60,17 @@ static const struct cv_option options[] = {
         .help = "HTTP requests for that name go there; tls:HOST: TLS for it, untouched",
     },
     {
+        .name = "balance",
+        .argument = "POLICY",
+        .take = cv_take_balance,
+        .at = AT(balances),
+        .repeat = true,
+        .reloads = true,
+        .help = "of several sessions of a client the newest is dialled (default), with round-robin "
+                "each in turn, with least-conns the least busy; CLIENT=POLICY, START*=POLICY: of "
+                "those clients",
+    },
+    {
         .name = "publish-address",
         .argument = "ADDR",
         .take = cv_take_publish_address,

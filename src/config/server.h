@@ -11,6 +11,7 @@ struct cv_server_config {
     struct cv_forwards forwards;
     struct cv_door_rules socks, http_proxies;
     struct cv_route_rules routes;
+    struct cv_balance_rules balances;
     const char *publish_address;              /* where ports of agents listen; "": everywhere */
     struct cv_publish_patterns publish_allow; /* what any agent may publish; insecure_no_auth */
     const char *target_ca;                    /* of https targets; NULL: the system's */

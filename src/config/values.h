@@ -1,6 +1,7 @@
 #ifndef CV_CONFIG_VALUES_H
 #define CV_CONFIG_VALUES_H
 
+#include "access/balance.h"
 #include "access/pattern.h"
 #include "access/publish.h"
 #include "config/options.h"
@@ -92,6 +93,15 @@ struct cv_route_rules {
 };
 
 cv_option_take cv_take_route; /* struct cv_route_rules */
+
+/* POLICY, or CLIENT=POLICY, where CLIENT is a client key or a start of one and `*`; nothing twice.
+ */
+struct cv_balance_rules {
+    struct cv_balance_rule *at;
+    size_t count;
+};
+
+cv_option_take cv_take_balance; /* struct cv_balance_rules */
 
 /* Of a WebSocket server, or of one of HTTP. */
 struct cv_url {

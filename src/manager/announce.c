@@ -151,6 +151,17 @@ void cv_announced_clear(struct cv_manager *m, struct member *peer)
         forget(m, a);
 }
 
+int cv_manager_take_back(struct cv_manager *m, uint64_t id, char key[CV_KEY_MAX + 1])
+{
+    const struct member *peer = cv_member_find(m, id);
+
+    if (!peer || !peer->announced)
+        return 0;
+    memcpy(key, peer->announced->id.key, sizeof(peer->announced->id.key));
+    forget(m, peer->announced);
+    return 1;
+}
+
 int cv_manager_announced(struct cv_manager *m, uint64_t id, bool add, const char *key,
                          size_t key_len, int64_t session_key)
 {

@@ -12,7 +12,7 @@ struct group {
     char key[CV_KEY_MAX + 1];
     UT_hash_handle hh;
     struct cv_list members;   /* that joined under the key, newest first */
-    struct cv_list announced; /* by peers */
+    struct cv_list announced; /* by peers, newest first */
 };
 
 struct member {
@@ -23,6 +23,7 @@ struct member {
     struct cv_list wake;     /* in the manager's, when it is to be woken */
     struct cv_list outgoing; /* in the manager's, when we announce on it */
     int error;
+    uint64_t turn;               /* by cv_manager::turns, when a dial took it last; 0: never */
     bool withdrawn;              /* peers were told that it is gone */
     struct announced *announced; /* by what; of a PEER only */
 };
@@ -39,6 +40,7 @@ struct announced {
     struct member *peer;
     struct group *group;
     struct cv_list in_group;
+    uint64_t turn; /* as a member's */
 };
 
 /* A session that another manager of this process has. */
@@ -56,6 +58,7 @@ struct cv_manager {
     struct elsewhere *elsewhere; /* by id */
     struct cv_list wakes, outgoing;
     uint64_t next_id, id_step;
+    uint64_t turns; /* dials that took one, see cv_manager_take_turn() */
 };
 
 /* manager.c */

@@ -5,6 +5,7 @@
 
 #include "base/alloc.h"
 #include "base/key.h"
+#include "manager/homes.h"
 #include "session/session.h"
 
 /* Which session a dial takes. Sessions are registered by client key when they join and taken out
@@ -81,6 +82,11 @@ int cv_manager_announced(struct cv_manager *manager, uint64_t id, bool add, cons
 int cv_manager_elsewhere(struct cv_manager *manager, bool add, const char *key,
                          int64_t session_key) CV_MUST_USE;
 
+/* Takes back, as if the peer had said so, something that the peer's session @id has announced, and
+ * says which key: 1, or 0 when nothing is left. Before a peer leaves, where others want to know
+ * what is gone with it. */
+int cv_manager_take_back(struct cv_manager *manager, uint64_t id, char key[CV_KEY_MAX + 1]);
+
 /* How many sessions a peer's has announced; 0 for one of an agent and for an unknown id. */
 uint32_t cv_manager_announces(struct cv_manager *manager, uint64_t id);
 
@@ -100,18 +106,29 @@ enum cv_route_from {
     CV_ROUTE_PEER, /* the dial came from a peer: it is never sent on to another */
 };
 
-/* Picks the session for a dial to @key: a healthy local one, the newest first, else a healthy peer
- * that announced the key, else the newest local one, else such a peer. A session whose id is @but
- * is left out (0: none): that is how a dial fails over.
+/* What is dialled. */
+struct cv_route_wish {
+    const char *key, *proto;
+    enum cv_balance balance;
+    enum cv_route_from from;
+    uint64_t but; /* a session that is left out; 0: none */
+};
+
+/* Picks the session for a dial: a healthy local one, of several the one that `balance` prefers,
+ * else in the same way a healthy peer that announced the key, else the newest local one, else such
+ * a peer. `but` is how a dial fails over. Nothing is changed.
  *
  * CV_ENOSESSION  none
  * CV_ETOOLONG    the proto does not fit */
-int cv_manager_route(struct cv_manager *manager, const char *key, const char *proto,
-                     enum cv_route_from from, uint64_t but, uint64_t now,
+int cv_manager_route(struct cv_manager *manager, const struct cv_route_wish *wish, uint64_t now,
                      struct cv_route *route) CV_MUST_USE;
 
-/* When the newest of the key's local sessions joined; 0 when there is none. */
-uint64_t cv_manager_newest(const struct cv_manager *manager, const char *key);
+/* A dial to @key takes the session @id: with CV_BALANCE_ROUND_ROBIN it is the others' turn now. A
+ * peer has a turn for each session that it announced. */
+void cv_manager_take_turn(struct cv_manager *manager, const char *key, uint64_t id);
+
+/* What there is of @key. */
+struct cv_home cv_manager_home(const struct cv_manager *manager, const char *key, uint64_t now);
 
 /* Asks the key's sessions of @kind, AGENT or PEER, for a sign of life: their other end came back
  * somewhere else, and has often lost them. Sessions are told by cv_manager_poll(). */

@@ -12,85 +12,152 @@ static bool healthy(const struct member *member, uint64_t now)
            now - cv_session_heard_at(session) <= CV_HEALTHY_FOR;
 }
 
-/* The better of two; @first is preferred when both are equally well. */
-static struct member *better(struct member *first, struct member *second, uint64_t now)
+/* A session that a dial could take. */
+struct choice {
+    struct member *member; /* NULL: none */
+    bool healthy;
+    uint64_t turn;
+};
+
+static bool prefers(enum cv_balance balance, const struct choice *a, const struct choice *b)
 {
-    if (!first)
-        return second;
-    if (!second || healthy(first, now) || !healthy(second, now))
-        return first;
-    return second;
+    switch (balance) {
+    case CV_BALANCE_ROUND_ROBIN:
+        return a->turn < b->turn;
+    case CV_BALANCE_LEAST_CONNS:
+        return cv_session_busy(a->member->info.session) < cv_session_busy(b->member->info.session);
+    case CV_BALANCE_NEWEST:
+    case CV_BALANCE_COUNT:
+        break;
+    }
+    return false;
 }
 
-static struct member *pick_local(const struct group *group, uint64_t but, uint64_t now)
+/* Offers @other in the place of @best. Of two that are equal the first one offered stays. */
+static void offer(struct choice *best, const struct choice *other, enum cv_balance balance)
 {
-    struct member *best = NULL;
+    if (!best->member || (other->healthy && (!best->healthy || prefers(balance, other, best))))
+        *best = *other;
+}
+
+static bool takes_dials(const struct member *member, const struct cv_route_wish *wish)
+{
+    return member->info.id != wish->but && cv_session_usable(member->info.session);
+}
+
+static struct choice pick_local(const struct group *group, const struct cv_route_wish *wish,
+                                uint64_t now)
+{
+    struct choice best = {.member = NULL};
 
     cv_list_each (link, &group->members) {
         struct member *member = cv_container_of(link, struct member, in_group);
+        struct choice choice = {member, healthy(member, now), member->turn};
 
-        if (member->info.kind == CV_MEMBER_AGENT && member->info.id != but &&
-            cv_session_usable(member->info.session))
-            best = better(best, member, now);
+        if (member->info.kind == CV_MEMBER_AGENT && takes_dials(member, wish))
+            offer(&best, &choice, wish->balance);
     }
     return best;
 }
 
-static struct member *pick_peer(const struct group *group, uint64_t but, uint64_t now)
+static struct choice pick_peer(const struct group *group, const struct cv_route_wish *wish,
+                               uint64_t now)
 {
-    struct member *best = NULL;
+    struct choice best = {.member = NULL};
 
     cv_list_each (link, &group->announced) {
-        struct member *peer = cv_container_of(link, struct announced, in_group)->peer;
+        const struct announced *a = cv_container_of(link, struct announced, in_group);
+        struct choice choice = {a->peer, healthy(a->peer, now), a->turn};
 
-        if (peer->info.id != but && cv_session_usable(peer->info.session))
-            best = better(best, peer, now);
+        if (takes_dials(a->peer, wish))
+            offer(&best, &choice, wish->balance);
     }
     return best;
 }
 
-int cv_manager_route(struct cv_manager *m, const char *key, const char *proto,
-                     enum cv_route_from from, uint64_t but, uint64_t now, struct cv_route *route)
+int cv_manager_route(struct cv_manager *m, const struct cv_route_wish *wish, uint64_t now,
+                     struct cv_route *route)
 {
-    struct group *group = cv_group_find(m, key);
-    struct member *member = group ? pick_local(group, but, now) : NULL;
-    bool well = member && healthy(member, now), through_peer;
+    struct group *group = cv_group_find(m, wish->key);
+    struct choice best = {.member = NULL}, peer;
     struct cv_text text;
 
-    if (group && from == CV_ROUTE_VISITOR && !well)
-        member = better(member, pick_peer(group, but, now), now);
-    through_peer = member && member->info.kind == CV_MEMBER_PEER;
-    if (!member)
+    if (group)
+        best = pick_local(group, wish, now);
+    if (group && wish->from == CV_ROUTE_VISITOR && !best.healthy) {
+        peer = pick_peer(group, wish, now);
+        if (!best.member || peer.healthy)
+            best = peer;
+    }
+    if (!best.member)
         return CV_ENOSESSION;
     cv_text_init(&text, route->proto, sizeof(route->proto));
-    if (through_peer) {
-        cv_text_str(&text, key);
+    if (best.member->info.kind == CV_MEMBER_PEER) {
+        cv_text_str(&text, wish->key);
         cv_text_str(&text, "::");
     }
-    cv_text_str(&text, proto);
+    cv_text_str(&text, wish->proto);
     if (text.truncated)
         return CV_ETOOLONG;
-    route->id = member->info.id;
-    route->session = member->info.session;
-    route->owner = member->info.owner;
-    route->healthy = well || healthy(member, now);
+    route->id = best.member->info.id;
+    route->session = best.member->info.session;
+    route->owner = best.member->info.owner;
+    route->healthy = best.healthy;
     return 0;
 }
 
-uint64_t cv_manager_newest(const struct cv_manager *m, const char *key)
+void cv_manager_take_turn(struct cv_manager *m, const char *key, uint64_t id)
+{
+    struct member *member = cv_member_find(m, id);
+    struct group *group = cv_group_find(m, key);
+    uint64_t *turn = member ? &member->turn : NULL;
+
+    if (!member || !group)
+        return;
+    if (member->info.kind == CV_MEMBER_PEER) {
+        turn = NULL;
+        cv_list_each (link, &group->announced) {
+            struct announced *a = cv_container_of(link, struct announced, in_group);
+
+            if (a->peer == member && (!turn || a->turn < *turn))
+                turn = &a->turn;
+        }
+    }
+    if (turn)
+        *turn = ++m->turns;
+}
+
+static void add_to(struct cv_home_load *load, const struct member *member, uint64_t now)
+{
+    uint32_t conns = cv_session_busy(member->info.session);
+
+    if (member->info.joined_at > load->newest)
+        load->newest = member->info.joined_at;
+    if (!cv_session_usable(member->info.session) || !healthy(member, now))
+        return;
+    if (!load->healthy++ || conns < load->least) {
+        load->least = conns;
+        load->so_few = 0;
+    }
+    load->so_few += conns == load->least;
+}
+
+struct cv_home cv_manager_home(const struct cv_manager *m, const char *key, uint64_t now)
 {
     struct group *group = cv_group_find(m, key);
-    uint64_t newest = 0;
+    struct cv_home home = {.own = {.newest = 0}};
 
     if (!group)
-        return 0;
+        return home;
     cv_list_each (link, &group->members) {
         const struct member *member = cv_container_of(link, struct member, in_group);
 
-        if (member->info.kind == CV_MEMBER_AGENT && member->info.joined_at > newest)
-            newest = member->info.joined_at;
+        if (member->info.kind == CV_MEMBER_AGENT)
+            add_to(&home.own, member, now);
     }
-    return newest;
+    cv_list_each (link, &group->announced)
+        add_to(&home.peers, cv_container_of(link, struct announced, in_group)->peer, now);
+    return home;
 }
 
 bool cv_manager_split(const char *text, size_t len, size_t *key_len, const char **proto,

@@ -103,6 +103,7 @@ struct cv_session {
     struct cv_session_stats stats;
 
     struct entry *entries; /* by id */
+    uint32_t over;         /* of them: CLOSED was told, and a last frame may wait */
     struct entry *recent;  /* the entry last found, or NULL */
     struct entry
         *told; /* its CLOSED was polled last, and lends its text until the next poll; or NULL */

@@ -68,6 +68,7 @@ void cv_entry_free(struct cv_session *s, struct entry *e)
     cv_list_remove(&e->asking);
     cv_list_remove(&e->drains);
     HASH_DEL(s->entries, e);
+    s->over -= e->closed_told;
     s->grown -= e->conn.rx_window - CV_WINDOW_INITIAL;
     cv_gram_drop_all(s, e);
     cv_conn_deinit(&e->conn, s->alloc, &s->budget);

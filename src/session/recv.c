@@ -401,6 +401,7 @@ static void fill_event(struct cv_session *s, struct entry *e, struct cv_session_
     } else {
         e->tells = 0;
         e->closed_told = true;
+        s->over++;
         event->kind = CV_EVENT_CLOSED;
         event->reason = e->reason;
         event->text = e->text;

@@ -113,6 +113,11 @@ uint32_t cv_session_conns(const struct cv_session *s)
     return HASH_COUNT(s->entries);
 }
 
+uint32_t cv_session_busy(const struct cv_session *s)
+{
+    return HASH_COUNT(s->entries) - s->over;
+}
+
 size_t cv_session_buffered(const struct cv_session *s)
 {
     return s->budget.used;

@@ -313,6 +313,8 @@ void cv_session_stats_add(struct cv_session_stats *to, const struct cv_session_s
 const struct cv_session_stats *cv_session_stats(const struct cv_session *session);
 const struct cv_session_config *cv_session_config(const struct cv_session *session);
 uint32_t cv_session_conns(const struct cv_session *session); /* open now */
+uint32_t cv_session_busy(
+    const struct cv_session *session); /* those of them whose CLOSED was not polled yet */
 size_t cv_session_buffered(
     const struct cv_session *session); /* bytes in read buffers, with their blocks' heads */
 uint64_t cv_session_heard_at(const struct cv_session *session);

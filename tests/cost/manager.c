@@ -92,7 +92,9 @@ static uint64_t dials(unsigned units, unsigned keys)
         char key[CV_KEY_MAX + 1];
         struct cv_route route;
 
-        cost_check(cv_manager_route(c.manager, key_of(key, i % keys), "tcp", CV_ROUTE_VISITOR, 0,
+        cost_check(cv_manager_route(c.manager,
+                                    &(struct cv_route_wish){key_of(key, i % keys), "tcp",
+                                                            CV_BALANCE_NEWEST, CV_ROUTE_VISITOR, 0},
                                     c.pair->now, &route),
                    "there is no route");
         sum += route.id;
@@ -127,9 +129,11 @@ static uint64_t manager_announced(unsigned units)
 
         key_of(key, number);
         cost_check(cv_manager_announced(c.manager, peer, true, key, 18, number), "not announced");
-        cost_check(
-            cv_manager_route(c.manager, key, "tcp", CV_ROUTE_VISITOR, 0, c.pair->now, &route),
-            "there is no route");
+        cost_check(cv_manager_route(
+                       c.manager,
+                       &(struct cv_route_wish){key, "tcp", CV_BALANCE_NEWEST, CV_ROUTE_VISITOR, 0},
+                       c.pair->now, &route),
+                   "there is no route");
         cost_check(cv_manager_announced(c.manager, peer, false, key, 18, number), "not announced");
         sum += route.id;
     }

@@ -150,7 +150,8 @@ static void check_route(struct mesh *m, uint32_t at, const char *key, enum cv_ro
     bool local = sessions_at(m, &m->servers[at], key) > 0;
     bool through = !local && from == CV_ROUTE_VISITOR && a_peer_has(m, at, key, NULL);
     struct cv_route route;
-    int rc = cv_manager_route(server->manager, key, "tcp", from, 0, m->w->now, &route);
+    const struct cv_route_wish wish = {key, "tcp", server->balance, from, 0};
+    int rc = cv_manager_route(server->manager, &wish, m->w->now, &route);
     const struct sim_tunnel *t = rc < 0 ? NULL : route.owner;
 
     if (rc != (local || through ? 0 : CV_ENOSESSION))

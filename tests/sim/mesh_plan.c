@@ -114,6 +114,7 @@ static bool plan_servers(struct mesh *m)
         m->servers[i].server = sim_server_new(m->w, name, BUDGET);
         if (!m->servers[i].server)
             return false;
+        m->servers[i].server->balance = (enum cv_balance)(m->w->seed % CV_BALANCE_COUNT);
     }
     return true;
 }

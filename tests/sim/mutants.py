@@ -264,22 +264,24 @@ MESH_MUTANTS = [
     (
         "pass-a-peers-dial-on",
         "src/manager/route.c",
-        "if (group && from == CV_ROUTE_VISITOR && !well)",
-        "if (group && !well)",
+        "if (group && wish->from == CV_ROUTE_VISITOR && !best.healthy)",
+        "if (group && !best.healthy)",
     ),
     (
         "ask-peers-first",
         "src/manager/route.c",
-        "VISITOR && !well)\n"
-        "        member = better(member, pick_peer(group, but, now), now);",
-        "VISITOR && !cv_list_empty(&group->announced))\n"
-        "        member = better(pick_peer(group, but, now), member, now);",
+        "VISITOR && !best.healthy) {\n"
+        "        peer = pick_peer(group, wish, now);\n"
+        "        if (!best.member || peer.healthy)\n",
+        "VISITOR && !cv_list_empty(&group->announced)) {\n"
+        "        peer = pick_peer(group, wish, now);\n"
+        "        if (!best.healthy || peer.healthy)\n",
     ),
     (
         "take-a-peer-for-its-client",
         "src/manager/route.c",
-        "        if (member->info.kind == CV_MEMBER_AGENT && member->info.id != but &&\n",
-        "        if (member->info.id != but &&\n",
+        "        if (member->info.kind == CV_MEMBER_AGENT && takes_dials(member, wish))\n",
+        "        if (takes_dials(member, wish))\n",
     ),
     (
         "keep-what-a-peer-took-back",

@@ -37,8 +37,21 @@ struct sim_server *sim_server_new(struct sim_world *w, const char *name, size_t 
     return open_manager(server) < 0 ? NULL : server;
 }
 
-/* Of several sessions of a key the newest one serves, unless it is silent. */
-static void check_newest(struct sim_server *server, const struct sim_tunnel *chosen, uint64_t not )
+/* Whether the policy leaves it to chance which of two healthy sessions serves, or wants @chosen. */
+static bool may_serve(const struct sim_server *server, const struct sim_tunnel *chosen,
+                      const struct sim_tunnel *other)
+{
+    uint32_t conns = cv_session_busy(cv_link_session(chosen->link));
+    uint32_t others = cv_session_busy(cv_link_session(other->link));
+    bool newer = chosen->member > other->member;
+
+    if (server->balance == CV_BALANCE_LEAST_CONNS)
+        return conns < others || (conns == others && newer);
+    return server->balance == CV_BALANCE_ROUND_ROBIN || newer;
+}
+
+/* Of several sessions of a key the one that the policy says serves, unless it is silent. */
+static void check_policy(struct sim_server *server, const struct sim_tunnel *chosen, uint64_t not )
 {
     struct sim_world *w = server->node->w;
     uint32_t others = 0;
@@ -50,11 +63,11 @@ static void check_newest(struct sim_server *server, const struct sim_tunnel *cho
             t->kind != CV_MEMBER_AGENT || strcmp(t->key, chosen->key) != 0)
             continue;
         others++;
-        if (t->member < chosen->member || !cv_session_usable(sim_tunnel_session(t)) ||
+        if (may_serve(server, chosen, t) || !cv_session_usable(sim_tunnel_session(t)) ||
             cv_session_probing(sim_tunnel_session(t)) ||
             w->now > cv_session_heard_at(sim_tunnel_session(t)) + CV_HEALTHY_FOR)
             continue;
-        sim_fail(w, "%s: a dial to %s takes an old session", server->node->name, chosen->key);
+        sim_fail(w, "%s: a dial to %s takes the wrong session", server->node->name, chosen->key);
     }
     sim_count(w, SIM_ROUTES_NEWEST, others > 0);
 }
@@ -79,18 +92,20 @@ static void check_route(struct sim_server *server, const char *key, enum cv_rout
     }
     if (t->kind != CV_MEMBER_AGENT || strcmp(t->key, key) != 0)
         sim_fail(server->node->w, "%s: a route to %s leads to %s", server->node->name, key, t->key);
-    check_newest(server, t, not );
+    check_policy(server, t, not );
 }
 
 /* The session that a dial takes, leaving out @not; NULL when there is none. */
 static struct sim_tunnel *route_to(struct sim_server *server, const char *key, const char *proto,
                                    enum cv_route_from from, uint64_t not, struct cv_route *route)
 {
-    int rc = cv_manager_route(server->manager, key, proto, from, not, server->node->w->now, route);
+    const struct cv_route_wish wish = {key, proto, server->balance, from, not };
+    int rc = cv_manager_route(server->manager, &wish, server->node->w->now, route);
 
     if (rc < 0)
         return NULL;
     check_route(server, key, from, route, not );
+    cv_manager_take_turn(server->manager, key, route->id);
     return route->owner;
 }
 

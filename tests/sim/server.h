@@ -8,6 +8,7 @@ struct sim_server {
     struct sim_node *node;
     struct cv_manager *manager;      /* owned; NULL: it is down, and there was no memory */
     struct cv_session_config config; /* of its sessions: limits */
+    enum cv_balance balance;         /* of every key */
     int64_t next_key;
     bool down; /* joins nobody any more */
 };

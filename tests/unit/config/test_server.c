@@ -72,6 +72,14 @@ static const char *const bad[][2] = {
     {OPEN "--peer b:t:ws://h --peer-id a", "--peer: needs --peer-token-file besides"},
     {OPEN "--peer b:t:ws://h --peer-id b --peer-token t", "--peer-id: is the ID of a --peer: 'b'"},
     {OPEN "--peer-token t --peer-token-file f", "--peer-token: contradicts --peer-token-file"},
+    {OPEN "--balance fastest", "--balance: not newest, round-robin or least-conns: 'fastest'"},
+    {OPEN "--balance foo=", "--balance: not newest, round-robin or least-conns: 'foo='"},
+    {OPEN "--balance a/b=newest",
+     "--balance: in front of the sign stands neither a client key nor"},
+    {OPEN "--balance =newest", "--balance: in front of the sign stands neither a client key nor"},
+    {OPEN "--balance a*=newest --balance a*=least-conns",
+     "--balance: it is said already how these clients are balanced: 'a*=least-conns'"},
+    {OPEN "--balance newest --balance *=newest", "--balance: it is said already"},
     {OPEN "--log-format xml", "--log-format: neither text nor json: 'xml'"},
     {OPEN "--listen nonsense", "--listen: needs the form HOST:PORT: 'nonsense'"},
     {OPEN "--listen 127.0.0.1:99999", "from 0 to 65535: '127.0.0.1:99999'"},
@@ -332,6 +340,41 @@ Test(server, an_allocation_that_fails_is_said_and_leaves_nothing_behind)
         cv_server_config_deinit(&config);
         cr_assert_eq(memory.live, 0, "call %zu", n);
     }
+}
+
+static enum cv_balance balance_of(const char *key)
+{
+    return cv_balance_of(config.balances.at, config.balances.count, key);
+}
+
+Test(server, a_client_has_a_policy_or_that_of_all)
+{
+    cr_assert_eq(load(OPEN), 0);
+    cr_assert_eq(balance_of("foo"), CV_BALANCE_NEWEST);
+    cr_assert_eq(load(OPEN "--balance least-conns --balance foo*=round-robin "
+                           "--balance foo==newest --balance foo=least-conns"),
+                 0, "%s", error.line);
+    cr_assert_eq(balance_of("bar"), CV_BALANCE_LEAST_CONNS);
+    cr_assert_eq(balance_of("foot"), CV_BALANCE_ROUND_ROBIN);
+    cr_assert_eq(balance_of("foo="), CV_BALANCE_NEWEST, "a key may end in the sign");
+    cr_assert_eq(balance_of("foo"), CV_BALANCE_LEAST_CONNS);
+}
+
+Test(server, there_are_a_thousand_policies_and_no_more)
+{
+    static char file[CV_BALANCE_RULES_MAX * 24 + 100];
+    size_t len =
+        (size_t)snprintf(file, sizeof(file), "listen: [':1']\ninsecure-no-auth: true\nbalance:\n");
+
+    for (int i = 0; i <= CV_BALANCE_RULES_MAX; i++) {
+        len += (size_t)snprintf(file + len, sizeof(file) - len, "- k%d=newest\n", i);
+        if (i < CV_BALANCE_RULES_MAX - 1)
+            continue;
+        cv_server_config_deinit(&config);
+        cr_assert_eq(cv_server_config_init_text(&config, &memory.alloc, "f", file, len, &error),
+                     i < CV_BALANCE_RULES_MAX ? 0 : CV_ESYNTAX, "%s", error.line);
+    }
+    cr_assert(strstr(error.line, "balance: there are at most 1000 of these"), "%s", error.line);
 }
 
 Test(server, a_door_may_be_one_clients)

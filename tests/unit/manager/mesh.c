@@ -70,7 +70,8 @@ static int number_of(const struct mesh *mesh, const void *owner)
 int mesh_route(struct mesh *mesh, const char *key, enum cv_route_from from, uint64_t not )
 {
     struct cv_route route;
-    int rc = cv_manager_route(mesh->manager, key, "tcp", from, not, mesh->now, &route);
+    const struct cv_route_wish wish = {key, "tcp", mesh->balance, from, not };
+    int rc = cv_manager_route(mesh->manager, &wish, mesh->now, &route);
     int number;
 
     if (rc < 0)

@@ -20,6 +20,7 @@ struct mesh {
     uint64_t ids[MESH_SESSIONS]; /* 0: is not a member */
     size_t count;
     uint64_t now;
+    enum cv_balance balance; /* of its routes */
     char words[4096];
 };
 

@@ -57,6 +57,26 @@ Test(conns, an_acceptor_counts_even_ids_from_2)
         cr_assert_eq(end_dial(&end), id);
 }
 
+Test(conns, one_whose_end_was_told_is_no_longer_busy_though_a_last_frame_waits)
+{
+    struct cv_session_event event;
+    int64_t first = end_dial(&end);
+
+    end_dial(&end);
+    end_says(&end);
+    cr_assert_eq(cv_session_busy(end.session), 2);
+    cr_assert_eq(cv_session_abort(end.session, first, CV_REASON_LOCAL, NULL), 0);
+    cr_assert_eq(cv_session_busy(end.session), 2);
+    cr_assert_eq(cv_session_poll(end.session, &event), 1);
+    cr_assert_eq(event.kind, CV_EVENT_CLOSED);
+    cr_assert_eq(cv_session_busy(end.session), 1);
+    cr_assert_eq(cv_session_conns(end.session), 2);
+    end_tells(&end);
+    end_says(&end);
+    cr_assert_eq(cv_session_busy(end.session), 1);
+    cr_assert_eq(cv_session_conns(end.session), 1);
+}
+
 Test(conns, an_id_is_never_used_twice)
 {
     for (int64_t id = 1; id < 100; id += 2) {
