@@ -164,3 +164,15 @@ void service_free(struct service *service)
     cv_notify_close(&service->notify);
     free(service);
 }
+
+int service_passed(struct cv_passed **out, const struct cv_alloc *alloc)
+{
+    const char *pid = getenv("LISTEN_PID"), *count = getenv("LISTEN_FDS");
+    int64_t who, fds;
+
+    *out = NULL;
+    if (!pid || !count || !cv_text_to_i64(pid, strlen(pid), &who) || who != getpid() ||
+        !cv_text_to_i64(count, strlen(count), &fds))
+        return 0;
+    return cv_passed_new(out, alloc, fds, getenv("LISTEN_FDNAMES"));
+}

@@ -2,6 +2,7 @@
 #define CMD_COMMON_SERVICE_H
 
 #include "net/loop.h"
+#include "net/passed.h"
 
 /* What a service manager hears of the daemon (sd_notify(3)): that it is ready, reloads or stops, a
  * line for people when that changes, and a sign of life from all of its loops together. Everything
@@ -37,5 +38,9 @@ void service_heard(struct service *service, unsigned number);
 void service_left(struct service *service, unsigned number);
 
 void service_free(struct service *service);
+
+/* The sockets that the process was started with (sd_listen_fds(3)); *@out is NULL without any.
+ * Errors of cv_passed_new(). */
+int service_passed(struct cv_passed **out, const struct cv_alloc *alloc) CV_MUST_USE;
 
 #endif

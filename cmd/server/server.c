@@ -269,6 +269,21 @@ static int start_threads(struct server *server, struct cv_config_error *error)
     return EXIT_OK;
 }
 
+static int take_passed(struct server *server, struct cv_config_error *error)
+{
+    struct cv_loop *loop = &server->workers[0].loop;
+    int rc = service_passed(&loop->passed, &loop->alloc);
+
+    return rc < 0 ? server_fail(error, EXIT_OPEN, "LISTEN_FDS", rc) : EXIT_OK;
+}
+
+/* Whatever listens later binds by itself. */
+static void close_passed(struct server *server)
+{
+    cv_passed_close(server->workers[0].loop.passed, log_of(server));
+    server->workers[0].loop.passed = NULL;
+}
+
 int server_start(struct server *server, const struct cv_server_config *config,
                  struct cv_config_error *error)
 {
@@ -277,6 +292,8 @@ int server_start(struct server *server, const struct cv_server_config *config,
     server->config = config;
     server->budget.limit = (size_t)config->limits.buffer_budget;
     code = init_workers(server, error);
+    if (code == EXIT_OK)
+        code = take_passed(server, error);
     if (code == EXIT_OK)
         code = read_credentials(server, error);
     if (code == EXIT_OK)
@@ -288,6 +305,7 @@ int server_start(struct server *server, const struct cv_server_config *config,
     if (code == EXIT_OK)
         code = peering_open(&server->peering, server, error);
     if (code == EXIT_OK) {
+        close_passed(server);
         watch_files(server);
         code = start_threads(server, error);
     }

@@ -81,7 +81,7 @@ int worker_init(struct worker *worker, struct server *server, unsigned index,
     return EXIT_OK;
 }
 
-/* One who came by a unix socket, which only the first worker listens at. */
+/* One who came where only the first worker listens: by a unix socket, or one that was passed. */
 struct arrival {
     struct cv_mail mail;
     int fd;
@@ -123,9 +123,9 @@ static void spread(void *ctx, int fd, const char *peer)
 }
 
 /* Whether the first worker takes in who comes by @address for all. */
-static bool is_spread(const struct worker *worker, const char *address)
+static bool is_spread(struct worker *worker, const char *address)
 {
-    return strncmp(address, "unix:", 5) == 0 && worker->server->worker_count > 1;
+    return worker->server->worker_count > 1 && cv_listener_is_single(&worker->loop, address);
 }
 
 static void on_admitted(void *ctx, int fd, const char *peer, const char *local)

@@ -18,7 +18,8 @@
     X(CV_EDENIED, -10010, "not allowed")                                        \
     X(CV_ESYNTAX, -10011, "cannot be read")                                     \
     X(CV_EUTF8, -10012, "text that is not UTF-8")                               \
-    X(CV_EQUOTA, -10013, "too many connections with that token")
+    X(CV_EQUOTA, -10013, "too many connections with that token")                \
+    X(CV_ENOTPASSED, -10014, "systemd passed no such socket")
 
 enum cv_error {
 #define X(name, code, text) name = code,

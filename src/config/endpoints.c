@@ -11,6 +11,9 @@
 
 /* The values that say where something is: where to listen, what to dial, whom to call. */
 
+#define PASSED_NAME_MAX 255
+
+static const char passed_prefix[] = "systemd:";
 static const char only_forwards_send[] = "send-proxy is for forwards alone";
 
 static int refuse(struct cv_taking *taking, const char *problem)
@@ -29,6 +32,19 @@ static bool host_valid(struct cv_span host, bool bracketed)
     return cv_ip_parse(&address, host.at, host.len) && address.family == 6;
 }
 
+/* As systemd allows them, and what means something in a rule left out. */
+static int check_passed(struct cv_taking *taking, const char *name)
+{
+    static const char allowed[] =
+        "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._@-";
+    size_t len = strspn(name, allowed);
+
+    if (len == 0 || len > PASSED_NAME_MAX || name[len])
+        return refuse(taking,
+                      "the name of a passed socket has 1 to 255 bytes of A-Z a-z 0-9 . _ @ -");
+    return 0;
+}
+
 static int check_listen(struct cv_taking *taking, const char *value)
 {
     static const char unix_prefix[] = "unix:";
@@ -44,6 +60,8 @@ static int check_listen(struct cv_taking *taking, const char *value)
             return refuse(taking, "the path of a socket has 1 to 107 bytes");
         return 0;
     }
+    if (strncmp(value, passed_prefix, sizeof(passed_prefix) - 1) == 0)
+        return check_passed(taking, value + sizeof(passed_prefix) - 1);
     rc = cv_host_split(&host, &port, &bracketed, (struct cv_span){value, strlen(value)},
                        &taking->problem);
     if (rc < 0)
@@ -260,6 +278,7 @@ int cv_take_forward(struct cv_taking *taking, void *at, const char *value)
         return rc;
     sign = strchr(rule, '=');
     if (sign && strncmp(rule, "unix:", 5) != 0 &&
+        strncmp(rule, passed_prefix, sizeof(passed_prefix) - 1) != 0 &&
         range_of(&from, (struct cv_span){rule, (size_t)(sign - rule)})) {
         if (!range_of(&to, (struct cv_span){sign, strlen(sign)}))
             return refuse(taking, "a range to listen at needs one as long to dial");

@@ -16,8 +16,8 @@ struct cv_strings {
     size_t count;
 };
 
-/* `ADDR:PORT`, `[v6]:PORT`, `:PORT` or `unix:PATH`; port 0 takes a free one. Kept as text, for the
- * listener. */
+/* `ADDR:PORT`, `[v6]:PORT`, `:PORT`, `unix:PATH` or `systemd:NAME`; port 0 takes a free one. Kept
+ * as text, for the listener. */
 cv_option_take cv_take_listen; /* struct cv_strings */
 
 /* The same with suffixes (config/suffix.h). */

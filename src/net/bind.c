@@ -1,6 +1,7 @@
 #include "net/bind.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <netdb.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -11,6 +12,7 @@
 
 #include "base/error.h"
 #include "base/text.h"
+#include "net/passed.h"
 #include "net/stream.h"
 
 /* The kernel cuts it to net.core.somaxconn. */
@@ -24,6 +26,17 @@ static int parse_unix(struct cv_bind_target *out, const char *path)
         return CV_ESYNTAX;
     out->is_unix = true;
     memcpy(out->host, path, len + 1);
+    return 0;
+}
+
+static int parse_passed(struct cv_bind_target *out, const char *name)
+{
+    size_t len = strlen(name);
+
+    if (len == 0 || len > CV_PASSED_NAME)
+        return CV_ESYNTAX;
+    out->is_passed = true;
+    memcpy(out->host, name, len + 1);
     return 0;
 }
 
@@ -78,6 +91,8 @@ int cv_bind_parse(struct cv_bind_target *out, const char *text)
     int rc;
 
     *out = (struct cv_bind_target){0};
+    if (strncmp(text, CV_PASSED_PREFIX, strlen(CV_PASSED_PREFIX)) == 0)
+        return parse_passed(out, text + strlen(CV_PASSED_PREFIX));
     if (strncmp(text, "unix:", 5) == 0)
         return parse_unix(out, text + 5);
     if (!colon)
@@ -92,21 +107,31 @@ static int fail(int fd, int error)
     return error;
 }
 
+/* What sockets have that accepted ones inherit. */
+static void tune(int fd, const struct sockaddr *address)
+{
+    const int on = 1, unsent = CV_STREAM_TRIAL_UNSENT;
+
+    if (address->sa_family == AF_UNIX)
+        return;
+    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+    setsockopt(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &unsent, sizeof(unsent));
+}
+
 /* @only: an IPv6 socket takes no IPv4, so that both families can be listed side by side. @shared:
  * other such sockets may stand beside it at the same address. */
 static int listen_at(struct cv_bound *out, const struct sockaddr *address, bool only, bool shared)
 {
-    const int on = 1, v6only = only, unsent = CV_STREAM_TRIAL_UNSENT;
+    const int on = 1, v6only = only;
     bool stream = out->type == SOCK_STREAM;
     int fd = socket(address->sa_family, out->type | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 
     if (fd < 0)
         return -errno;
-    if (address->sa_family != AF_UNIX && stream) {
+    if (address->sa_family != AF_UNIX && stream)
         setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
-        setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on)); /* accepted ones inherit both */
-        setsockopt(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &unsent, sizeof(unsent));
-    }
+    if (stream)
+        tune(fd, address);
     if (shared)
         setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof(on));
     if (address->sa_family == AF_INET6)
@@ -215,30 +240,65 @@ static int listen_path(struct cv_bound *out, const char *path)
     return 0;
 }
 
-int cv_bind(struct cv_bound *out, uv_loop_t *loop, const char *text)
+void cv_bind_text(char text[CV_BIND_TEXT_SIZE], const struct sockaddr *address)
 {
-    struct cv_bind_target target;
-    int rc = cv_bind_parse(&target, text);
+    const struct sockaddr_un *file = (const struct sockaddr_un *)(const void *)address;
 
-    if (rc < 0)
-        return rc;
-    out->path[0] = '\0';
-    out->type = SOCK_STREAM;
-    return target.is_unix ? listen_path(out, target.host) : listen_ip(out, loop, &target);
+    if (address->sa_family == AF_UNIX)
+        snprintf(text, CV_BIND_TEXT_SIZE, "unix:%.*s", (int)sizeof(file->sun_path), file->sun_path);
+    else
+        cv_address_text(text, address);
 }
 
-int cv_bind_datagrams(struct cv_bound *out, uv_loop_t *loop, const char *text)
+/* -ENOENT when none was passed for @text. */
+static int take_passed(struct cv_bound *out, struct cv_loop *loop, const char *text)
+{
+    struct sockaddr_storage address = {.ss_family = AF_UNSPEC};
+    socklen_t len = sizeof(address);
+    int fd = cv_passed_take(loop->passed, &loop->uv, text, out->type);
+
+    if (fd < 0)
+        return fd;
+    if (getsockname(fd, (struct sockaddr *)&address, &len) < 0 ||
+        fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK) < 0)
+        return fail(fd, -errno);
+    if (out->type == SOCK_STREAM)
+        tune(fd, (struct sockaddr *)&address);
+    cv_address_unpace(fd, (struct sockaddr *)&address);
+    out->passed = true;
+    out->fd = fd;
+    cv_bind_text(out->text, (struct sockaddr *)&address);
+    return 0;
+}
+
+static int bind_to(struct cv_bound *out, struct cv_loop *loop, const char *text, int type)
 {
     struct cv_bind_target target;
     int rc = cv_bind_parse(&target, text);
 
     if (rc < 0)
         return rc;
-    if (target.is_unix)
+    if (target.is_unix && type == SOCK_DGRAM)
         return CV_ESYNTAX;
     out->path[0] = '\0';
-    out->type = SOCK_DGRAM;
-    return listen_ip(out, loop, &target);
+    out->type = type;
+    out->passed = false;
+    rc = take_passed(out, loop, text);
+    if (rc != -ENOENT)
+        return rc;
+    if (target.is_passed)
+        return CV_ENOTPASSED;
+    return target.is_unix ? listen_path(out, target.host) : listen_ip(out, &loop->uv, &target);
+}
+
+int cv_bind(struct cv_bound *out, struct cv_loop *loop, const char *text)
+{
+    return bind_to(out, loop, text, SOCK_STREAM);
+}
+
+int cv_bind_datagrams(struct cv_bound *out, struct cv_loop *loop, const char *text)
+{
+    return bind_to(out, loop, text, SOCK_DGRAM);
 }
 
 /* Where a TCP socket is bound. */
@@ -262,12 +322,12 @@ static int place_of(struct place *out, int fd)
     return 0;
 }
 
-int cv_bind_shared(struct cv_bound *out, uv_loop_t *loop, const char *text)
+int cv_bind_shared(struct cv_bound *out, struct cv_loop *loop, const char *text)
 {
     struct place place;
     int rc = cv_bind(out, loop, text);
 
-    if (rc < 0 || out->path[0])
+    if (rc < 0 || out->path[0] || out->passed)
         return rc;
     /* The kernel lets sockets with SO_REUSEPORT in beside those of another server of the same user.
      * That we had the address alone for a moment shows that there is none. */
@@ -281,7 +341,7 @@ int cv_bind_beside(struct cv_bound *out, const struct cv_bound *first)
     struct place place;
     int rc;
 
-    if (first->path[0])
+    if (first->path[0] || first->passed)
         return -EOPNOTSUPP;
     *out = *first;
     rc = place_of(&place, first->fd);

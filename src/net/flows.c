@@ -208,7 +208,7 @@ int cv_flows_open(struct cv_flows **out, struct cv_loop *loop, const char *addre
     flows->loop = loop;
     flows->arrived = arrived;
     flows->ctx = ctx;
-    rc = cv_bind_datagrams(&flows->bound, &loop->uv, address);
+    rc = cv_bind_datagrams(&flows->bound, loop, address);
     if (rc < 0) {
         cv_free(&loop->alloc, flows);
         return rc;

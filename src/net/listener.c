@@ -10,6 +10,7 @@
 
 #include "net/bind.h"
 #include "net/log.h"
+#include "net/passed.h"
 
 /* Visitors taken in one wake, so that a flood of them leaves room for those that are in. */
 #define BATCH 64
@@ -191,7 +192,7 @@ int cv_listener_new(struct cv_listener **out, struct cv_loop *loop, const char *
                     cv_listener_accepted *accepted, void *ctx)
 {
     struct cv_bound bound;
-    int rc = cv_bind(&bound, &loop->uv, address);
+    int rc = cv_bind(&bound, loop, address);
 
     return rc < 0 ? rc : open_at(out, loop, &bound, accepted, ctx);
 }
@@ -200,7 +201,7 @@ int cv_listener_new_shared(struct cv_listener **out, struct cv_loop *loop, const
                            cv_listener_accepted *accepted, void *ctx)
 {
     struct cv_bound bound;
-    int rc = cv_bind_shared(&bound, &loop->uv, address);
+    int rc = cv_bind_shared(&bound, loop, address);
 
     return rc < 0 ? rc : open_at(out, loop, &bound, accepted, ctx);
 }
@@ -238,6 +239,12 @@ int cv_listener_new_on(struct cv_listener **out, struct cv_loop *loop, int fd,
     }
     cv_address_text(bound.text, (struct sockaddr *)&address);
     return open_at(out, loop, &bound, accepted, ctx);
+}
+
+bool cv_listener_is_single(struct cv_loop *loop, const char *address)
+{
+    return strncmp(address, "unix:", 5) == 0 ||
+           cv_passed_has(loop->passed, &loop->uv, address, SOCK_STREAM);
 }
 
 int cv_listener_check(const char *address)

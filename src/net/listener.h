@@ -15,10 +15,12 @@ typedef void cv_listener_accepted(void *ctx, int fd, const char *peer);
 /* @address is `127.0.0.1:80`, `[::1]:80`, `localhost:80` (resolved at once, blocking: start-up
  * only; IPv4 first), `:80` (everything, both families), or `unix:PATH` (an unused socket file in
  * the way is replaced, one in use or of another kind is not; the file is removed at close). Port 0
- * takes a free one. `[::]:80` is IPv6 alone, so that it can stand beside `0.0.0.0:80`. @ctx is
- * borrowed.
+ * takes a free one. `[::]:80` is IPv6 alone, so that it can stand beside `0.0.0.0:80`.
+ * `systemd:NAME` is a socket that was passed to the process (net/passed.h), and so is any other
+ * address at which one was. @ctx is borrowed.
  *
  * CV_ESYNTAX    not an address
+ * CV_ENOTPASSED no socket of that name was passed
  * -EADDRINUSE and other -errno from bind and listen; -ENOMEM */
 int cv_listener_new(struct cv_listener **out, struct cv_loop *loop, const char *address,
                     cv_listener_accepted *accepted, void *ctx) CV_MUST_USE;
@@ -40,6 +42,9 @@ int cv_listener_new_beside(struct cv_listener **out, struct cv_loop *loop,
 int cv_listener_beside(const struct cv_listener *first) CV_MUST_USE;
 int cv_listener_new_on(struct cv_listener **out, struct cv_loop *loop, int fd,
                        cv_listener_accepted *accepted, void *ctx) CV_MUST_USE;
+
+/* Whether only one loop can listen at @address: a unix socket, or one that was passed. */
+bool cv_listener_is_single(struct cv_loop *loop, const char *address);
 
 /* Checks the form of an address only: 0 or CV_ESYNTAX. Ports are 0 to 65535. */
 int cv_listener_check(const char *address) CV_MUST_USE;

@@ -15,6 +15,8 @@
  * where it lies here and never kept here, so one buffer serves all links of a loop. */
 #define CV_READ_SIZE ((size_t)4 * 65483)
 
+struct cv_passed;
+
 /* What everything on one event loop shares. `main` owns it; everybody else borrows it. */
 struct cv_loop {
     uv_loop_t uv;
@@ -26,6 +28,7 @@ struct cv_loop {
     struct cv_poll poll;               /* the sockets of streams */
     struct cv_turn turn;               /* what is done at the end of a turn */
     struct cv_list tunnels, lingering; /* all there are: see net/tunnel.h, net/linger.h */
+    struct cv_passed *passed;          /* borrowed; what listeners take first; or NULL */
     bool lingers_no_more;              /* see cv_linger_end() */
     uint8_t random_pool[256];
     size_t random_left; /* unread bytes at the pool's end */

@@ -67,7 +67,7 @@ def wait_until(condition, what, seconds=DEADLINE):
 class Process:
     """One child with a log of its own. It dies with this process, and is ended by its pid."""
 
-    def __init__(self, argv, log, env=None, nofile=None):
+    def __init__(self, argv, log, env=None, nofile=None, fds=()):
         self.argv, self.log_path = [str(word) for word in argv], log
 
         def in_child():
@@ -84,6 +84,7 @@ class Process:
                 cwd=ROOT,
                 env={k: v for k, v in {**os.environ, **(env or {})}.items() if v is not None},
                 preexec_fn=in_child,
+                pass_fds=fds,
             )
         self.pid = self.popen.pid
 

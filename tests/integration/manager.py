@@ -3,6 +3,7 @@ import ctypes
 import os
 import pathlib
 import socket
+import sys
 import threading
 
 from .lab import wait_until
@@ -45,6 +46,27 @@ class Manager:
             lambda: line in self.lines(since), lambda: f"{line} in {self.messages[since:][-20:]}"
         )
         return len(self.messages)
+
+
+_PASS = """
+import fcntl, os, sys
+names, fds = sys.argv[1], [int(fd) for fd in sys.argv[2].split(",")]
+given, fds = fds, [fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, 100) for fd in fds]
+for fd in given:
+    os.close(fd)
+for number, fd in enumerate(fds, 3):
+    os.dup2(fd, number)
+os.environ.update(LISTEN_PID=str(os.getpid()), LISTEN_FDS=str(len(fds)), LISTEN_FDNAMES=names)
+os.execv(sys.argv[3], sys.argv[3:])
+"""
+
+
+def passing(sockets):
+    """Before a command, whose process is then started as sd_listen_fds(3) says, with @sockets:
+    (name, socket) each. They must be inherited: see Process."""
+    names = ":".join(name for name, _ in sockets)
+    fds = ",".join(str(sock.fileno()) for _, sock in sockets)
+    return [sys.executable, "-c", _PASS, names, fds]
 
 
 def threads_but_main(process):

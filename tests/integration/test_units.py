@@ -42,14 +42,25 @@ class Units(LabCase):
             text = unit.read_text()
             program = re.search(r"^ExecStart=(\S+)", text, re.M).group(1)
             self.assertRegex(program, "^/usr/bin/culvert-(server|agent)$")
-            copy = self.file(unit.name, text.replace(program, "/bin/true"), 0o644)
+            self.file(unit.name, text.replace(program, "/bin/true"), 0o644)
+        for unit in FOLDER.glob("*.socket"):
+            self.file(unit.name, unit.read_text(), 0o644)
+        units = [unit for unit in self.dir.iterdir() if unit.suffix in (".service", ".socket")]
+        self.assertEqual(len(units), 3)
+        for copy in units:
             done = subprocess.run(
                 ["systemd-analyze", "verify", "--man=no", str(copy)],
                 capture_output=True,
                 text=True,
             )
-            complaints = [line for line in done.stderr.splitlines() if unit.name in line]
+            complaints = [line for line in done.stderr.splitlines() if copy.name in line]
             self.assertEqual(complaints, [])
+
+    def test_the_socket_is_where_the_example_listens(self):
+        unit = (FOLDER / "culvert-server.socket").read_text()
+        address = re.search(r"^ListenStream=(\S+)", unit, re.M).group(1)
+        example = (FOLDER.parent / "etc" / "server.yaml").read_text()
+        self.assertIn(f"listen:\n  - {address}\n", example)
 
     def test_what_the_daemons_tell_is_listened_to(self):
         for unit in FOLDER.glob("*.service"):

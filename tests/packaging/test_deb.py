@@ -119,6 +119,9 @@ class Packages(LabCase):
             self.assertIn(f"/{path}", self.inside("dpkg-query", "-Wf", "${Conffiles}", owner))
         rights = self.inside("stat", "-c", "%U %a", "/etc/culvert/tokens")
         self.assertEqual(rights.split(), ["culvert", "600"])
+        socket = "lib/systemd/system/culvert-server.socket"
+        self.assertTrue((self.root / socket).exists())
+        self.assertFalse((self.root / "etc/systemd/system/sockets.target.wants").exists())
         self.permit()
 
         leave(CLONE_NEWNET)
