@@ -89,6 +89,10 @@ lint: ## the guards of the house: layers, symbols, style, format, clang-tidy
 	cmake --build --preset dev
 	ctest --test-dir build/dev -L lint --output-on-failure
 
+picture: build ## draw docs/images/terminal.svg of what runs meanwhile
+	$(DEPS) test
+	@tools/picture
+
 format: ## lay out every C file by .clang-format
 	tools/lint/format --fix
 

@@ -1,11 +1,13 @@
 """The documents against the programs and the tree: every flag, default and example, and every row
 of a table that the code knows too."""
+import html
 import json
 import os
 import pathlib
 import re
 import subprocess
 import unittest
+import xml.etree.ElementTree
 
 from tests.interop.peer import wire
 
@@ -37,6 +39,12 @@ def rows(text):
         if match := ROW.match(line):
             found[match.group(1)] = [cell.strip() for cell in match.group(2).split(" | ")]
     return found
+
+
+def rows_plain(text):
+    """The same of tables whose first cells may be without backticks."""
+    cells = [[cell.strip() for cell in line.strip("| ").split(" | ")] for line in text.splitlines()]
+    return {row[0]: row[1:] for row in cells}
 
 
 def fenced(path, language):
@@ -248,6 +256,75 @@ class Troubleshooting(unittest.TestCase):
                         continue
                     for piece in re.split(r": |, ", part.strip(":, ")):
                         self.assertTrue(piece in self.system or piece in words, piece)
+
+
+class Readme(LabCase):
+    page = ROOT / "README.md"
+
+    def quick_start(self):
+        text = section(self.page, "## Quick start")
+        return re.findall(r"^    (.*)", text, re.M)
+
+    def test_the_quick_start_works_and_has_ten_lines_at_most(self):
+        lines = self.quick_start()
+        self.assertLessEqual(len(lines), 10)
+        code = "\n".join(lines).replace("$PWD/build/release", str(binaries()))
+        code = code.replace("--serve docs", f"--serve {DOCS}")
+        for port in ("8123", "8124", "8080"):
+            self.assertIn(port, code)
+            code = code.replace(port, str(free_port()))
+        code = code.replace("culvertctl clients", "culvertctl clients --admin http://127.0.0.1:"
+                            + re.search(r"--admin 127.0.0.1:(\d+)", code)[1])
+        # what runs on is ended by the shell, which knows it
+        script = self.file("quick-start", f"trap 'kill $(jobs -p); wait' EXIT\n{code}\n")
+        done = subprocess.run(["bash", "-eu", script], cwd=self.dir, capture_output=True, text=True,
+                              timeout=DEADLINE, check=False)  # fmt: skip
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertIn("RECIPES.md</a>", done.stdout)
+        self.assertRegex(done.stdout, r"(?m)^laptop +1 ")
+
+    def test_figures_are_those_that_were_measured(self):
+        """Of ours those that are kept, of others those of PERFORMANCE.md."""
+        kept = json.loads((ROOT / "bench/history/0.1.0.json").read_text())["tools"]
+        told = {
+            line.split(" | ")[0].strip("| "): line.strip("| ").split(" | ")[1:]
+            for line in section(self.page, "## Next to others").splitlines()
+        }
+        measured = rows_plain(section(DOCS / "PERFORMANCE.md", "## Next to others"))
+        names = ["remotedialer", "frp", "chisel", "rathole", "`ssh -R`, aes128-gcm"]
+
+        def same(text, value):
+            digits = len(text.partition(".")[2])
+            self.assertEqual(float(text), round(value, digits), text)
+
+        def compare(row, ours, others):
+            plain, tls = re.fullmatch(r"(\S+), over TLS (\S+)", told[row][0]).groups()
+            same(plain, ours("culvert"))
+            same(tls, ours("culvert-wss"))
+            for name, text in zip(names, told[row][1:], strict=True):
+                same(text, others(name))
+
+        def figure(name, column):
+            return float(measured[name][column].split(" and ")[0].replace(",", ""))
+
+        for row, key, column in (
+            ("bulk, one stream, against `ssh -R`", "up1", 0),
+            ("requests a second, 64 at once, against `ssh -R`", "c64_rate", 1),
+        ):
+            compare(row, lambda tool, k=key: kept[tool][k]["to_ssh"]["median"],
+                    lambda name, c=column: figure(name, c) / figure(names[-1], c))
+        compare("memory of a held connection at the server, KiB",
+                lambda tool: kept[tool]["conn_server"]["median"], lambda name: figure(name, 3))
+
+    def test_the_picture_shows_what_culvertctl_says(self):
+        path = ROOT / "docs/images/terminal.svg"
+        picture = html.unescape(re.sub(r"<[^>]*>", "", path.read_text()))
+        xml.etree.ElementTree.parse(path)
+        code = (ROOT / "cmd/culvertctl/operate.c").read_text()
+        for table in ("clients", "conns", "top"):
+            columns = re.search(rf"struct column {table}\[\] = {{(.*?)\n}};", code, re.S)[1]
+            titles = re.findall(r'{"([^"]+)"', columns)
+            self.assertRegex(picture, r"\n *" + " +".join(titles))
 
 
 class Contributing(unittest.TestCase):

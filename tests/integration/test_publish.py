@@ -491,10 +491,10 @@ class Strangers(PublishCase):
         self.assertFalse(traffic.listening(self.port))
 
 
-class Readme(PublishCase):
+class Recipe(PublishCase):
     def test_the_example_works(self):
-        """The commands of README.md, with ports that are free here."""
-        text = section(ROOT / "README.md", "### A port or a name that the agent asks for")
+        """The commands of RECIPES.md, with ports that are free here."""
+        text = section(ROOT / "docs/RECIPES.md", "## A port or a name that the agent asks for")
         code = re.sub(r" {2,}#.*", "", "\n".join(re.findall("^    (.*)", text, re.M)))
         web, front = self.web_target(), traffic.free_port()
         for old, new in (
