@@ -295,15 +295,16 @@ static const char *problem_of(struct worker *worker, const struct session_dialle
 /* False when nobody has the client, as far as it is known here: other workers know their own. */
 static bool may_be_there(struct worker *worker, const struct visit_options *options)
 {
-    int at = server_find(worker->server, options->client, 0);
+    const struct cv_route_wish wish = {options->client, cv_proto_name(options->proto),
+                                       CV_BALANCE_NEWEST, options->from, 0};
+    int at = server_find(worker->server, wish.key, wish.balance, 0);
     struct cv_route route;
 
     if (at != (int)worker->index)
         return at >= 0;
-    return cv_manager_route(worker->manager, options->client, cv_proto_name(options->proto),
-                            options->from, 0, cv_loop_now(&worker->loop),
-                            &route) != CV_ENOSESSION ||
-           server_find(worker->server, options->client, UINT64_C(1) << worker->index) >= 0;
+    return cv_manager_route(worker->manager, &wish, cv_loop_now(&worker->loop), &route) !=
+               CV_ENOSESSION ||
+           server_find(worker->server, wish.key, wish.balance, UINT64_C(1) << worker->index) >= 0;
 }
 
 /* Makes what a dial needs, and starts it. */
