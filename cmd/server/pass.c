@@ -14,11 +14,18 @@ int pass_route(void *ctx, const char *name)
     const struct worker *worker = ctx;
     const struct cv_route_rules *rules = &worker->rules->config->routes;
     struct cv_slice asked = cv_http_route_name((struct cv_slice){name, strlen(name)});
+    size_t best_fit = 0;
+    int best = -1;
 
-    for (size_t i = 0; i < rules->count; i++)
-        if (rules->at[i].tls && cv_slice_is(asked, rules->at[i].host))
-            return (int)i;
-    return -1;
+    for (size_t i = 0; i < rules->count; i++) {
+        size_t fit = rules->at[i].tls ? cv_http_route_fit(asked, rules->at[i].host) : 0;
+
+        if (fit <= best_fit)
+            continue;
+        best = (int)i;
+        best_fit = fit;
+    }
+    return best;
 }
 
 void pass_on(void *ctx, int route, const struct cv_front_passage *passage)

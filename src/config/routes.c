@@ -6,12 +6,22 @@
 #include "base/key.h"
 #include "config/values.h"
 
-/* `HOST[/PREFIX]=CLIENT/HOST:PORT`, `tls:HOST=CLIENT/HOST:PORT`. */
+/* `HOST[/PREFIX]=CLIENT/HOST:PORT`, `tls:HOST=CLIENT/HOST:PORT`; HOST may begin with `*.`. */
 
 static int refuse(struct cv_taking *taking, const char *problem)
 {
     taking->problem = problem;
     return CV_ESYNTAX;
+}
+
+/* A name, or `*.` and one; an address is none. */
+static bool name_valid(const char *name)
+{
+    bool wild = name[0] == '*' && name[1] == '.';
+    struct cv_span rest = {name + 2 * wild, strlen(name) - 2 * wild};
+    struct cv_ip address;
+
+    return cv_name_valid(rest) && !cv_ip_parse(&address, rest.at, rest.len);
 }
 
 /* A name, an IPv4 address, or IPv6 in brackets; no port. */
@@ -21,7 +31,7 @@ static bool host_valid(const char *host)
     struct cv_ip address;
 
     if (host[0] != '[')
-        return cv_name_valid((struct cv_span){host, len});
+        return name_valid(host) || cv_ip_parse(&address, host, len);
     return len > 2 && host[len - 1] == ']' && cv_ip_parse(&address, host + 1, len - 2) &&
            address.family == 6;
 }
@@ -38,14 +48,11 @@ static bool prefix_valid(const char *prefix)
 /* Behind `tls:`. A ClientHello has no addresses and no paths (RFC 6066, 3). */
 static int read_name(struct cv_taking *taking, struct cv_route_rule *out, const char *text)
 {
-    struct cv_span name = {text, strlen(text)};
-    struct cv_ip address;
-
     out->tls = true;
     out->host = text;
     out->prefix = "";
-    if (!cv_name_valid(name) || cv_ip_parse(&address, name.at, name.len))
-        return refuse(taking, "behind tls: stands a name alone, without port, path or *");
+    if (!name_valid(text))
+        return refuse(taking, "behind tls: stands a name alone, without port or path");
     return 0;
 }
 
@@ -64,7 +71,7 @@ static int read_match(struct cv_taking *taking, struct cv_route_rule *out, const
     if (!out->host || !out->prefix)
         return -ENOMEM;
     if (!host_valid(out->host))
-        return refuse(taking, "the host is neither a name nor an address without port");
+        return refuse(taking, "the host is no name, no *.NAME and no address, without port");
     if (!prefix_valid(out->prefix))
         return refuse(taking, "odd byte in the prefix of the path");
     return 0;

@@ -57,7 +57,7 @@ static const struct cv_option options[] = {
         .at = AT(routes),
         .repeat = true,
         .reloads = true,
-        .help = "HTTP requests for that name go there; tls:HOST: TLS for it, untouched",
+        .help = "HTTP requests for that name, or *.NAME, go there; tls:HOST: TLS for it, untouched",
     },
     {
         .name = "balance",

@@ -81,7 +81,7 @@ cv_option_take cv_take_door; /* struct cv_door_rules */
 struct cv_route_rule {
     const char *match;   /* what stands before the sign, for logs */
     bool tls;            /* by the name in the ClientHello; no prefix */
-    const char *host;    /* without port; IPv6 in brackets */
+    const char *host;    /* without port; IPv6 in brackets; `*.` may stand before a name */
     const char *prefix;  /* of the path: "" or `/a/b` */
     const char *client;  /* a valid client key */
     const char *address; /* HOST:PORT */

@@ -21,20 +21,42 @@ static bool has_prefix(struct cv_slice path, const char *prefix, size_t len)
            (path.len == len || path.at[len] == '/');
 }
 
+bool cv_http_route_wild(const char *host)
+{
+    return host[0] == '*' && host[1] == '.';
+}
+
+size_t cv_http_route_fit(struct cv_slice name, const char *host)
+{
+    size_t len = strlen(host), front;
+
+    if (!cv_http_route_wild(host))
+        return cv_slice_is(name, host) ? SIZE_MAX : 0;
+    len--; /* of what is behind the `*`, its dot included */
+    if (name.len <= len)
+        return 0;
+    front = name.len - len;
+    return name.at[front - 1] != '.' &&
+                   cv_slice_is((struct cv_slice){name.at + front, len}, host + 1)
+               ? len
+               : 0;
+}
+
 int cv_http_route_find(const struct cv_http_route *routes, size_t count, struct cv_slice host,
                        struct cv_slice path)
 {
     struct cv_slice name = cv_http_route_name(host);
-    size_t best_len = 0;
+    size_t best_fit = 0, best_len = 0;
     int best = -1;
 
     for (size_t i = 0; i < count; i++) {
-        size_t len = strlen(routes[i].prefix);
+        size_t fit = cv_http_route_fit(name, routes[i].host), len = strlen(routes[i].prefix);
 
-        if (!cv_slice_is(name, routes[i].host) || !has_prefix(path, routes[i].prefix, len) ||
-            (best >= 0 && len <= best_len))
+        if (fit == 0 || fit < best_fit || !has_prefix(path, routes[i].prefix, len) ||
+            (fit == best_fit && len <= best_len && best >= 0))
             continue;
         best = (int)i;
+        best_fit = fit;
         best_len = len;
     }
     return best;

@@ -131,15 +131,15 @@ static bool take_aim(struct cv_caller *caller, const struct cv_http_head *head, 
     }
     caller->wait = cv_http_gate_wait(aim->query) * CV_SEC;
     route = cv_http_route_find(gateway->routes.match, gateway->routes.count, head->host, aim->path);
-    if (route >= 0) {
-        aim_by_route(caller, head, aim, &gateway->routes.to[route]);
+    if ((route < 0 || cv_http_route_wild(gateway->routes.match[route].host)) &&
+        cv_gateway_published(gateway, head->host, &caller->target)) {
+        aim_by_name(caller, head, aim); /* a name of its own goes before a wildcard */
         return true;
     }
-    if (cv_gateway_published(gateway, head->host, &caller->target)) {
-        aim_by_name(caller, head, aim);
-        return true;
-    }
-    return aim_by_path(caller, head, aim);
+    if (route < 0)
+        return aim_by_path(caller, head, aim);
+    aim_by_route(caller, head, aim, &gateway->routes.to[route]);
+    return true;
 }
 
 /* "192.0.2.1" of "192.0.2.1:4711", "2001:db8::1" of "[2001:db8::1]:4711", "" of "unix". */

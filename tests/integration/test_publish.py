@@ -144,6 +144,17 @@ class Publish(PublishCase):
         )
         self.assertRegex(self.ctl("routes"), "app.example .* foo .* yes")
 
+    def test_a_published_name_goes_before_a_wildcard_of_the_operators(self):
+        mine, theirs = self.web_target(), self.web_target()
+        self.lab("--route", f"*.example=bar/{theirs.address}")
+        self.agent(self.lab_server.url, key="bar", token=self.bar)
+        self.wait_log(self.publisher(f"http:a.example={mine.address}"), "published")
+        self.wait_log(self.lab_server, "client bar: session")
+        for host, target in (("a.example", mine), ("b.example", theirs), ("x.a.example", theirs)):
+            before = len(target.requests)
+            self.assertEqual(self.get(host)[0], 200)
+            self.assertEqual(len(target.requests), before + 1, host)
+
     def test_agents_and_their_tokens_are_safe_behind_a_published_name(self):
         """Whoever takes the server's own name gets neither its agents and peers nor visitors'
         tokens."""

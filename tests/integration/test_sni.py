@@ -203,6 +203,26 @@ class Hellos(SniCase):
         self.assert_not_passed(server, good[:-1])
         self.assert_passed(server, good)
 
+    def test_wildcards_are_for_names_that_have_no_route_of_their_own(self):
+        sub, own = traffic.Target(), traffic.Target()
+        self.addCleanup(sub.close)
+        self.addCleanup(own.close)
+        server = self.routed(
+            *("--route", f"tls:*.sub.app.test=foo/{sub.address}"),
+            *("--route", f"tls:own.sub.app.test=foo/{own.address}"),
+            name="*.app.test",
+        )
+        for name, count in (("a.app.test", 1), ("A.b.App.test", 2), ("sub.app.test", 3)):
+            self.assert_passed(server, records(message(server_name(name))))
+            self.assertEqual(self.aim.accepted, count)
+        for name, target in (("a.sub.app.test", sub), ("own.sub.app.test", own)):
+            with socket.create_connection(("127.0.0.1", server.port), timeout=90) as sock:
+                sock.sendall(records(message(server_name(name))))
+                wait_until(lambda target=target: target.accepted == 1, name)
+        for name in ("app.test", "xapp.test", "a.app.test.evil.test"):
+            self.assert_not_passed(server, records(message(server_name(name))))
+        self.assertEqual((self.aim.accepted, sub.accepted, own.accepted), (3, 1, 1))
+
     def test_a_slow_one_is_let_go(self):
         server = self.routed()
         for part in (real("app.test")[:100], b""):
@@ -259,7 +279,10 @@ class Flags(LabCase):
             ("tls:=foo/127.0.0.1:443", "name alone"),
             ("tls:app.test:443=foo/127.0.0.1:443", "name alone"),
             ("tls:app.test/x=foo/127.0.0.1:443", "name alone"),
-            ("tls:*.test=foo/127.0.0.1:443", "name alone"),
+            ("tls:*=foo/127.0.0.1:443", "name alone"),
+            ("tls:*.=foo/127.0.0.1:443", "name alone"),
+            ("tls:a.*.test=foo/127.0.0.1:443", "name alone"),
+            ("tls:*.10.0.0.1=foo/127.0.0.1:443", "name alone"),
             ("tls:10.0.0.1=foo/127.0.0.1:443", "name alone"),
             ("tls:app.test=foo/udp/127.0.0.1:443", "HOST:PORT"),
         ):

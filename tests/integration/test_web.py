@@ -229,6 +229,28 @@ class Routes(WebCase):
             self.assertEqual(dict(saw["headers"])["x-forwarded-host"], host)
         self.assertEqual(self.curl(root + "/", "-H", "Host: other.test")[0], 404)
 
+    def test_wildcards_lead_where_no_name_of_its_own_does(self):
+        all_, sub, own = self.web_target(), self.web_target(), self.web_target()
+        self.door(
+            *("--route", f"*.app.test=foo/{all_.address}"),
+            *("--route", f"*.sub.app.test/x=foo/{sub.address}"),
+            *("--route", f"own.sub.app.test=foo/{own.address}"),
+        )
+        root = self.url.split("/client/")[0]
+        for host, path, target in (
+            ("a.app.test", "/", all_),
+            ("B.c.App.Test.:8080", "/x", all_),
+            ("sub.app.test", "/x", all_),
+            ("a.sub.app.test", "/x/y", sub),
+            ("a.sub.app.test", "/y", all_),
+            ("own.sub.app.test", "/x", own),
+            ("a.own.sub.app.test", "/x", sub),
+        ):
+            self.seen(root + path, "-H", f"Host: {host}")
+            self.assertEqual(target.requests[-1], f"GET {path}", host)
+        for host in ("app.test", "xapp.test", "a.app.test.evil.test", ".app.test"):
+            self.assertEqual(self.curl(root + "/", "-H", f"Host: {host}")[0], 404, host)
+
     def test_what_only_we_may_say_is_said_by_us(self):
         server = self.door("--route", f"app.test=foo/{self.aim.address}")
         saw = self.seen(
@@ -264,6 +286,12 @@ class Routes(WebCase):
         for route, words in (
             ("app.test", "form"),
             ("app.test:80=foo/127.0.0.1:80", "host"),
+            ("*=foo/127.0.0.1:80", "host"),
+            ("*.=foo/127.0.0.1:80", "host"),
+            ("a*.test=foo/127.0.0.1:80", "host"),
+            ("a.*.test=foo/127.0.0.1:80", "host"),
+            ("*.10.0.0.1=foo/127.0.0.1:80", "host"),
+            ("*.[::1]=foo/127.0.0.1:80", "host"),
             ("app.test/a?b=foo/127.0.0.1:80", "prefix"),
             ("app.test=f oo/127.0.0.1:80", "client key"),
             ("app.test=foo/127.0.0.1", "HOST:PORT"),

@@ -45,6 +45,42 @@ Test(http_route, does_not_care_for_port_case_and_last_dot)
     cr_assert_eq(find("[::1]:80", "/"), 4);
 }
 
+static int find_wild(const char *host, const char *path)
+{
+    static const struct cv_http_route wild[] = {
+        {"*.example", ""},       {"*.b.example", ""},   {"a.b.example", "/api"},
+        {"*.example", "/x/y/z"}, {"*.b.example", "/x"}, {"a.b.example", "/api/v2"},
+    };
+
+    return cv_http_route_find(wild, sizeof(wild) / sizeof(wild[0]),
+                              (struct cv_slice){host, strlen(host)},
+                              (struct cv_slice){path, strlen(path)});
+}
+
+Test(http_route, takes_one_or_more_labels_for_a_wildcard)
+{
+    cr_assert_eq(find_wild("a.example", "/"), 0);
+    cr_assert_eq(find_wild("A.Example.:80", "/"), 0);
+    cr_assert_eq(find_wild("x.y.z.example", "/"), 0);
+    cr_assert_eq(find_wild("example", "/"), -1);
+    cr_assert_eq(find_wild(".example", "/"), -1);
+    cr_assert_eq(find_wild("..example", "/"), -1);
+    cr_assert_eq(find_wild("a..example", "/"), -1);
+    cr_assert_eq(find_wild("aexample", "/"), -1);
+    cr_assert_eq(find_wild("a.example.evil", "/"), -1);
+}
+
+Test(http_route, goes_by_the_exact_name_then_by_the_longest_wildcard_then_by_the_prefix)
+{
+    cr_assert_eq(find_wild("b.example", "/x/y/z"), 3);
+    cr_assert_eq(find_wild("c.b.example", "/"), 1);
+    cr_assert_eq(find_wild("c.b.example", "/x/y/z"), 4);
+    cr_assert_eq(find_wild("a.b.example", "/api"), 2);
+    cr_assert_eq(find_wild("a.b.example", "/api/v2/x"), 5);
+    cr_assert_eq(find_wild("a.b.example", "/other"), 1, "no route of the name takes it");
+    cr_assert_eq(find_wild("x.a.b.example", "/api"), 1);
+}
+
 Test(http_route, finds_nothing_for_other_names)
 {
     cr_assert_eq(find("", "/"), -1);
