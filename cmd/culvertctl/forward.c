@@ -7,6 +7,7 @@
 
 #include "command.h"
 #include "files.h"
+#include "net/flows.h"
 #include "net/linger.h"
 #include "net/listener.h"
 #include "net/log.h"
@@ -24,8 +25,14 @@ struct forwarding {
 struct outlet {
     struct forwarding *forwarding;
     const struct cv_forward *rule; /* borrowed */
-    struct cv_listener *listener;
+    struct cv_listener *listener;  /* NULL with datagrams */
+    struct cv_flows *flows;        /* NULL without */
 };
+
+static const char *address_of(const struct outlet *outlet)
+{
+    return outlet->flows ? cv_flows_address(outlet->flows) : cv_listener_address(outlet->listener);
+}
 
 static const struct cv_log *log_of(const struct outlet *outlet)
 {
@@ -36,9 +43,16 @@ static void complain(const struct outlet *outlet, const char *why, size_t len)
 {
     const struct cv_forward *rule = outlet->rule;
 
-    cv_log(log_of(outlet), CV_LOG_WARN, "%s to %s/%s/%s: %.*s",
-           cv_listener_address(outlet->listener), rule->client, cv_proto_name(rule->proto),
-           rule->address, (int)len, why);
+    cv_log(log_of(outlet), CV_LOG_WARN, "%s to %s/%s/%s: %.*s", address_of(outlet), rule->client,
+           cv_proto_name(rule->proto), rule->address, (int)len, why);
+}
+
+static void complain_of(const struct outlet *outlet, int error)
+{
+    const char *why =
+        outlet->forwarding->road.tunnel ? cv_strerror(error) : "no session with the server now";
+
+    complain(outlet, why, strlen(why));
 }
 
 static void on_ended(void *ctx, const struct cv_relay_end *end)
@@ -46,7 +60,7 @@ static void on_ended(void *ctx, const struct cv_relay_end *end)
     const struct outlet *outlet = ctx;
     const char *text = end->text_len ? end->text : cv_reason_text(end->reason);
 
-    if (cv_reason_is_error(end->reason) && outlet->listener)
+    if (cv_reason_is_error(end->reason) && (outlet->listener || outlet->flows))
         complain(outlet, text, end->text_len ? end->text_len : strlen(text));
 }
 
@@ -63,18 +77,28 @@ static void on_accepted(void *ctx, int fd, const char *peer)
         close(fd);
     else
         rc = road_dial(road, stream, rule->client, rule->proto, rule->address, on_ended, outlet);
-    if (rc < 0) {
-        const char *why = road->tunnel ? cv_strerror(rc) : "no session with the server now";
+    if (rc < 0)
+        complain_of(outlet, rc);
+}
 
-        complain(outlet, why, strlen(why));
-    }
+static void on_flow(void *ctx, int fd, const char *peer)
+{
+    struct outlet *outlet = ctx;
+    int rc = road_dial_datagrams(&outlet->forwarding->road, fd, outlet->rule->client,
+                                 outlet->rule->address, on_ended, outlet);
+
+    (void)peer;
+    if (rc < 0)
+        complain_of(outlet, rc);
 }
 
 static void stop(struct forwarding *forwarding)
 {
     for (size_t i = 0; i < forwarding->count; i++) {
         cv_listener_close(forwarding->outlets[i].listener);
+        cv_flows_close(forwarding->outlets[i].flows);
         forwarding->outlets[i].listener = NULL;
+        forwarding->outlets[i].flows = NULL;
     }
     road_close(&forwarding->road);
     cv_tunnel_end_all(&forwarding->road.loop, CV_REASON_KILLED);
@@ -101,15 +125,17 @@ static int open_outlets(struct forwarding *forwarding)
         int rc;
 
         *outlet = (struct outlet){.forwarding = forwarding, .rule = rule};
-        rc = cv_listener_new(&outlet->listener, &road->loop, rule->listen, on_accepted, outlet);
+        rc = rule->proto == CV_PROTO_UDP
+                 ? cv_flows_open(&outlet->flows, &road->loop, rule->listen, on_flow, outlet)
+                 : cv_listener_new(&outlet->listener, &road->loop, rule->listen, on_accepted,
+                                   outlet);
         if (rc < 0) {
             road_fail(road, EXIT_OPEN, rule->listen, cv_strerror(rc));
             return rc;
         }
         forwarding->count++;
-        cv_log(&road->loop.log, CV_LOG_INFO, "%s leads to %s/%s/%s",
-               cv_listener_address(outlet->listener), rule->client, cv_proto_name(rule->proto),
-               rule->address);
+        cv_log(&road->loop.log, CV_LOG_INFO, "%s leads to %s/%s/%s", address_of(outlet),
+               rule->client, cv_proto_name(rule->proto), rule->address);
     }
     return 0;
 }

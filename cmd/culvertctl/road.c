@@ -4,12 +4,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/error.h"
 #include "command.h"
 #include "config/print.h"
 #include "culvert_version.h"
 #include "http/front.h"
+#include "net/datagrams.h"
 #include "net/log.h"
 #include "reach.h"
 
@@ -95,28 +97,57 @@ void road_close(struct road *road)
         cv_uplink_close(uplink);
 }
 
+static int open_conn(struct road *road, const char *client, enum cv_proto proto,
+                     const char *address, int64_t *conn_id)
+{
+    char through[CV_KEY_MAX + sizeof("::unix")];
+    int rc;
+
+    if (!road->tunnel)
+        return CV_ENOSESSION;
+    snprintf(through, sizeof(through), "%s::%s", client, cv_proto_name(proto));
+    rc = cv_session_dial(cv_tunnel_session(road->tunnel), through, address, NULL,
+                         cv_loop_now(&road->loop), conn_id);
+    if (rc == 0)
+        cv_tunnel_touch(road->tunnel);
+    return rc;
+}
+
+/* What the connection was opened for could not be made. */
+static int abandon(struct road *road, int64_t conn_id, int rc)
+{
+    (void)!cv_session_abort(cv_tunnel_session(road->tunnel), conn_id, CV_REASON_LOCAL,
+                            cv_strerror(rc));
+    return rc;
+}
+
 int road_dial(struct road *road, struct cv_stream *stream, const char *client, enum cv_proto proto,
               const char *address, cv_relay_ended *ended, void *ctx)
 {
-    char through[CV_KEY_MAX + sizeof("::unix")];
     int64_t conn_id;
-    int rc = CV_ENOSESSION;
+    int rc = open_conn(road, client, proto, address, &conn_id);
 
-    snprintf(through, sizeof(through), "%s::%s", client, cv_proto_name(proto));
-    if (road->tunnel)
-        rc = cv_session_dial(cv_tunnel_session(road->tunnel), through, address, NULL,
-                             cv_loop_now(&road->loop), &conn_id);
     if (rc < 0) {
         cv_stream_reset(stream);
         cv_stream_close(stream);
         return rc;
     }
-    cv_tunnel_touch(road->tunnel);
     rc = cv_relay_new(road->tunnel, conn_id, stream, ended, ctx);
-    if (rc < 0)
-        (void)!cv_session_abort(cv_tunnel_session(road->tunnel), conn_id, CV_REASON_LOCAL,
-                                cv_strerror(rc));
-    return rc;
+    return rc < 0 ? abandon(road, conn_id, rc) : 0;
+}
+
+int road_dial_datagrams(struct road *road, int fd, const char *client, const char *address,
+                        cv_relay_ended *ended, void *ctx)
+{
+    int64_t conn_id;
+    int rc = open_conn(road, client, CV_PROTO_UDP, address, &conn_id);
+
+    if (rc < 0) {
+        close(fd);
+        return rc;
+    }
+    rc = cv_datagrams_new(road->tunnel, conn_id, fd, true, road->config.udp_idle, ended, ctx);
+    return rc < 0 ? abandon(road, conn_id, rc) : 0;
 }
 
 /* What CULVERT_SERVER holds comes in front of the flags, where it counts least. */

@@ -43,6 +43,10 @@ void road_fail(struct road *road, int code, const char *what, const char *why);
 int road_dial(struct road *road, struct cv_stream *stream, const char *client, enum cv_proto proto,
               const char *address, cv_relay_ended *ended, void *ctx) CV_MUST_USE;
 
+/* The same for a flow of datagrams, @fd one end of cv_connect_pair_messages(). */
+int road_dial_datagrams(struct road *road, int fd, const char *client, const char *address,
+                        cv_relay_ended *ended, void *ctx) CV_MUST_USE;
+
 void road_deinit(struct road *road);
 
 #endif

@@ -287,8 +287,6 @@ static const char *problem_of(struct worker *worker, const struct session_dialle
     if (visitor ? atomic_load(&server->draining) : server->gone)
         return "the server stops";
     problem = read_request(request, event);
-    if (!problem && visitor && request->proto == CV_PROTO_UDP)
-        return "no datagrams this way: they need a --forward of the server";
     return problem || may_dial(worker, dialler, request) ? problem : cv_error_text(CV_EDENIED);
 }
 

@@ -156,7 +156,7 @@ int cv_take_destination(struct cv_taking *taking, void *at, const char *value)
     if (rc < 0)
         return rc;
     if (target.proto == CV_PROTO_UDP)
-        return refuse(taking, "datagrams need a --forward of the server");
+        return refuse(taking, "datagrams need a forward");
     out->proto = target.proto;
     out->address = target.address;
     return 0;

@@ -44,6 +44,16 @@ static const struct cv_option forward_options[] = {
         .help = "listen here (ADDR:PORT or unix:PATH), and dial that for each visitor; as many as "
                 "you like",
     },
+    {
+        .name = "udp-idle",
+        .argument = "SECONDS",
+        .take = cv_take_seconds,
+        .at = AT(udp_idle),
+        .min = 1,
+        .max = 86400,
+        .fallback = "60",
+        .help = "a flow of datagrams ends when none has come for that long",
+    },
     HOW_TO_GET_THERE,
 };
 
@@ -75,9 +85,6 @@ static int check(const struct cv_visit_config *config, struct cv_config_error *e
     for (size_t i = 0; i < config->forwards.count; i++) {
         const struct cv_forward *forward = &config->forwards.at[i];
 
-        if (forward->proto == CV_PROTO_UDP)
-            return cv_options_refuse(common, "forward", "datagrams need a --forward of the server",
-                                     NULL, error);
         if (forward->proxy_protocol || forward->send_proxy)
             return cv_options_refuse(common, "forward",
                                      "the PROXY protocol needs a --forward of the server", NULL,

@@ -9,7 +9,8 @@ struct cv_visit_config {
     struct cv_urls servers;         /* one */
     struct cv_outward outward;
     struct cv_destination destination; /* of connect */
-    struct cv_forwards forwards; /* of forward: at least one, none to udp, none with suffixes */
+    struct cv_forwards forwards;       /* of forward: at least one, none with suffixes */
+    uint64_t udp_idle;                 /* of forward: microseconds */
 };
 
 extern const struct cv_program cv_connect_program, cv_forward_program;

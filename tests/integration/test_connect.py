@@ -277,7 +277,6 @@ class Strangers(Visits):
         link = self.session()
         for conn, (body, text) in enumerate((
             (b"tcp/127.0.0.1:1", "a dial here says CLIENT::PROTO"),
-            (b"foo::udp/127.0.0.1:1", "no datagrams this way"),
             (b"baz::tcp/127.0.0.1:1", "not allowed"),
             (b"a b::tcp/127.0.0.1:1", "not a client key"),
             (b"foo::tcp/127.0.0.1", "needs the form HOST:PORT"),

@@ -1,5 +1,6 @@
 """culvertctl forward: local listeners whose visitors reach targets over one session."""
 import concurrent.futures
+import re
 import signal
 import socket
 import struct
@@ -8,6 +9,7 @@ import unittest
 from . import traffic
 from .certs import Certificates
 from .lab import scaled, wait_until
+from .test_udp import Echo
 from .traffic import MIB
 from .visits import UP, Visits
 
@@ -158,8 +160,50 @@ class Refused(Forward):
         taken = f"127.0.0.1:{self.lab.port}"
         self.refuse(3, f"{taken}: address already in use", f"{taken}={self.to(self.aim)}")
         self.refuse(2, "say what to forward")
-        self.refuse(2, "datagrams need a --forward of the server", "127.0.0.1:0=foo/udp/h:1")
         self.refuse(2, "needs the form LISTEN=CLIENT/HOST:PORT: '8022:foo'", "8022:foo")
+
+
+class Datagrams(Forward):
+    agent_may = ("--allow", "udp/127.0.0.1:*")
+
+    def ask(self, sock, data):
+        sock.send(data)
+        return sock.recv(65536)
+
+    def test_they_come_out_as_they_went_in(self):
+        echo, port = Echo(self), traffic.free_port()
+        process, _ = self.forward(
+            f"127.0.0.1:{port}=foo/udp/127.0.0.1:{echo.port}", "--udp-idle", "1", ready=False
+        )
+        wait_until(lambda: f":{port} leads to foo/udp/" in process.log(), "the listener")
+        block = b"".join(traffic.content(60000))
+        socks = [socket.socket(socket.AF_INET, socket.SOCK_DGRAM) for _ in range(3)]
+        for sock in socks:
+            self.addCleanup(sock.close)
+            sock.settimeout(traffic.DEADLINE)
+            sock.connect(("127.0.0.1", port))
+            for size in (1, 2, 1400, 9000, 32641, 60000):
+                self.assertEqual(self.ask(sock, block[:size]), block[:size], size)
+        self.assertEqual(len(echo.asked), 3)
+        sent = [bytes([n + 1]) * (n * 37 + 1) for n in range(40)]
+        for data in sent:
+            socks[0].send(data)
+        self.assertEqual([socks[0].recv(65536) for _ in sent], sent)
+        wait_until(
+            lambda: len(re.findall(r"udp/\S+ ended in order", self.lab.log())) == 3, "their ends"
+        )
+        self.assertEqual(self.ask(socks[0], b"again"), b"again")
+        self.assertEqual(len(echo.asked), 4, "a flow of its own")
+        process.stop()
+        self.assertEqual(process.popen.returncode, 0)
+
+    def test_a_target_that_is_not_allowed_is_said(self):
+        port = traffic.free_port()
+        process, _ = self.forward(f"127.0.0.1:{port}=foo/udp/192.0.2.1:1", ready=False)
+        wait_until(lambda: f":{port} leads to" in process.log(), "the listener")
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+            sock.sendto(b"hello", ("127.0.0.1", port))
+            wait_until(lambda: "not allowed by the agent" in process.log(), "a complaint")
 
 
 class Tls(Forward, Certificates):

@@ -32,7 +32,7 @@ class Breaker(traffic.Target):
 class Visits(LabCase):
     """@target is what may be visited; @url the server's, @trust the flags that it takes."""
 
-    trust, threads = (), 2
+    trust, threads, agent_may = (), 2, ()
 
     def server_flags(self):
         return ()
@@ -42,7 +42,7 @@ class Visits(LabCase):
         self.aim = self.target()
         self.tokens, tokens = self.token_file(
             ("agent", "foo"),
-            ("visitor", "ann", "dial=foo/*:*", "dial=bar/*:*",
+            ("visitor", "ann", "dial=foo/*:*", "dial=foo/udp/*:*", "dial=bar/*:*",
              f"dial=foo/unix/{self.dir}/app.sock"),
         )
         agent, self.token = tokens
@@ -52,7 +52,8 @@ class Visits(LabCase):
         )
         self.url = self.server_url()
         self.agent_of_foo = self.agent(
-            self.url, *self.trust, "--allow", "127.0.0.1:*", "--allow", f"unix/{self.dir}/app.sock",
+            self.url, *self.trust, *self.agent_may, "--allow", "127.0.0.1:*",
+            "--allow", f"unix/{self.dir}/app.sock",
             token=agent,
         )
         self.wait_echo(self.lab.forwards["main"])
