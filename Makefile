@@ -4,7 +4,7 @@ SEEDS  ?= 5000
 FUZZ_SECONDS ?= 60
 DEPS   ?= tools/install-deps
 
-.PHONY: help demo test deb test-deb build bench bench-scale bench-soak bench-threads bench-layers bench-attack cost fuzz sim install lint format clean
+.PHONY: help demo test deb test-deb build bench bench-scale bench-soak bench-threads bench-layers bench-attack cost fuzz sim install lint picture format clean
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16

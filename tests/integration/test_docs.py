@@ -324,7 +324,7 @@ class Readme(LabCase):
         for table in ("clients", "conns", "top"):
             columns = re.search(rf"struct column {table}\[\] = {{(.*?)\n}};", code, re.S)[1]
             titles = re.findall(r'{"([^"]+)"', columns)
-            self.assertRegex(picture, r"\n *" + " +".join(titles))
+            self.assertRegex(picture, r"\n *" + " +".join(titles), "run `make picture`")
 
 
 class Contributing(unittest.TestCase):
