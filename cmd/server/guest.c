@@ -124,6 +124,7 @@ static void on_event(void *ctx, struct cv_tunnel *tunnel, const struct cv_sessio
         complain(guest, event->conn_id, guest_notice_text(event->notice));
         break;
     case CV_EVENT_CONNECTED:
+    case CV_EVENT_SILENT:
     case CV_EVENT_DATA:
     case CV_EVENT_FIN:
     case CV_EVENT_DRAIN:

@@ -21,6 +21,9 @@
 #define TEXT_MAX    100 /* as much of an Error's text counts */
 #define ADDRESS_MAX 300
 
+/* In the place of a failure, and with no text: there is no answer yet. */
+#define SILENT ((char)0x7f)
+
 static size_t answer(void *ctx, const struct visit_outcome *outcome, char out[VISIT_ANSWER_MAX])
 {
     size_t len = outcome->failure == CV_FAILURE_NONE || !outcome->text
@@ -35,7 +38,14 @@ static size_t answer(void *ctx, const struct visit_outcome *outcome, char out[VI
     return HEAD + len;
 }
 
-static const struct visit_way dial_way = {.answer = answer};
+static size_t silent(char out[VISIT_ANSWER_MAX])
+{
+    out[0] = SILENT;
+    out[1] = 0;
+    return HEAD;
+}
+
+static const struct visit_way dial_way = {.answer = answer, .silent = silent};
 
 /* The connection's endpoint until that answer is there. */
 struct dial {
@@ -84,6 +94,16 @@ static size_t wanted(const struct dial *dial)
     return dial->got < HEAD ? HEAD : HEAD + (size_t)(unsigned char)dial->buf[1];
 }
 
+/* Takes a word that is no answer off what was read. */
+static void pass_on(struct dial *dial)
+{
+    if (dial->got < HEAD || dial->buf[0] != SILENT)
+        return;
+    dial->got = 0;
+    if (cv_session_say_silent(cv_tunnel_session(dial->tunnel), dial->conn_id) == 0)
+        cv_tunnel_touch(dial->tunnel);
+}
+
 static void on_ready(void *ctx, int events)
 {
     struct dial *dial = ctx;
@@ -101,6 +121,7 @@ static void on_ready(void *ctx, int events)
             return;
         }
         dial->got += (size_t)n;
+        pass_on(dial);
     }
     cv_stream_owner(dial->stream, NULL, NULL);
     if (dial->buf[0] == (char)CV_FAILURE_NONE) {

@@ -37,6 +37,10 @@ struct visit_way {
     bool hears_first; /* nobody speaks before that: a visitor who ends without a word is gone, and
                          not only at an end of what it has to say */
 
+    /* The same before there is an answer, for a peer's dial: the only session gives no sign of
+     * life. Nothing is closed for it. May be NULL. */
+    size_t (*silent)(char out[VISIT_ANSWER_MAX]);
+
     /* It is over, however it went; the last call. @end is NULL when it was turned away. May be
      * NULL. */
     void (*ended)(void *ctx, const struct cv_relay_end *end);

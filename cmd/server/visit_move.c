@@ -45,6 +45,7 @@ void visit_move(struct visit *visit)
     visit->tried = 0;
     visit->settles = false;
     visit->met_silent = visit->silent;
+    visit->peer_says = false;
     visit->problem = CV_ECLOSED;
     visit->early_sent = 0;
     visit->told_ready = false;

@@ -45,6 +45,8 @@ struct visit {
     bool waiting; /* counted as such in the server */
 
     bool silent;    /* its session is: it goes to another one */
+    bool peer_says; /* so of its own session */
+    bool said;      /* we said so to a peer */
     bool moved;     /* it was dialled through another one before, which is left out: */
     uint64_t but;   /* by the manager's id, or 0 */
     uint64_t tried; /* a bit for each worker that could not serve it */

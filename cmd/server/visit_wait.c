@@ -182,11 +182,28 @@ static void wait_closed(struct cv_endpoint *endpoint, enum cv_reason reason, con
     visit_leave(visit, NULL);
 }
 
+static void set_timer(struct visit *visit, uint64_t now)
+{
+    cv_timer_set(visit->timer, cv_min_time(visit->look_at, visit->wait_by) - now);
+}
+
+static void wait_silent(struct cv_endpoint *endpoint)
+{
+    struct visit *visit = visit_of(endpoint);
+
+    if (!visit->through_peer)
+        return;
+    visit->peer_says = true;
+    visit->look_at = cv_loop_now(&visit->worker->loop);
+    set_timer(visit, visit->look_at);
+}
+
 static const struct cv_endpoint_ops wait_ops = {
     .data = wait_data,
     .read = wait_read,
     .fin = wait_fin,
     .connected = wait_connected,
+    .silent = wait_silent,
     .closed = wait_closed,
 };
 
@@ -235,9 +252,26 @@ static void on_visitor(void *ctx, int events)
         hang_up(visit);
 }
 
-static void set_timer(struct visit *visit, uint64_t now)
+/* The session is silent, or that of the peer beyond it, which says so. */
+static bool give_up_silent(struct visit *visit)
 {
-    cv_timer_set(visit->timer, cv_min_time(visit->look_at, visit->wait_by) - now);
+    if (visit->moved || !visit_has_another(visit, true))
+        return false;
+    visit->silent = true;
+    visit_abort(visit, CV_REASON_SESSION, "another session is tried");
+    return true;
+}
+
+/* The peer that dialled may know another way: so we wait, and it decides. */
+static void tell_peer(struct visit *visit)
+{
+    char out[VISIT_ANSWER_MAX];
+
+    if (visit->said || visit->from != CV_ROUTE_PEER || !visit->way->silent)
+        return;
+    visit->said = true;
+    if (cv_stream_send(visit->stream, out, visit->way->silent(out)) < 0)
+        visit_abort(visit, CV_REASON_LOCAL, "the peer is gone");
 }
 
 /* No answer yet: the target is slow, or the session does not carry anything. Its answer to a ping
@@ -246,13 +280,12 @@ static void look(struct visit *visit, uint64_t now)
 {
     struct cv_session *session = cv_tunnel_session(visit->tunnel);
     bool overslept = now > visit->look_at + OVERSLEPT; /* its answer may be there, unread */
+    bool silent = !overslept && cv_session_silent(session, now);
 
-    if (!overslept && !visit->moved && cv_session_silent(session, now) &&
-        visit_has_another(visit, true)) {
-        visit->silent = true;
-        visit_abort(visit, CV_REASON_SESSION, "another session is tried");
+    if ((silent || visit->peer_says) && give_up_silent(visit))
         return;
-    }
+    if (silent)
+        tell_peer(visit);
     cv_session_ask(session, now);
     cv_tunnel_touch(visit->tunnel);
     visit->look_at = now + cv_session_patience(session);
@@ -288,6 +321,8 @@ static int wait_for_answer(struct visit *visit)
         visit->wait_by = now + visit->wait;
     visit->wait_by = visit->wait_by > now ? visit->wait_by : now;
     visit->look_at = now + LOOK_AFTER;
+    if (visit->from == CV_ROUTE_PEER && cv_session_silent(session, now))
+        visit->look_at = now; /* the peer hears it at once */
     set_timer(visit, now);
     cv_stream_owner(visit->stream, on_visitor, visit);
     visit->watched = has_more && !visit->early_len ? CV_READABLE : CV_HANGUP;

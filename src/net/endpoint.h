@@ -26,6 +26,10 @@ struct cv_endpoint_ops {
     /* Our dial is through (only between ends with `ack`). NULL: not wanted. */
     void (*connected)(struct cv_endpoint *endpoint);
 
+    /* Our dial waits at the other end for one that gives no sign of life (the same). NULL: not
+     * wanted. */
+    void (*silent)(struct cv_endpoint *endpoint);
+
     /* Nothing more crosses the tunnel, but stored bytes still wait for the sink: `read` is not
      * called any more, and what the source still says must be dropped, or an echo would wait for
      * its reader for ever. NULL: not wanted. */

@@ -95,6 +95,10 @@ static void give_event(struct cv_tunnel *t, const struct cv_session_event *event
         if (endpoint && endpoint->ops->connected)
             endpoint->ops->connected(endpoint);
         return;
+    case CV_EVENT_SILENT:
+        if (endpoint && endpoint->ops->silent)
+            endpoint->ops->silent(endpoint);
+        return;
     case CV_EVENT_DRAIN:
         if (endpoint && endpoint->ops->drain)
             endpoint->ops->drain(endpoint);

@@ -69,10 +69,23 @@ int cv_session_accept(struct cv_session *s, int64_t conn_id)
         return CV_ESTALE;
     if ((s->config.features & CV_FEATURE_ACK) && !e->wire_over)
         e->wants |= WANT_CONNECTED;
+    e->wants &= ~(unsigned)WANT_SILENT;
     e->tells |= cv_list_empty(&e->grams) ? 0 : EVENT_GRAM;
     cv_entry_move(s, e, CV_CONN_EV_ACCEPT);
     e->progressed =
         s->cut; /* nothing has told a cut session the time lately: begin with the next tick */
+    return 0;
+}
+
+int cv_session_say_silent(struct cv_session *s, int64_t conn_id)
+{
+    struct entry *e = live(s, conn_id);
+
+    if (!e)
+        return CV_ESTALE;
+    if ((s->config.features & CV_FEATURE_ACK) && !e->wire_over && e->conn.state == CV_CONN_DIALLING)
+        e->wants |= WANT_SILENT;
+    cv_entry_settle(s, e);
     return 0;
 }
 

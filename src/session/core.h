@@ -35,6 +35,7 @@ enum entry_want {
     WANT_CLOSE_WRITE = 1 << 10,
     WANT_ERROR = 1 << 11,     /* with the text of the entry */
     WANT_ERROR_EOF = 1 << 12, /* the second Error of a dial that failed */
+    WANT_SILENT = 1 << 13,    /* before any of these */
 };
 
 /* Events that an entry has to tell. CLOSED is the last. */
@@ -44,6 +45,7 @@ enum entry_event {
     EVENT_FIN = 1 << 2,
     EVENT_DRAIN = 1 << 3,
     EVENT_CLOSED = 1 << 4,
+    EVENT_SILENT = 1 << 5,
 };
 
 /* A datagram that came before its target was there. */

@@ -166,7 +166,7 @@ void cv_entry_abort(struct cv_session *s, struct entry *e, enum cv_reason reason
         e->wants |= WANT_ERROR;
         if (!s->config.culvert && reason == CV_REASON_DIAL)
             e->wants |= WANT_ERROR_EOF;
-        e->wants &= ~(unsigned)(WANT_CLOSE_WRITE | WANT_CONNECTED);
+        e->wants &= ~(unsigned)(WANT_CLOSE_WRITE | WANT_CONNECTED | WANT_SILENT);
     }
     cv_entry_set_text(s, e, text, cv_min_size(strlen(text), CV_ERROR_TEXT_MAX));
     e->wire_over = true;

@@ -140,7 +140,7 @@ static void on_error(struct cv_session *s)
         return;
     if (!s->config.culvert)
         e->wants |= WANT_ERROR; /* the reference echoes, and expects it */
-    e->wants &= ~(unsigned)(WANT_CONNECTED | WANT_CLOSE_WRITE);
+    e->wants &= ~(unsigned)(WANT_CONNECTED | WANT_CLOSE_WRITE | WANT_SILENT);
     e->wire_over = true;
     e->reason = len == 3 && memcmp(r->body, "EOF", 3) == 0 ? CV_REASON_EOF : CV_REASON_REMOTE;
     cv_entry_set_text(s, e, (const char *)r->body, len);
@@ -230,6 +230,10 @@ static int on_entry_frame(struct cv_session *s, uint64_t now)
         }
         e->awaits_ack = false;
         break;
+    case CV_FRAME_SILENT:
+        if ((s->config.features & CV_FEATURE_ACK) && e->awaits_ack)
+            e->tells |= EVENT_SILENT;
+        break;
     case CV_FRAME_CLOSE_WRITE:
         if (s->config.features & CV_FEATURE_HALFCLOSE)
             cv_entry_move(s, e, CV_CONN_EV_REMOTE_FIN);
@@ -274,6 +278,7 @@ static int dispatch(struct cv_session *s, uint64_t now)
     case CV_FRAME_CONNECTED:
     case CV_FRAME_CLOSE_WRITE:
     case CV_FRAME_WINDOW:
+    case CV_FRAME_SILENT:
         return on_entry_frame(s, now);
     }
     s->stats.unknown_frames++;
@@ -387,7 +392,10 @@ void cv_session_taken(struct cv_session *s, size_t len)
 static void fill_event(struct cv_session *s, struct entry *e, struct cv_session_event *event)
 {
     *event = (struct cv_session_event){.conn_id = e->id, .user = e->user};
-    if (e->tells & EVENT_CONNECTED) {
+    if (e->tells & EVENT_SILENT) {
+        e->tells &= ~(unsigned)EVENT_SILENT;
+        event->kind = CV_EVENT_SILENT;
+    } else if (e->tells & EVENT_CONNECTED) {
         e->tells &= ~(unsigned)EVENT_CONNECTED;
         event->kind = CV_EVENT_CONNECTED;
     } else if (e->tells & EVENT_GRAM) {

@@ -88,6 +88,8 @@ static void say_next(struct cv_session *s, struct entry *e, uint64_t now, struct
 {
     if (take_want(e, WANT_CONNECT)) {
         say_connect(s, e, slot);
+    } else if (take_want(e, WANT_SILENT)) {
+        cv_slot_frame(s, slot, CV_FRAME_SILENT, e->id, NULL, 0);
     } else if (take_want(e, WANT_CONNECTED)) {
         cv_slot_frame(s, slot, CV_FRAME_CONNECTED, e->id, NULL, 0);
     } else if (e->conn.wants & CV_WANT_RESUME) {

@@ -107,6 +107,8 @@ enum cv_session_event_kind {
     CV_EVENT_CONNECT, /* the other end wants a target: cv_session_accept() or cv_session_abort() in
                          time */
     CV_EVENT_CONNECTED, /* our dial is through (only with CV_FEATURE_ACK) */
+    CV_EVENT_SILENT,    /* our dial waits at the other end for one that gives no sign of life (the
+                           same): if there is another way, it may be better */
     CV_EVENT_DATA, /* of `udp`: one datagram, whole; what is not taken of it is dropped. Else: offer
                       it to the sink at once and say cv_session_taken(); the rest is kept */
     CV_EVENT_FIN,  /* everything is taken and no more comes: shut the sink's writing side */
@@ -167,6 +169,10 @@ int cv_session_dial(struct cv_session *session, const char *proto, const char *a
 /* The target that CV_EVENT_CONNECT asked for is through. Its stored bytes wait: see
  * cv_session_backlog(). */
 int cv_session_accept(struct cv_session *session, int64_t conn_id) CV_MUST_USE;
+
+/* What CV_EVENT_CONNECT asked for waits for a session of ours that gives no sign of life: the other
+ * end is told, where it understands that. The connection stays. */
+int cv_session_say_silent(struct cv_session *session, int64_t conn_id) CV_MUST_USE;
 
 /* Sets `user` of a connection, before or after it was accepted. */
 int cv_session_set_user(struct cv_session *session, int64_t conn_id, void *user) CV_MUST_USE;

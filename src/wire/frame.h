@@ -22,6 +22,7 @@ enum cv_frame_type {
     CV_FRAME_CLOSE_WRITE = 17, /* empty: no more Data will follow */
     CV_FRAME_WINDOW = 18,      /* a varint: that many more bytes may be sent */
     CV_FRAME_PUBLISHED = 19,   /* what became of something that the dialler wants published */
+    CV_FRAME_SILENT = 20,      /* empty: the dial waits for an end that gives no sign of life */
 };
 
 #define CV_FRAME_HEAD_MAX (4 * CV_VARINT_MAX)

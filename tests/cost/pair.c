@@ -108,6 +108,7 @@ static void on_event(struct cost_end *end, const struct cv_session_event *event)
         end->open--;
         return;
     case CV_EVENT_CONNECTED:
+    case CV_EVENT_SILENT:
     case CV_EVENT_DRAIN:
     case CV_EVENT_ADD_CLIENT:
     case CV_EVENT_REMOVE_CLIENT:

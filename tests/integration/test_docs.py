@@ -152,7 +152,7 @@ class Protocol(unittest.TestCase):
     def test_the_example_frames_are_what_they_say(self):
         """Rows of the table: `HEX` | name | fields as JSON."""
         examples = rows(section(DOCS / "PROTOCOL.md", "### Examples"))
-        self.assertEqual(len(examples), 12)
+        self.assertEqual(len(examples), 13)
         for text, (_, fields) in examples.items():
             with self.subTest(text):
                 said = json.loads(fields.strip("`"))

@@ -88,7 +88,7 @@ class Takeover(LabCase):
         server.socks, server.proxy = socks, proxy
         return server
 
-    def mesh(self, names, aim=None):
+    def mesh(self, names, aim=None, flags=()):
         """Servers: the first one, and its peers."""
         ports = {name: traffic.free_port() for name in names}
         hub = names[0]
@@ -96,7 +96,7 @@ class Takeover(LabCase):
         for name in names:
             others = names[1:] if name == hub else hub
             peers = [(other, ports[other]) for other in others]
-            servers.append(self.lab(name=name, aim=aim, port=ports[name], peers=peers))
+            servers.append(self.lab(*flags, name=name, aim=aim, port=ports[name], peers=peers))
         for name in names[1:]:
             wait_until(lambda name=name: f"peer {name}: session" in servers[0].log(), "the peer")
         return servers
@@ -195,6 +195,53 @@ class Frozen(Takeover):
         self.wait_echo(second.forwards["main"])
         second.signal(signal.SIGSTOP)
         self.assert_served(here)
+
+    def mesh_with_twins(self, *flags):
+        """Two peers have the client; the newer agent, which is dialled first, freezes."""
+        here, first, second = self.mesh("abc", flags=flags)
+        self.join(first)
+        self.wait_echo(here.forwards["main"])
+        frozen = self.join(second)
+        self.wait_echo(second.forwards["main"])
+        wait_until(
+            lambda: traffic.echoes(here.forwards["main"]) and self.went_by(second), "the newer one"
+        )
+        frozen.signal(signal.SIGSTOP)
+        return here
+
+    def went_by(self, server):
+        return "visitor a to foo" in server.log()
+
+    def test_an_agent_at_a_peer_whose_twin_is_at_another_one(self):
+        for flags in ((), ("--threads", 2)):
+            with self.subTest(flags):
+                here = self.mesh_with_twins(*flags)
+                self.assert_served(here)
+                self.assertEqual(here.log().count("is silent: another one is tried"), 4)
+
+    def test_a_peers_only_agent_is_waited_for(self):
+        """Its server says that it is silent; nobody has another one, and nobody is refused."""
+        here, there = self.mesh("ab")
+        frozen = self.join(there)
+        self.wait_echo(here.forwards["main"])
+        frozen.signal(signal.SIGSTOP)
+        for _ in range(2):
+            with traffic.visit(here.forwards["main"], "ECHO") as visitor:
+                visitor.settimeout(2)
+                with self.assertRaises(TimeoutError):
+                    visitor.recv(1)
+        with traffic.visit(here.forwards["main"], "ECHO") as visitor:
+            frozen.signal(signal.SIGCONT)
+            self.assertTrue(traffic.ping(visitor))
+
+    def test_a_peers_only_agent_comes_back_elsewhere_while_a_visitor_waits(self):
+        here, first, second = self.mesh("abc")
+        frozen = self.join(first)
+        self.wait_echo(here.forwards["main"])
+        frozen.signal(signal.SIGSTOP)
+        with traffic.visit(here.forwards["main"], "ECHO") as visitor:
+            self.join(second)
+            self.assertTrue(traffic.ping(visitor))
 
     def test_an_agent_that_comes_back_while_a_visitor_waits(self):
         server = self.lab()

@@ -294,6 +294,7 @@ void sim_reference_message(struct sim_foreign *f, const struct cv_frame *frame, 
     case CV_FRAME_CLOSE_WRITE:
     case CV_FRAME_WINDOW:
     case CV_FRAME_PUBLISHED:
+    case CV_FRAME_SILENT:
         return;
     }
 }

@@ -161,6 +161,10 @@ void sim_relay_event(struct sim_relay *r, const struct cv_session_event *event)
         if (r->waits)
             first_leg_is_through(r);
         return;
+    case CV_EVENT_SILENT:
+        if (r->side != MIDDLE)
+            sim_transfer_silent(r->x, (enum sim_side)r->side);
+        return;
     case CV_EVENT_DRAIN:
         r->dropping = true;
         if (r->stream)

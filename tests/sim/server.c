@@ -146,8 +146,12 @@ static void serve_peer(struct sim_server *server, struct sim_tunnel *t,
         snprintf(proto_text, sizeof(proto_text), "%.*s", (int)proto_len, proto);
         to = route_to(server, key, proto_text, CV_ROUTE_PEER, 0, &route);
     }
-    if (to && sim_relay_splice(t, event->conn_id, to, x, route.proto) == 0)
+    if (to && sim_relay_splice(t, event->conn_id, to, x, route.proto) == 0) {
+        /* of some it is said that they wait, which changes nothing */
+        if (x->number % 4 == 0 && cv_session_say_silent(sim_tunnel_session(t), event->conn_id) < 0)
+            sim_fail(t->w, "a connection that was just asked for is stale");
         return;
+    }
     sim_count(t->w, SIM_MESH_REFUSED, to == NULL);
     if (cv_session_abort(sim_tunnel_session(t), event->conn_id, CV_REASON_DIAL, NULL) < 0)
         sim_fail(t->w, "a connection that was just asked for is stale");
@@ -186,6 +190,7 @@ static void on_event(void *ctx, struct sim_tunnel *t, const struct cv_session_ev
         sim_count(t->w, SIM_EVENTS_NOTICE, 1);
         return;
     case CV_EVENT_CONNECTED:
+    case CV_EVENT_SILENT:
     case CV_EVENT_DATA:
     case CV_EVENT_FIN:
     case CV_EVENT_DRAIN:

@@ -59,6 +59,14 @@ void sim_transfer_opened(struct sim_transfer *x, enum sim_side side, bool halfcl
     x->told[side].halfclose = halfclose;
 }
 
+void sim_transfer_silent(struct sim_transfer *x, enum sim_side side)
+{
+    not_after_closed(x, side, "SILENT");
+    sim_count(x->w, SIM_MESH_SILENT, 1);
+    if (!x->hostile && (x->told[side].connected || side != SIM_VISITOR || x->spliced == 0))
+        sim_fail(x->w, "transfer %u, side %d: SILENT, and it does not wait", x->number, side);
+}
+
 void sim_transfer_connected(struct sim_transfer *x, enum sim_side side)
 {
     not_after_closed(x, side, "CONNECTED");

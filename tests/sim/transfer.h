@@ -53,6 +53,7 @@ struct sim_sock *sim_transfer_sock(struct sim_transfer *x, enum sim_side side);
 
 /* The events of one end, with the rules that hold at that moment. */
 void sim_transfer_opened(struct sim_transfer *x, enum sim_side side, bool halfclose);
+void sim_transfer_silent(struct sim_transfer *x, enum sim_side side);
 void sim_transfer_connected(struct sim_transfer *x, enum sim_side side);
 void sim_transfer_data(struct sim_transfer *x, enum sim_side side, bool ack);
 void sim_transfer_fin(struct sim_transfer *x, enum sim_side side);

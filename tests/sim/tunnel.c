@@ -66,6 +66,7 @@ static void give_events(struct sim_tunnel *t)
         case CV_EVENT_FIN:
         case CV_EVENT_DRAIN:
         case CV_EVENT_CONNECTED:
+        case CV_EVENT_SILENT:
         case CV_EVENT_CLOSED:
             if (event.user)
                 sim_relay_event(event.user, &event);

@@ -34,6 +34,7 @@
     X(SIM_MESH_LIES, "agents that announced a client")                       \
     X(SIM_MESH_TAKEOVERS, "silent sessions of peers with a newer one")       \
     X(SIM_MESH_REFUSED, "dials of peers that were refused: no session here") \
+    X(SIM_MESH_SILENT, "dials through a peer that were said to wait")        \
     X(SIM_MESH_LOCAL, "at rest: routes to a local session")                  \
     X(SIM_MESH_THROUGH, "at rest: routes through a peer")                    \
     X(SIM_MESH_NOWHERE, "at rest: keys without a route")

@@ -110,6 +110,9 @@ static void note_event(struct end *end, const struct cv_session_event *event)
     case CV_EVENT_CONNECTED:
         note(end->events, "connected %" PRId64, event->conn_id);
         break;
+    case CV_EVENT_SILENT:
+        note(end->events, "silent %" PRId64, event->conn_id);
+        break;
     case CV_EVENT_DATA:
         note(end->events, "data %" PRId64 " %zu", event->conn_id, event->len);
         break;
@@ -332,6 +335,8 @@ static const char *frame_name(int64_t type)
         return "Window";
     case CV_FRAME_PUBLISHED:
         return "Published";
+    case CV_FRAME_SILENT:
+        return "Silent";
     }
     return "?";
 }

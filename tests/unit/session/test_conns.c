@@ -116,6 +116,58 @@ Test(conns, accept_is_told_to_an_end_that_asked_for_acks_only)
     cr_assert_str_eq(end_says(&end), "");
 }
 
+Test(conns, that_a_dial_waits_for_a_silent_end_is_told_to_who_knows_acks_until_it_is_through)
+{
+    cr_assert_eq(end_hear(&end, CV_FRAME_CONNECT, 2, "tcp/a:1"), 0);
+    end_tells(&end);
+    cr_assert_eq(cv_session_say_silent(end.session, 2), 0);
+    cr_assert_str_eq(end_says(&end), "Silent 2");
+    cr_assert_eq(cv_session_say_silent(end.session, 2), 0);
+    cr_assert_eq(cv_session_accept(end.session, 2), 0);
+    cr_assert_str_eq(end_says(&end), "Connected 2");
+    cr_assert_eq(cv_session_say_silent(end.session, 2), 0);
+    cr_assert_str_eq(end_says(&end), "");
+    cr_assert_eq(cv_session_say_silent(end.session, 4), CV_ESTALE);
+    again(CV_SESSION_DIALLER, false, 0);
+    cr_assert_eq(end_hear(&end, CV_FRAME_CONNECT, 2, "tcp/a:1"), 0);
+    end_tells(&end);
+    cr_assert_eq(cv_session_say_silent(end.session, 2), 0);
+    cr_assert_str_eq(end_says(&end), "");
+}
+
+Test(conns, an_end_takes_back_what_was_not_said_of_its_waiting)
+{
+    cr_assert_eq(end_hear(&end, CV_FRAME_CONNECT, 2, "tcp/a:1"), 0);
+    end_tells(&end);
+    cr_assert_eq(cv_session_say_silent(end.session, 2), 0);
+    cr_assert_eq(cv_session_abort(end.session, 2, CV_REASON_DIAL, "no"), 0);
+    cr_assert_str_eq(end_says(&end), "Error 2 no");
+    end_tells(&end);
+    cr_assert_eq(end_hear(&end, CV_FRAME_CONNECT, 4, "tcp/a:1"), 0);
+    end_tells(&end);
+    cr_assert_eq(cv_session_say_silent(end.session, 4), 0);
+    cr_assert_eq(end_hear(&end, CV_FRAME_ERROR, 4, "no"), 0);
+    cr_assert_str_eq(end_says(&end), "");
+    end_tells(&end);
+}
+
+Test(conns, silent_is_told_of_our_own_dial_alone_and_not_when_it_is_through)
+{
+    accepted(2);
+    cr_assert_eq(end_dial(&end), 1);
+    end_says(&end);
+    cr_assert_eq(end_hear(&end, CV_FRAME_SILENT, 2, ""), 0);
+    cr_assert_eq(end_hear(&end, CV_FRAME_SILENT, 8, ""), 0);
+    cr_assert_str_eq(end_tells(&end), "");
+    cr_assert_eq(end_hear(&end, CV_FRAME_SILENT, 1, ""), 0);
+    cr_assert_str_eq(end_tells(&end), "silent 1");
+    cr_assert_eq(end_hear(&end, CV_FRAME_SILENT, 1, ""), 0);
+    cr_assert_eq(end_hear(&end, CV_FRAME_CONNECTED, 1, ""), 0);
+    cr_assert_str_eq(end_tells(&end), "silent 1; connected 1");
+    cr_assert_eq(end_hear(&end, CV_FRAME_SILENT, 1, ""), 0);
+    cr_assert_str_eq(end_tells(&end), "");
+}
+
 Test(conns, connected_is_told_once_and_only_for_our_own_dial)
 {
     accepted(2);
