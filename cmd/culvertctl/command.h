@@ -26,6 +26,7 @@ int command_status(int argc, char **argv);
 int command_clients(int argc, char **argv);
 int command_conns(int argc, char **argv);
 int command_peers(int argc, char **argv);
+int command_directory(int argc, char **argv);
 int command_rooms(int argc, char **argv);
 int command_forwards(int argc, char **argv);
 int command_routes(int argc, char **argv);

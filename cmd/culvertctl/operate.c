@@ -29,7 +29,7 @@ static const struct column conns[] = {
 static const struct column peers[] = {
     {"PEER", "peer", COLUMN_TEXT},        {"WAY", "direction", COLUMN_TEXT},
     {"ADDRESS", "address", COLUMN_TEXT},  {"STATE", "state", COLUMN_TEXT},
-    {"CLIENTS", "clients", COLUMN_COUNT},
+    {"CLIENTS", "clients", COLUMN_COUNT}, {"LEASE", "lease_seconds", COLUMN_SPAN},
 };
 
 static const struct column rooms[] = {
@@ -131,6 +131,13 @@ LISTING(rooms, "no room is open")
 LISTING(forwards, "there are no forwards")
 LISTING(routes, "there are no routes")
 LISTING(events, "nothing has happened yet")
+
+int command_directory(int argc, char **argv)
+{
+    static const struct list list = {.path = "/api/v1/directory"};
+
+    return show(&list, argc, argv);
+}
 
 int command_status(int argc, char **argv)
 {

@@ -148,6 +148,8 @@ static void list_peers(struct listing *listing)
     guests_each(listing->worker, list_peer, listing);
     if (listing->worker->index == 0) /* who dials them all */
         peering_each(listing->worker->server->peering, list_dialled, listing);
+    if (listing->worker->index == 0)
+        listed_members(listing->worker->server, listing->array);
 }
 
 /* On the worker's thread. */
@@ -334,6 +336,8 @@ static json_t *list_here(struct admin *admin, enum cv_admin_list list)
         return listed_routes(admin->server);
     case CV_ADMIN_EVENTS:
         return list_events(admin);
+    case CV_ADMIN_DIRECTORY:
+        return listed_directory(admin->server);
     case CV_ADMIN_ROOMS:
         return rooms_list(admin->server->rooms);
     default:
@@ -404,8 +408,17 @@ static bool is_ready(void *ctx, const char **why)
 {
     const struct admin *admin = ctx;
 
+    struct directory_info directory;
+    bool has = directory_info(admin->server->directory, &directory);
+
     *why = "draining\n";
-    return !atomic_load(&admin->server->draining);
+    if (atomic_load(&admin->server->draining))
+        return false;
+    *why = "the directory was not reached yet\n";
+    if (has && !directory.was_up)
+        return false;
+    *why = has && !directory.up ? "ok, but the directory is down: new routes wait\n" : "ok\n";
+    return true;
 }
 
 static const struct cv_credentials *credentials_now(void *ctx)

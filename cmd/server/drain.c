@@ -30,11 +30,11 @@ static void on_last_moment(uv_timer_t *timer)
 /* Tells everybody to go; what is still open has a last moment. */
 static void dismiss(struct server *server)
 {
-    if (server->gone)
+    if (atomic_exchange(&server->gone, true))
         return;
-    server->gone = true;
     admin_close(server->admin);
     peering_close(server->peering);
+    directory_close(server->directory);
     order_all(server, WORKER_DISMISS);
     uv_timer_start(&server->drain_timer, on_last_moment, LAST_MOMENT / CV_MSEC, 0);
     uv_unref((uv_handle_t *)&server->drain_timer); /* when everybody is gone sooner, so are we */
@@ -125,7 +125,7 @@ void server_drain(struct server *server, bool urgent)
 {
     if (!atomic_load(&server->draining))
         start(server);
-    else if (urgent && server->gone)
+    else if (urgent && atomic_load(&server->gone))
         on_last_moment(&server->drain_timer);
     else if (urgent)
         dismiss(server); /* the second signal does not wait */

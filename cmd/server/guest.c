@@ -7,6 +7,7 @@
 #include "net/log.h"
 #include "net/timer.h"
 #include "server.h"
+#include "session_dial.h"
 #include "ws/ws.h"
 
 /* An agent, or a peer, with a session here. It is what routes lead to. */
@@ -17,7 +18,10 @@ struct guest {
     uint64_t id;           /* in the manager */
     uint64_t since;        /* when it joined */
     bool is_peer;
+    bool announces;                     /* as a --peer: what it says of clients counts */
+    bool dials;                         /* as a server of the directory: its Connects are served */
     struct peering_notice *parting;     /* owned; what peers hear when it leaves */
+    struct directory_notice *unlisting; /* owned; the same of the directory */
     struct publish_parting *withdrawal; /* owned; of what it has published; or NULL */
     char key[CV_KEY_MAX + 1];
     char peer[CV_ADDRESS_SIZE];
@@ -39,23 +43,6 @@ static const struct cv_log *log_of(const struct guest *guest)
 static const char *kind_of(const struct guest *guest)
 {
     return guest->is_peer ? "peer" : "client";
-}
-
-const char *guest_notice_text(enum cv_notice notice)
-{
-    switch (notice) {
-    case CV_NOTICE_DUPLICATE_ID:
-        return "a Connect under an id that is in use was ignored";
-    case CV_NOTICE_CONN_LIMIT:
-        return "a Connect over the limit of connections was refused";
-    case CV_NOTICE_BAD_CONNECT:
-        return "a Connect with too long an address was refused";
-    case CV_NOTICE_BAD_ANNOUNCE:
-        return "an announcement that cannot be right was ignored";
-    case CV_NOTICE_ORPHANS_FULL:
-        return "it sends Data for connections that are not there faster than it reads the answers";
-    }
-    return "something odd";
 }
 
 /* A line about something that the other end did, which it can do as often as it likes. */
@@ -104,6 +91,15 @@ static void on_event(void *ctx, struct cv_tunnel *tunnel, const struct cv_sessio
 
     switch (event->kind) {
     case CV_EVENT_CONNECT:
+        if (guest->dials) {
+            session_dial(guest->worker, tunnel,
+                         &(struct session_dialler){.door = "peer",
+                                                   .peer = guest->key,
+                                                   .from = CV_ROUTE_PEER,
+                                                   .complaints = &guest->complaints},
+                         event);
+            break;
+        }
         complain(guest, event->conn_id, "it wants to dial from here: refused");
         rc = cv_session_abort(cv_tunnel_session(tunnel), event->conn_id, CV_REASON_REFUSED,
                               "connect not allowed");
@@ -112,7 +108,7 @@ static void on_event(void *ctx, struct cv_tunnel *tunnel, const struct cv_sessio
         break;
     case CV_EVENT_ADD_CLIENT:
     case CV_EVENT_REMOVE_CLIENT:
-        rc = announced(guest, event);
+        rc = guest->is_peer && !guest->announces ? CV_EDENIED : announced(guest, event);
         if (rc == -ENOMEM) /* a route would be missing as long as the session lasts */
             cv_tunnel_close(tunnel, CV_WS_POLICY, "out of memory");
         else if (rc < 0)
@@ -162,6 +158,8 @@ static void leave(struct guest *guest)
     atomic_fetch_sub(&worker->server->agents, 1);
     peering_parted(worker, guest->parting);
     guest->parting = NULL;
+    directory_parted(worker, guest->unlisting);
+    guest->unlisting = NULL;
     publish_parted(worker, guest->withdrawal);
     guest->withdrawal = NULL;
     if (server_found(guest->worker, guest->key, false) < 0)
@@ -242,6 +240,9 @@ static int enlist(struct guest *guest, struct cv_session *session)
     atomic_fetch_add(&server->agents, 1);
     admin_joined(server->admin, guest->key, guest->peer);
     rc = peering_joined(worker, guest->key, cv_session_config(session)->key, &guest->parting);
+    if (rc == 0)
+        rc = directory_joined(worker, guest->key, cv_session_config(session)->key,
+                              &guest->unlisting);
     return rc < 0 ? rc : server_found(worker, guest->key, true);
 }
 
@@ -287,6 +288,10 @@ static struct guest *make_guest(struct worker *worker, const struct cv_front_gue
     guest->has_digest = from->digest != NULL;
     if (from->digest)
         memcpy(guest->digest, from->digest, sizeof(guest->digest));
+    if (from->peer) {
+        guest->announces = peering_knows(worker->server->peering, from->key, from->digest);
+        guest->dials = directory_knows(worker->server->directory, from->digest);
+    }
     if (size) {
         guest->subject = cv_alloc(&worker->loop.alloc, size);
         if (!guest->subject) {
@@ -366,7 +371,7 @@ static void watch_expiry(struct guest *guest, int64_t expires)
 
 static void recheck_peer(struct guest *guest)
 {
-    if (peering_knows(guest->worker->server->peering, guest->key, guest->digest))
+    if (guest->dials || peering_knows(guest->worker->server->peering, guest->key, guest->digest))
         return;
     cv_log(log_of(guest), CV_LOG_WARN, "peer %s: it is no peer any more", guest->key);
     cv_tunnel_close(guest->resident.tunnel, CV_WS_POLICY, "no peer any more");
@@ -478,6 +483,8 @@ static void withdraw(struct guest *guest)
         return; /* it is going already */
     peering_parted(worker, guest->parting);
     guest->parting = NULL;
+    directory_parted(worker, guest->unlisting);
+    guest->unlisting = NULL;
     guest->parts_at = cv_loop_now(&worker->loop) + PARTING_GRACE;
 }
 

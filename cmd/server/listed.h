@@ -10,4 +10,10 @@ struct server;
 json_t *listed_forwards(const struct server *server);
 json_t *listed_routes(const struct server *server);
 
+/* The directory as an object; null without one. */
+json_t *listed_directory(const struct server *server);
+
+/* Adds the directory, and its servers, to a list of peers. */
+void listed_members(const struct server *server, json_t *array);
+
 #endif

@@ -304,6 +304,8 @@ int server_start(struct server *server, const struct cv_server_config *config,
         code = rooms_open(&server->rooms, &server->workers[0].loop, config, error);
     if (code == EXIT_OK)
         code = peering_open(&server->peering, server, error);
+    if (code == EXIT_OK)
+        code = directory_open(&server->directory, server, error);
     if (code == EXIT_OK) {
         close_passed(server);
         watch_files(server);
@@ -325,6 +327,7 @@ static void clear(struct server *server)
     rooms_free(server->rooms);
     publish_close(server->publish);
     peering_free(server->peering);
+    directory_free(server->directory);
     admin_stop(server->admin);
     for (unsigned i = 0; i < server->worker_count; i++) {
         int rc = worker_deinit(&server->workers[i]);
@@ -350,5 +353,5 @@ int server_run(struct server *server)
     for (unsigned i = 1; i < server->worker_count; i++)
         uv_thread_join(&server->workers[i].thread);
     clear(server);
-    return server->gone ? EXIT_OK : EXIT_RUNTIME;
+    return atomic_load(&server->gone) ? EXIT_OK : EXIT_RUNTIME;
 }

@@ -8,6 +8,7 @@
 #include "admin.h"
 #include "advertise.h"
 #include "config/server.h"
+#include "directory.h"
 #include "manager/homes.h"
 #include "net/changes.h"
 #include "peering.h"
@@ -32,7 +33,8 @@ struct server {
     struct cv_admission *admission; /* connections of each address; under the lock */
     struct cv_quota *quota;         /* and by each visitor's token */
     uv_mutex_t lock;
-    struct peering *peering; /* NULL without --peer-id */
+    struct peering *peering;     /* NULL without --peer-id */
+    struct directory *directory; /* NULL without --directory */
     struct publish *publish;
     struct rules *rules;    /* held; those in force, which workers follow. The main thread's own */
     struct cv_timer *again; /* the same: see follow_rules() in reload.c; NULL before a reload */
@@ -43,6 +45,7 @@ struct server {
     atomic_uint_fast64_t sessions; /* open now */
     atomic_uint_fast64_t agents;   /* those of them that are not peers' */
     atomic_bool draining;
+    atomic_bool gone; /* everyone was told to go */
     uint64_t
         parting_window; /* microseconds over which agents are told to go; set before the order */
 
@@ -56,7 +59,6 @@ struct server {
     struct cv_changes *changes; /* of the files that are reloaded; or NULL */
     uv_timer_t drain_timer;
     unsigned running; /* workers on threads of their own that have not ended */
-    bool gone;        /* everyone was told to go */
 };
 
 /* Opens and starts everything. @error gets a line without its end. Returns EXIT_OK or the code to

@@ -304,8 +304,7 @@ static const char *problem_of(struct worker *worker, const struct session_dialle
     bool visitor = dialler->from == CV_ROUTE_VISITOR;
     const char *problem;
 
-    /* `gone` is the main thread's own, and so are the sessions of peers that dial */
-    if (visitor ? atomic_load(&server->draining) : server->gone)
+    if (atomic_load(visitor ? &server->draining : &server->gone))
         return "the server stops";
     problem = read_request(request, event);
     return problem || may_dial(worker, dialler, request) ? problem : cv_error_text(CV_EDENIED);
@@ -374,4 +373,21 @@ void session_dial(struct worker *worker, struct cv_tunnel *tunnel,
     }
     if (rc < 0)
         refuse(tunnel, conn_id, cv_strerror(rc));
+}
+
+const char *guest_notice_text(enum cv_notice notice)
+{
+    switch (notice) {
+    case CV_NOTICE_DUPLICATE_ID:
+        return "a Connect under an id that is in use was ignored";
+    case CV_NOTICE_CONN_LIMIT:
+        return "a Connect over the limit of connections was refused";
+    case CV_NOTICE_BAD_CONNECT:
+        return "a Connect with too long an address was refused";
+    case CV_NOTICE_BAD_ANNOUNCE:
+        return "an announcement that cannot be right was ignored";
+    case CV_NOTICE_ORPHANS_FULL:
+        return "it sends Data for connections that are not there faster than it reads the answers";
+    }
+    return "something odd";
 }

@@ -215,7 +215,8 @@ static json_int_t peer_sum(const json_t *peers, const char *id, const char *fiel
     json_int_t sum = 0;
     size_t i;
 
-    json_array_foreach(peers, i, peer) if (is(peer, "peer", id)) sum +=
+    json_array_foreach(peers, i,
+                       peer) if (is(peer, "peer", id) && !is(peer, "direction", "directory")) sum +=
         json_integer_value(json_object_get(peer, field));
     return sum;
 }
@@ -321,6 +322,58 @@ static void write_gauges(FILE *out, const struct totals *totals, const struct se
         "Announcements of clients by ends that are no peers, or over the cap.", totals->ignored);
 }
 
+static void write_directory_counters(FILE *out, const struct cv_directory_stats *stats)
+{
+    one(out, "culvert_directory_commands_total", "counter", "Commands sent.", stats->commands);
+    one(out, "culvert_directory_lookups_total", "counter", "Keys looked up.", stats->lookups);
+    one(out, "culvert_directory_hits_total", "counter", "Dials answered from the cache.",
+        stats->hits);
+    one(out, "culvert_directory_misses_total", "counter",
+        "Dials of which the cache knew that nobody has the client.", stats->misses);
+    one(out, "culvert_directory_coalesced_total", "counter",
+        "Dials that waited for a lookup of another's.", stats->coalesced);
+    one(out, "culvert_directory_timeouts_total", "counter", "Dials not answered in time.",
+        stats->timeouts);
+    one(out, "culvert_directory_changes_total", "counter", "Changes of watched keys heard.",
+        stats->changes);
+    one(out, "culvert_directory_published_total", "counter", "Claims made.", stats->published);
+    one(out, "culvert_directory_renewed_total", "counter", "Claims renewed.", stats->renewed);
+    one(out, "culvert_directory_withdrawn_total", "counter", "Claims taken back.",
+        stats->withdrawn);
+    one(out, "culvert_directory_refused_total", "counter",
+        "Commands that Redis answered with an error.", stats->refused);
+    one(out, "culvert_directory_lost_total", "counter",
+        "Times that what we had published was gone.", stats->lost);
+    one(out, "culvert_directory_stale_total", "counter", "Claims that led to nothing.",
+        stats->failed);
+    one(out, "culvert_directory_denied_total", "counter",
+        "Dials of other servers for what this one does not have.", stats->denied);
+}
+
+static void write_directory(FILE *out, const struct server *server)
+{
+    const struct cv_directory_stats *stats;
+    struct directory_info info;
+
+    if (!directory_info(server->directory, &info))
+        return;
+    stats = cv_directory_stats(info.core);
+    one(out, "culvert_directory_up", "gauge", "1 when Redis answers.", info.up);
+    head(out, "culvert_directory_lag_seconds", "gauge", "From the last command to its answer.");
+    fprintf(out, "culvert_directory_lag_seconds %.6f\n", (double)stats->lag / 1e6);
+    one(out, "culvert_directory_members", "gauge", "Servers, with this one.", stats->members);
+    one(out, "culvert_directory_links", "gauge", "Links to other servers.", info.links);
+    one(out, "culvert_directory_cached_keys", "gauge", "Keys in the cache.", stats->cached);
+    one(out, "culvert_directory_watched_keys", "gauge", "Those whose changes are heard.",
+        stats->watched);
+    one(out, "culvert_directory_waiting", "gauge", "Dials that wait for an answer.",
+        stats->waiting);
+    one(out, "culvert_directory_claims", "gauge", "Keys that this server claims.", stats->claims);
+    one(out, "culvert_directory_unpublished", "gauge", "Claims that Redis does not have yet.",
+        stats->unpublished);
+    write_directory_counters(out, stats);
+}
+
 char *totals_write(const struct totals *totals, const struct server *server, const json_t *peers,
                    uint64_t reconnects, size_t *len)
 {
@@ -345,5 +398,6 @@ char *totals_write(const struct totals *totals, const struct server *server, con
         write_peers(out, peers);
     write_loops(out, totals, server->worker_count);
     write_process(out);
+    write_directory(out, server);
     return fclose(out) == 0 ? text : NULL;
 }

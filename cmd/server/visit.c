@@ -8,6 +8,7 @@
 
 #include "admit.h"
 #include "base/error.h"
+#include "directory.h"
 #include "net/address.h"
 #include "net/log.h"
 #include "visit_parts.h"
@@ -71,7 +72,7 @@ static int may_dial(struct visit *visit, void *owner)
     if (cv_target_parse(&target, text, cv_min_size((size_t)len, sizeof(text) - 1), &problem) < 0)
         return CV_EDENIED;
     rc = visitor_may_dial(visit, &target);
-    return rc < 0 ? rc : guest_may_dial(owner, &target);
+    return rc < 0 || visit->linked ? rc : guest_may_dial(owner, &target);
 }
 
 int visit_open_stream(struct visit *visit)
@@ -101,7 +102,7 @@ static int dial_through(struct visit *visit, const struct cv_route *route)
     struct worker *worker = visit->worker;
     int rc = may_dial(visit, route->owner);
 
-    if (visit->balance == CV_BALANCE_ROUND_ROBIN)
+    if (visit->balance == CV_BALANCE_ROUND_ROBIN && !visit->linked)
         cv_manager_take_turn(worker->manager, visit->client, route->id);
     if (rc == 0)
         rc = cv_session_dial(route->session, route->proto, visit->address, NULL,
@@ -122,7 +123,8 @@ static int dial_through(struct visit *visit, const struct cv_route *route)
     }
     cv_log(&worker->loop.log, CV_LOG_DEBUG, "%s: visitor %s to %s/%s/%s", visit->door, visit->peer,
            visit->client, cv_proto_name(visit->proto), visit->address);
-    server_settled(worker, visit->client, visit->balance);
+    if (!visit->linked)
+        server_settled(worker, visit->client, visit->balance);
     rc = visit_begin(visit);
     if (rc < 0) {
         (void)!cv_session_set_user(route->session, visit->conn_id, NULL);
@@ -134,6 +136,21 @@ static int dial_through(struct visit *visit, const struct cv_route *route)
     return 0;
 }
 
+int visit_dial_link(struct visit *visit, const struct cv_route *route, uint64_t incarnation,
+                    int64_t session)
+{
+    struct cv_route named = *route;
+    int len = snprintf(named.proto, sizeof(named.proto), "%s::%s", visit->client,
+                       cv_proto_name(visit->proto));
+
+    if (len < 0 || (size_t)len >= sizeof(named.proto))
+        return CV_ETOOLONG;
+    visit->linked = true;
+    visit->claim_incarnation = incarnation;
+    visit->claim_session = session;
+    return dial_through(visit, &named);
+}
+
 /* Tries the best session that the client has here, and if the dial cannot even start there, the
  * next best. */
 static int dial_here(struct visit *visit)
@@ -142,6 +159,7 @@ static int dial_here(struct visit *visit)
     struct cv_route route = {.id = 0};
     int rc = CV_ENOSESSION;
 
+    visit->linked = false;
     for (int i = 0; i < 2; i++) {
         const struct cv_route_wish wish = visit_wish(visit, i ? route.id : visit->but);
         int found = cv_manager_route(worker->manager, &wish, cv_loop_now(&worker->loop), &route);
@@ -161,12 +179,12 @@ static int dial_here(struct visit *visit)
     return rc;
 }
 
-/* The next worker to try. Healthy sessions come first, wherever they are. */
+/* The next worker to try. Healthy sessions come first, wherever they are: at other servers too. */
 static int next_worker(struct server *server, struct visit *visit)
 {
     int next = server_find(server, visit->client, visit->balance, visit->tried);
 
-    if (next >= 0 || visit->settles || !visit->met_silent)
+    if (next >= 0 || visit->settles || !visit->met_silent || directory_is_to_ask(visit))
         return next;
     visit->settles = true;
     visit->tried = 0;
@@ -208,6 +226,12 @@ static void serve(struct visit *visit, int next)
         if (serve_here(visit))
             return;
     }
+    if (directory_is_to_ask(visit)) {
+        directory_ask(visit);
+        return;
+    }
+    if (visit->from == CV_ROUTE_PEER && visit->problem == CV_ENOSESSION)
+        directory_denied(worker, visit->client);
     visit_turn_away(visit);
     visit_leave(visit, NULL);
 }
@@ -217,15 +241,20 @@ void visit_serve(struct visit *visit)
     serve(visit, next_worker(visit->worker->server, visit));
 }
 
+void visit_lose(struct visit *visit)
+{
+    close(visit->fd);
+    if (visit->way->ended)
+        visit->way->ended(visit->ctx, NULL);
+    visit_free(visit);
+}
+
 static void on_handed_over(struct cv_mail *mail, void *ctx, bool lost)
 {
     struct visit *visit = cv_container_of(mail, struct visit, mail);
 
     if (lost) {
-        close(visit->fd);
-        if (visit->way->ended)
-            visit->way->ended(visit->ctx, NULL);
-        visit_free(visit);
+        visit_lose(visit);
         return;
     }
     visit->worker = ctx;

@@ -1,4 +1,5 @@
 #include "base/error.h"
+#include "directory.h"
 #include "net/log.h"
 #include "visit_parts.h"
 
@@ -12,7 +13,8 @@ bool visit_has_another(struct visit *visit, bool healthy)
     if (rc == 0 && (route.healthy || !healthy))
         return true;
     return server_find(worker->server, visit->client, CV_BALANCE_NEWEST,
-                       UINT64_C(1) << worker->index) >= 0;
+                       UINT64_C(1) << worker->index) >= 0 ||
+           directory_has_another(visit, healthy);
 }
 
 /* Whether a peer says that its own session with the client is the trouble. An agent's words are
@@ -39,8 +41,12 @@ void visit_move(struct visit *visit)
            "%s: visitor %s to %s/%s/%s: session %llu %s: another one is tried", visit->door,
            visit->peer, visit->client, cv_proto_name(visit->proto), visit->address,
            (unsigned long long)visit->session, visit->silent ? "is silent" : "was lost");
-    server_lighter(visit->worker, visit->client, visit->balance);
+    if (visit->linked)
+        directory_failed(visit);
+    else
+        server_lighter(visit->worker, visit->client, visit->balance);
     visit->moved = true;
+    visit->asked = false;
     visit->but = visit->session;
     visit->tried = 0;
     visit->settles = false;

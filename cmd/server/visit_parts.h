@@ -35,8 +35,12 @@ struct visit {
     size_t early_len, early_sent;
     struct cv_tunnel *tunnel; /* borrowed while there is a connection */
     int64_t conn_id;
-    uint64_t session;          /* the connection's, by the manager's id */
-    bool through_peer;         /* it is a peer's */
+    uint64_t session;  /* the connection's, by the manager's id */
+    bool through_peer; /* it is a peer's */
+    bool linked;       /* the peer was found in the directory, by this claim, which is
+                          left out when the visit is dialled elsewhere: */
+    uint64_t claim_incarnation;
+    int64_t claim_session;
     struct cv_timer *timer;    /* owned; of the wait */
     uint64_t look_at, wait_by; /* when the session is looked at next; when the wait is over */
     int watched;               /* what the stream is watched for, during the wait */
@@ -50,6 +54,7 @@ struct visit {
     bool moved;     /* it was dialled through another one before, which is left out: */
     uint64_t but;   /* by the manager's id, or 0 */
     uint64_t tried; /* a bit for each worker that could not serve it */
+    bool asked;     /* the directory was */
     bool settles;   /* everybody was asked for a healthy session: any will do now */
     bool met_silent;
     int problem; /* of the last one that tried */
@@ -67,6 +72,14 @@ int visit_open_stream(struct visit *visit) CV_MUST_USE;
 /* Dials here, or hands it over to the worker that can; else it is turned away. It may be over
  * before this returns. */
 void visit_serve(struct visit *visit);
+
+/* Dials through a link to the server that the directory named by this claim. Returns 0 when the
+ * visit has become the connection's, also when that ends at once. */
+int visit_dial_link(struct visit *visit, const struct cv_route *route, uint64_t incarnation,
+                    int64_t session) CV_MUST_USE;
+
+/* It was on its way to another worker when that had ended. */
+void visit_lose(struct visit *visit);
 
 /* Gives its places back, and lets it go. @end is the visit's way's. */
 void visit_leave(struct visit *visit, const struct cv_relay_end *end);

@@ -82,6 +82,10 @@ static enum cv_failure failure_of(int problem)
         return CV_FAILURE_QUOTA;
     case CV_ECLOSED:
         return CV_FAILURE_SESSION;
+    case CV_EAWAY:
+        return CV_FAILURE_AWAY;
+    case CV_ENOPEER:
+        return CV_FAILURE_NO_PEER;
     default:
         return CV_FAILURE_OTHER;
     }

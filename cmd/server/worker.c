@@ -53,7 +53,9 @@ static void welcome(void *ctx, const struct cv_front_guest *guest)
 
 static bool is_peer(void *ctx, const char *id, const uint8_t *digest)
 {
-    return peering_knows(((struct worker *)ctx)->server->peering, id, digest);
+    const struct server *server = ((struct worker *)ctx)->server;
+
+    return peering_knows(server->peering, id, digest) || directory_knows(server->directory, digest);
 }
 
 int worker_init(struct worker *worker, struct server *server, unsigned index,

@@ -152,8 +152,6 @@ void guests_recheck(struct worker *worker);
 /* Sends what joining or leaving queued on other sessions. */
 void guests_wake(struct worker *worker);
 
-const char *guest_notice_text(enum cv_notice notice);
-
 /* Asks the sessions of @key for a sign of life: it came back at another worker. */
 void guests_probe(struct worker *worker, enum cv_member_kind kind, const char *key);
 

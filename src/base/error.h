@@ -19,7 +19,9 @@
     X(CV_ESYNTAX, -10011, "cannot be read")                                     \
     X(CV_EUTF8, -10012, "text that is not UTF-8")                               \
     X(CV_EQUOTA, -10013, "too many connections with that token")                \
-    X(CV_ENOTPASSED, -10014, "systemd passed no such socket")
+    X(CV_ENOTPASSED, -10014, "systemd passed no such socket")                   \
+    X(CV_EAWAY, -10015, "the directory does not answer")                        \
+    X(CV_ENOPEER, -10016, "the server that has the client does not answer")
 
 enum cv_error {
 #define X(name, code, text) name = code,

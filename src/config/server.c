@@ -206,6 +206,7 @@ static const struct cv_option options[] = {
         .fallback = "false",
         .help = "do not verify the certificates of peers",
     },
+    CV_OPTIONS_DIRECTORY(AT(directory)),
     {
         .name = "advertise",
         .argument = "IFACE",
@@ -515,7 +516,10 @@ static int check(const struct cv_server_config *config, struct cv_config_error *
     if (config->tls_client_ca && !config->tls_cert)
         return cv_options_refuse(common, "tls-client-ca", "needs --tls-cert besides", NULL, error);
     rc = check_rooms(config, error);
-    return rc < 0 ? rc : check_peers(config, error);
+    if (rc == 0)
+        rc = check_peers(config, error);
+    return rc < 0 ? rc
+                  : cv_directory_options_check(&config->directory, common, config->peer_id, error);
 }
 
 static void start(struct cv_server_config *config, const struct cv_alloc *alloc)
@@ -537,7 +541,7 @@ int cv_server_config_init(struct cv_server_config *config, const struct cv_alloc
     if (rc == 0 && config->peer_token_file)
         rc = cv_token_load(&config->peer_token, &config->common.arena, cv_server_program.name,
                            config->peer_token_file, error);
-    return rc;
+    return rc < 0 ? rc : cv_directory_options_load(&config->directory, &config->common, error);
 }
 
 int cv_server_config_init_text(struct cv_server_config *config, const struct cv_alloc *alloc,

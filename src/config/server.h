@@ -2,6 +2,7 @@
 #define CV_CONFIG_SERVER_H
 
 #include "access/limits.h"
+#include "config/directory.h"
 #include "config/values.h"
 
 /* Everything that culvert-server is told. */
@@ -29,6 +30,7 @@ struct cv_server_config {
     const char *peer_token_file;    /* NULL: none */
     const char *peer_ca;            /* PEM file, or NULL: the system's */
     bool peer_insecure;
+    struct cv_directory_options directory;
     struct cv_strings advertise; /* interfaces to announce the front door on; none: not at all */
     const char *advertise_type, *advertise_uuid, *advertise_location; /* NULL: our own */
     uint64_t advertise_ttl;

@@ -220,6 +220,7 @@ static void call(struct cv_admin *admin, uint64_t id, const struct cv_site_reque
 static bool probe(struct cv_admin *admin, uint64_t id, const struct cv_site_request *request)
 {
     const char *why = "";
+    unsigned status;
 
     if (strcmp(request->path, "/healthz") == 0) {
         say(admin, id, 200, "text/plain", "ok\n");
@@ -227,10 +228,8 @@ static bool probe(struct cv_admin *admin, uint64_t id, const struct cv_site_requ
     }
     if (strcmp(request->path, "/readyz") != 0)
         return false;
-    if (admin->config.ops->ready(admin->config.ctx, &why))
-        say(admin, id, 200, "text/plain", "ok\n");
-    else
-        say(admin, id, 503, "text/plain", why);
+    status = admin->config.ops->ready(admin->config.ctx, &why) ? 200 : 503;
+    say(admin, id, status, "text/plain", why);
     return true;
 }
 

@@ -13,11 +13,13 @@
 struct cv_admin;
 
 /* What the API lists at /api/v1/NAME. */
-#define CV_ADMIN_LISTS(X) \
-    X(STATUS, status)     \
-    X(CLIENTS, clients)   \
-    X(CONNS, conns)       \
-    X(PEERS, peers) X(ROOMS, rooms) X(FORWARDS, forwards) X(ROUTES, routes) X(EVENTS, events)
+#define CV_ADMIN_LISTS(X)   \
+    X(STATUS, status)       \
+    X(CLIENTS, clients)     \
+    X(CONNS, conns)         \
+    X(PEERS, peers)         \
+    X(DIRECTORY, directory) \
+    X(ROOMS, rooms) X(FORWARDS, forwards) X(ROUTES, routes) X(EVENTS, events)
 
 enum cv_admin_list {
 #define X(name, word) CV_ADMIN_##name,
@@ -36,7 +38,7 @@ struct cv_admin_ops {
     void (*cut)(void *ctx, uint64_t id, uint64_t conn);
     void (*drain)(void *ctx);
 
-    /* Whether new work is welcome: /readyz; else *@why says what is not. */
+    /* Whether new work is welcome: /readyz; *@why is what it says, a line or more. */
     bool (*ready)(void *ctx, const char **why);
 };
 

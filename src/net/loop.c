@@ -123,6 +123,14 @@ int64_t cv_wall_clock(void)
     return (int64_t)time(NULL);
 }
 
+uint64_t cv_wall_clock_msec(void)
+{
+    struct timespec now;
+
+    clock_gettime(CLOCK_REALTIME, &now);
+    return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+}
+
 uint64_t cv_loop_delay(uint64_t now, uint64_t deadline)
 {
     uint64_t left = deadline > now ? deadline - now : 0;

@@ -50,6 +50,9 @@ uint64_t cv_loop_now(const struct cv_loop *loop);
 /* The wall clock, seconds since 1970: for dates that people wrote, never for waiting. */
 int64_t cv_wall_clock(void);
 
+/* The same in milliseconds: to say which of two machines saw something first. */
+uint64_t cv_wall_clock_msec(void);
+
 /* Milliseconds from @now until @deadline, rounded up, for uv_timer_start(); 0 when it is past. */
 uint64_t cv_loop_delay(uint64_t now, uint64_t deadline);
 

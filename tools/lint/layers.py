@@ -35,6 +35,7 @@ OWNERS = {
     "uthash.h": {"base"},
     "libwebsockets.h": {"http"},
     "jansson.h": {"http", "cmd"},
+    "hiredis/": {"net"},
     "immintrin.h": {"ws"}, "emmintrin.h": {"ws"}, "arm_neon.h": {"ws"},
 }
 
