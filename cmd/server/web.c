@@ -85,7 +85,8 @@ int web_open(struct worker *worker)
                                               .left = left,
                                               .ctx = worker,
                                               .ca_file = config->target_ca,
-                                              .max_body = config->max_body};
+                                              .max_body = config->max_body,
+                                              .idle = config->http_idle};
 
     return cv_gateway_new(&worker->gateway, &gateway);
 }

@@ -103,6 +103,15 @@ static const struct cv_option options[] = {
         .help = "of a request through the HTTP door; with K, M or G",
     },
     {
+        .name = "http-idle-timeout",
+        .argument = "SECONDS",
+        .take = cv_take_seconds,
+        .at = AT(http_idle),
+        .min = 1,
+        .max = 86400,
+        .help = "a response, or a WebSocket, ends when nothing has passed for that long",
+    },
+    {
         .name = "token-file",
         .argument = "FILE",
         .take = cv_take_path,

@@ -45,6 +45,8 @@ struct cv_gateway_config {
     void *ctx;           /* borrowed, for all of them */
     const char *ca_file; /* see cv_upstreams_config */
     uint64_t max_body;   /* bytes of a request's body; 0: as long as it likes */
+    uint64_t idle;       /* microseconds in which nothing of a response that has begun, or of a
+                            WebSocket, need come; 0: as long as it likes */
 };
 
 #define CV_GATEWAY_CALLERS_MAX 4096 /* visitors on a loop; one more, and the longest idle goes */

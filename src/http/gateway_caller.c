@@ -133,6 +133,8 @@ static uint64_t deadline(const struct cv_caller *caller)
         return caller->moved_at + caller->wait;
     if (!caller->answered || cv_body_flow_waits(&caller->from))
         return caller->moved_at + CV_GATEWAY_STALL;
+    if (caller->gateway->config.idle)
+        return caller->moved_at + caller->gateway->config.idle;
     return CV_NEVER; /* a response may take its time */
 }
 
@@ -148,6 +150,10 @@ static void arm(struct cv_caller *caller)
 
 static void expire(struct cv_caller *caller)
 {
+    if (caller->state == CV_CALLER_RUNS && caller->answered && !cv_body_flow_waits(&caller->from))
+        cv_log(&loop_of(caller)->log, CV_LOG_INFO,
+               "HTTP door: %s: %s/%s was silent for too long in its answer", caller->peer,
+               caller->target.client, caller->target.address);
     if (caller->state == CV_CALLER_DIALS)
         cv_caller_answer(caller, 504, "the target was not reached in time");
     else if (caller->state == CV_CALLER_HEAD && caller->in.len)
