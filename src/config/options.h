@@ -14,7 +14,7 @@
 #define CV_CONFIG_ERROR_MAX   800   /* bytes of an error's line, its NUL included */
 #define CV_CONFIG_VALUE_MAX   4096  /* bytes of one value */
 #define CV_CONFIG_VALUES_MAX  10000 /* values of one repeatable option */
-#define CV_CONFIG_OPTIONS_MAX 64    /* options of one program */
+#define CV_CONFIG_OPTIONS_MAX 80    /* options of one program */
 
 /* One line, without its end, for standard error: `culvert-server: FILE:LINE: KEY: what is wrong:
  * 'value'` or `culvert-server: --FLAG: what is wrong: 'value'`. Holds no secret and no control
