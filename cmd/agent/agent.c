@@ -48,14 +48,11 @@ static void on_down(void *ctx, struct cv_tunnel *tunnel)
 
 void agent_complain(struct agent *agent, int64_t conn_id, const char *what)
 {
-    uint64_t dropped;
+    const struct cv_log_about about = {.client = agent->config->id, .conn = conn_id};
 
-    if (!cv_log_allow(&agent->complaints, cv_loop_now(&agent->loop), &dropped))
-        return;
-    if (dropped)
-        cv_log(&agent->loop.log, CV_LOG_WARN, "%llu more such lines left out",
-               (unsigned long long)dropped);
-    cv_log(&agent->loop.log, CV_LOG_WARN, "connection %lld: %s", (long long)conn_id, what);
+    if (cv_log_admit(&agent->loop.log, &agent->complaints, cv_loop_now(&agent->loop), &about))
+        cv_log_about(&agent->loop.log, CV_LOG_WARN, &about, "connection %lld: %s",
+                     (long long)conn_id, what);
 }
 
 void agent_event(struct agent *agent, const char *url, struct cv_tunnel *tunnel,
@@ -246,7 +243,8 @@ int agent_start(struct agent *agent, const struct cv_agent_config *config,
         return fail(error, EXIT_USAGE, "--header: too many", CV_EFULL);
     agent->config = config;
     agent->budget.limit = BUDGET;
-    cv_log_stderr(&log, config->common.log_level, config->common.log_format == CV_LOG_JSON);
+    cv_log_open(&log, &agent->log_out, config->common.program->name, config->common.log_level,
+                config->common.log_format == CV_LOG_JSON);
     rc = cv_loop_init(&agent->loop, &log);
     if (rc < 0)
         return fail(error, EXIT_RUNTIME, "event loop", rc);
@@ -296,6 +294,7 @@ int agent_run(struct agent *agent)
     clear(agent);
     uv_run(&agent->loop.uv, UV_RUN_DEFAULT);
     rc = cv_loop_deinit(&agent->loop);
+    cv_log_close(&agent->log_out);
     if (rc < 0)
         fprintf(stderr, "culvert-agent: at the end: %s\n", cv_strerror(rc));
     return agent->gone ? EXIT_OK : EXIT_RUNTIME;

@@ -12,6 +12,7 @@
 /* culvert-agent: keeps a session with each server and dials targets for them. */
 struct agent {
     const struct cv_agent_config *config; /* borrowed */
+    struct cv_log_out log_out;
     struct cv_loop loop;
     struct cv_outbound *outbound;
     struct cv_files *files;       /* NULL without --serve */

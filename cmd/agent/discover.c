@@ -63,14 +63,9 @@ static const struct cv_log *log_of(const struct discover *discover)
 /* A line about what strangers say, which they can do as often as they like. */
 static void complain(struct discover *discover, const char *what, const char *why)
 {
-    uint64_t dropped;
-
-    if (!cv_log_allow(&discover->complaints, cv_loop_now(&discover->agent->loop), &dropped))
-        return;
-    if (dropped)
-        cv_log(log_of(discover), CV_LOG_WARN, "discover: %llu more such lines left out",
-               (unsigned long long)dropped);
-    cv_log(log_of(discover), CV_LOG_WARN, "discover: %s: %s", what, why);
+    if (cv_log_admit(log_of(discover), &discover->complaints, cv_loop_now(&discover->agent->loop),
+                     NULL))
+        cv_log(log_of(discover), CV_LOG_WARN, "discover: %s: %s", what, why);
 }
 
 int discover_check(const struct cv_agent_config *config, struct cv_config_error *error)

@@ -29,6 +29,9 @@ struct dial {
     char text[TARGET_TEXT_MAX];
 };
 
+#define ABOUT(dial) \
+    (&(const struct cv_log_about){.client = (dial)->agent->config->id, .conn = (dial)->conn_id})
+
 static struct cv_alloc *alloc_of(const struct dial *dial)
 {
     return &dial->agent->loop.alloc;
@@ -41,8 +44,8 @@ static void give_up(struct dial *dial, enum cv_reason reason, const char *why)
 
     snprintf(text, sizeof(text), "dial %s %s: %s", cv_proto_name(dial->target.proto),
              strchr(dial->text, '/') + 1, why);
-    cv_log(&dial->agent->loop.log, CV_LOG_INFO, "connection %lld: %s", (long long)dial->conn_id,
-           text);
+    cv_log_about(&dial->agent->loop.log, CV_LOG_INFO, ABOUT(dial), "connection %lld: %s",
+                 (long long)dial->conn_id, text);
     rc = cv_session_abort(cv_tunnel_session(dial->tunnel), dial->conn_id, reason, text);
     if (rc == 0)
         cv_tunnel_touch(dial->tunnel);
@@ -84,8 +87,8 @@ static void relay(struct dial *dial, int fd)
         dial->agent->conns++;
     rc = cv_session_accept(session, dial->conn_id);
     if (rc < 0)
-        cv_log(&dial->agent->loop.log, CV_LOG_DEBUG, "connection %lld: %s",
-               (long long)dial->conn_id, cv_strerror(rc));
+        cv_log_about(&dial->agent->loop.log, CV_LOG_DEBUG, ABOUT(dial), "connection %lld: %s",
+                     (long long)dial->conn_id, cv_strerror(rc));
     cv_tunnel_touch(dial->tunnel);
     cv_free(alloc_of(dial), dial);
 }

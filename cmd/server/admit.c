@@ -21,15 +21,10 @@ static bool address_of(struct cv_ip *out, const char *peer)
 
 static void complain(struct worker *worker, const char *peer)
 {
-    uint64_t dropped;
+    const struct cv_log *log = &worker->loop.log;
 
-    if (!cv_log_allow(&worker->refusals, cv_loop_now(&worker->loop), &dropped))
-        return;
-    if (dropped)
-        cv_log(&worker->loop.log, CV_LOG_WARN, "%llu more such lines left out",
-               (unsigned long long)dropped);
-    cv_log(&worker->loop.log, CV_LOG_WARN, "%s refused: too many connections of that address",
-           peer);
+    if (cv_log_admit(log, &worker->refusals, cv_loop_now(&worker->loop), NULL))
+        cv_log(log, CV_LOG_WARN, "%s refused: too many connections of that address", peer);
 }
 
 bool admit_enter(struct worker *worker, const char *peer)

@@ -40,6 +40,8 @@ static const struct cv_log *log_of(const struct guest *guest)
     return &guest->worker->loop.log;
 }
 
+#define ABOUT(guest, conn) (&(const struct cv_log_about){(guest)->key, (guest)->id, (conn)})
+
 static const char *kind_of(const struct guest *guest)
 {
     return guest->is_peer ? "peer" : "client";
@@ -48,15 +50,11 @@ static const char *kind_of(const struct guest *guest)
 /* A line about something that the other end did, which it can do as often as it likes. */
 static void complain(struct guest *guest, int64_t conn_id, const char *what)
 {
-    uint64_t dropped;
+    const struct cv_log_about *about = ABOUT(guest, conn_id);
 
-    if (!cv_log_allow(&guest->complaints, cv_loop_now(&guest->worker->loop), &dropped))
-        return;
-    if (dropped)
-        cv_log(log_of(guest), CV_LOG_WARN, "client %s: %llu more such lines left out", guest->key,
-               (unsigned long long)dropped);
-    cv_log(log_of(guest), CV_LOG_WARN, "client %s: connection %lld: %s", guest->key,
-           (long long)conn_id, what);
+    if (cv_log_admit(log_of(guest), &guest->complaints, cv_loop_now(&guest->worker->loop), about))
+        cv_log_about(log_of(guest), CV_LOG_WARN, about, "client %s: connection %lld: %s",
+                     guest->key, (long long)conn_id, what);
 }
 
 /* A peer said which client it has, or has no more. */
@@ -163,7 +161,8 @@ static void leave(struct guest *guest)
     publish_parted(worker, guest->withdrawal);
     guest->withdrawal = NULL;
     if (server_found(guest->worker, guest->key, false) < 0)
-        cv_log(log_of(guest), CV_LOG_ERROR, "client %s: out of memory", guest->key);
+        cv_log_about(log_of(guest), CV_LOG_ERROR, ABOUT(guest, 0), "client %s: out of memory",
+                     guest->key);
 }
 
 static void free_guest(struct guest *guest)
@@ -181,9 +180,9 @@ static void on_closed(void *ctx, struct cv_tunnel *tunnel, int error, const char
     struct worker *worker = guest->worker;
 
     (void)tunnel;
-    cv_log(&worker->loop.log, error == CV_ECLOSED ? CV_LOG_INFO : CV_LOG_WARN,
-           "%s %s: session %llu ended: %s", kind_of(guest), guest->key,
-           (unsigned long long)guest->id, text);
+    cv_log_about(&worker->loop.log, error == CV_ECLOSED ? CV_LOG_INFO : CV_LOG_WARN,
+                 ABOUT(guest, 0), "%s %s: session %llu ended: %s", kind_of(guest), guest->key,
+                 (unsigned long long)guest->id, text);
     take_back(guest);
     if (cv_manager_leave(worker->manager, guest->id) == 0) {
         if (!guest->is_peer)
@@ -362,8 +361,8 @@ static void watch_expiry(struct guest *guest, int64_t expires)
     if (!guest->expiry)
         rc = cv_timer_new(&guest->expiry, &guest->worker->loop, on_expiry, guest);
     if (rc < 0) {
-        cv_log(log_of(guest), CV_LOG_ERROR, "client %s: its expiry is not watched: %s", guest->key,
-               cv_strerror(rc));
+        cv_log_about(log_of(guest), CV_LOG_ERROR, ABOUT(guest, 0),
+                     "client %s: its expiry is not watched: %s", guest->key, cv_strerror(rc));
         return;
     }
     guest_await_expiry(guest->expiry, expires);
@@ -373,7 +372,8 @@ static void recheck_peer(struct guest *guest)
 {
     if (guest->dials || peering_knows(guest->worker->server->peering, guest->key, guest->digest))
         return;
-    cv_log(log_of(guest), CV_LOG_WARN, "peer %s: it is no peer any more", guest->key);
+    cv_log_about(log_of(guest), CV_LOG_WARN, ABOUT(guest, 0), "peer %s: it is no peer any more",
+                 guest->key);
     cv_tunnel_close(guest->resident.tunnel, CV_WS_POLICY, "no peer any more");
 }
 
@@ -391,8 +391,8 @@ static void recheck(struct guest *guest)
         watch_expiry(guest, answer.credential ? answer.credential->expires : CV_EXPIRES_NEVER);
         return;
     }
-    cv_log(log_of(guest), CV_LOG_WARN, "client %s: its credential is gone: %s", guest->key,
-           cv_access_text(answer.why));
+    cv_log_about(log_of(guest), CV_LOG_WARN, ABOUT(guest, 0),
+                 "client %s: its credential is gone: %s", guest->key, cv_access_text(answer.why));
     cv_tunnel_close(guest->resident.tunnel, CV_WS_POLICY, "the credential is gone");
 }
 
@@ -414,8 +414,8 @@ static void publish(struct guest *guest, const char *wanted)
     if (!wanted || guest->is_peer || guest->id == 0)
         return;
     if (publish_asked(guest->worker, &request, &guest->withdrawal) < 0)
-        cv_log(log_of(guest), CV_LOG_ERROR, "client %s: nothing is published: out of memory",
-               guest->key);
+        cv_log_about(log_of(guest), CV_LOG_ERROR, ABOUT(guest, 0),
+                     "client %s: nothing is published: out of memory", guest->key);
 }
 
 void guest_published(struct worker *worker, uint64_t id, uint32_t number, bool granted,
@@ -449,14 +449,15 @@ void guest_welcome(struct worker *worker, const struct cv_front_guest *from)
     else
         cv_stream_close(from->stream);
     if (rc < 0) {
-        cv_log(&worker->loop.log, CV_LOG_ERROR, "client %s from %s: %s", from->key, peer,
-               cv_strerror(rc));
+        cv_log_about(&worker->loop.log, CV_LOG_ERROR, &(struct cv_log_about){.client = from->key},
+                     "client %s from %s: %s", from->key, peer, cv_strerror(rc));
         if (guest)
             free_guest(guest);
         return;
     }
-    cv_log(&worker->loop.log, CV_LOG_INFO, "%s %s: session %llu up from %s%s", kind_of(guest),
-           guest->key, (unsigned long long)guest->id, peer, from->culvert ? "" : " (no Culvert)");
+    cv_log_about(&worker->loop.log, CV_LOG_INFO, ABOUT(guest, 0),
+                 "%s %s: session %llu up from %s%s", kind_of(guest), guest->key,
+                 (unsigned long long)guest->id, peer, from->culvert ? "" : " (no Culvert)");
     publish(guest, from->publish);
     recheck(guest);
     guests_wake(worker);

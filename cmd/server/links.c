@@ -72,7 +72,7 @@ static void on_up(void *ctx, struct cv_tunnel *tunnel)
 static void on_event(void *ctx, struct cv_tunnel *tunnel, const struct cv_session_event *event)
 {
     struct link *link = ctx;
-    uint64_t dropped;
+    const struct cv_log_about about = {.conn = event->conn_id};
 
     switch (event->kind) {
     case CV_EVENT_CONNECT:
@@ -83,11 +83,12 @@ static void on_event(void *ctx, struct cv_tunnel *tunnel, const struct cv_sessio
     case CV_EVENT_ADD_CLIENT:
     case CV_EVENT_REMOVE_CLIENT:
     case CV_EVENT_NOTICE:
-        if (cv_log_allow(&link->complaints, cv_loop_now(&link->links->worker->loop), &dropped))
-            cv_log(log_of(link), CV_LOG_WARN, "server %s: connection %lld: %s", link->id,
-                   (long long)event->conn_id,
-                   event->kind == CV_EVENT_NOTICE ? guest_notice_text(event->notice)
-                                                  : "an announcement was ignored");
+        if (cv_log_admit(log_of(link), &link->complaints, cv_loop_now(&link->links->worker->loop),
+                         &about))
+            cv_log_about(log_of(link), CV_LOG_WARN, &about, "server %s: connection %lld: %s",
+                         link->id, (long long)event->conn_id,
+                         event->kind == CV_EVENT_NOTICE ? guest_notice_text(event->notice)
+                                                        : "an announcement was ignored");
         break;
     case CV_EVENT_CONNECTED:
     case CV_EVENT_DATA:

@@ -174,15 +174,12 @@ static const struct cv_log *log_of(const struct peer *peer)
 
 static void complain(struct peer *peer, int64_t conn_id, const char *what)
 {
-    uint64_t dropped;
+    const struct cv_log_about about = {peer->server.id, peer->member, conn_id};
 
-    if (!cv_log_allow(&peer->complaints, cv_loop_now(&peer->peering->worker->loop), &dropped))
-        return;
-    if (dropped)
-        cv_log(log_of(peer), CV_LOG_WARN, "peer %s: %llu more such lines left out", peer->server.id,
-               (unsigned long long)dropped);
-    cv_log(log_of(peer), CV_LOG_WARN, "peer %s: connection %lld: %s", peer->server.id,
-           (long long)conn_id, what);
+    if (cv_log_admit(log_of(peer), &peer->complaints, cv_loop_now(&peer->peering->worker->loop),
+                     &about))
+        cv_log_about(log_of(peer), CV_LOG_WARN, &about, "peer %s: connection %lld: %s",
+                     peer->server.id, (long long)conn_id, what);
 }
 
 static void peer_free(struct peer *peer)
@@ -204,7 +201,8 @@ static void on_up(void *ctx, struct cv_tunnel *tunnel)
     peer->connected++;
     peer->joined = rc == 0;
     if (rc < 0) {
-        cv_log(log_of(peer), CV_LOG_ERROR, "peer %s: %s", peer->server.id, cv_strerror(rc));
+        cv_log_about(log_of(peer), CV_LOG_ERROR, &(struct cv_log_about){.client = peer->server.id},
+                     "peer %s: %s", peer->server.id, cv_strerror(rc));
         cv_tunnel_close(tunnel, CV_WS_POLICY, cv_strerror(rc));
     }
     guests_wake(worker);
@@ -252,7 +250,9 @@ static void on_down(void *ctx, struct cv_tunnel *tunnel)
 
     (void)tunnel;
     if (peer->joined && cv_manager_leave(peer->peering->worker->manager, peer->member) < 0)
-        cv_log(log_of(peer), CV_LOG_ERROR, "peer %s: left twice", peer->server.id);
+        cv_log_about(log_of(peer), CV_LOG_ERROR,
+                     &(struct cv_log_about){peer->server.id, peer->member, 0},
+                     "peer %s: left twice", peer->server.id);
     peer->joined = false;
     peer->disconnected++;
     peer->resident.tunnel = NULL;
@@ -355,8 +355,8 @@ static void close_old(struct peering *peering, const struct cv_peer_servers *wan
             stays = stays || is_same(peer, &wanted->at[i]);
         if (stays)
             continue;
-        cv_log(log_of(peer), CV_LOG_INFO, "peer %s at %s is gone", peer->server.id,
-               peer->server.url.text);
+        cv_log_about(log_of(peer), CV_LOG_INFO, &(struct cv_log_about){.client = peer->server.id},
+                     "peer %s at %s is gone", peer->server.id, peer->server.url.text);
         peer_close(peer);
     }
 }

@@ -231,8 +231,8 @@ static void close_place(struct place *place)
         remove_name(place);
     cv_listener_close(place->listener);
     place->listener = NULL;
-    cv_log(log_of(place), CV_LOG_INFO, "publish: %s for client %s withdrawn", place->key,
-           place->client);
+    cv_log_about(log_of(place), CV_LOG_INFO, &(struct cv_log_about){.client = place->client},
+                 "publish: %s for client %s withdrawn", place->key, place->client);
     admin_event(server->admin, "withdrawn", place->client, place->key);
     place->client[0] = '\0';
     place->holder = NULL;
@@ -260,8 +260,9 @@ static void open_place(struct place *place, struct claim *claim)
     place->state++;
     place->holder = claim;
     snprintf(place->client, sizeof(place->client), "%s", claim->client);
-    cv_log(log_of(place), CV_LOG_INFO, "publish: %s for client %s, at %s to %s", place->key,
-           place->client, place->where, claim->asked.address.at);
+    cv_log_about(log_of(place), CV_LOG_INFO, &(struct cv_log_about){.client = place->client},
+                 "publish: %s for client %s, at %s to %s", place->key, place->client, place->where,
+                 claim->asked.address.at);
     admin_event(place->places->server->admin, "published", place->client, place->key);
 }
 

@@ -60,15 +60,12 @@ static void log_refusal(const struct claim *claim, const char *text)
 {
     struct publish *publish = claim->publish;
     struct cv_loop *loop = &publish->server->workers[0].loop;
-    uint64_t dropped;
+    const struct cv_log_about about = {.client = claim->client};
 
-    if (!cv_log_allow(&publish->refusals, cv_loop_now(loop), &dropped))
+    if (!cv_log_admit(&loop->log, &publish->refusals, cv_loop_now(loop), &about))
         return;
-    if (dropped)
-        cv_log(&loop->log, CV_LOG_WARN, "publish: %llu more such lines left out",
-               (unsigned long long)dropped);
-    cv_log(&loop->log, CV_LOG_WARN, "publish: client %s refused: %s: \"%.*s\"", claim->client, text,
-           CV_PUBLISH_TEXT_MAX, claim->text);
+    cv_log_about(&loop->log, CV_LOG_WARN, &about, "publish: client %s refused: %s: \"%.*s\"",
+                 claim->client, text, CV_PUBLISH_TEXT_MAX, claim->text);
 }
 
 void publish_tell(const struct claim *claim, bool granted, const char *text)

@@ -196,7 +196,8 @@ static int init_workers(struct server *server, struct cv_config_error *error)
     struct cv_log log;
     int code = EXIT_OK, rc;
 
-    cv_log_stderr(&log, config->common.log_level, config->common.log_format == CV_LOG_JSON);
+    cv_log_open(&log, &server->log_out, config->common.program->name, config->common.log_level,
+                config->common.log_format == CV_LOG_JSON);
     server->worker_count = (unsigned)config->threads;
     server->workers = calloc(server->worker_count, sizeof(struct worker));
     if (!server->workers)
@@ -343,6 +344,7 @@ static void clear(struct server *server)
     cv_homes_free(server->homes);
     uv_mutex_destroy(&server->lock);
     cv_tls_free(server->tls);
+    cv_log_close(&server->log_out);
     free(server->workers);
 }
 

@@ -24,8 +24,9 @@
  * changed after; the main thread is the one of the first worker. */
 struct server {
     const struct cv_server_config *config; /* borrowed */
-    struct cv_tls *tls;                    /* NULL: plain */
-    struct cv_budget budget;               /* of all sessions */
+    struct cv_log_out log_out;
+    struct cv_tls *tls;      /* NULL: plain */
+    struct cv_budget budget; /* of all sessions */
     struct worker *workers;
     unsigned worker_count;
 

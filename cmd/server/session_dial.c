@@ -82,7 +82,8 @@ static void relay(struct dial *dial)
         return;
     }
     if (cv_session_accept(session, dial->conn_id) < 0)
-        cv_log(&dial->loop->log, CV_LOG_DEBUG, "connection %lld is gone", (long long)dial->conn_id);
+        cv_log_about(&dial->loop->log, CV_LOG_DEBUG, &(struct cv_log_about){.conn = dial->conn_id},
+                     "connection %lld is gone", (long long)dial->conn_id);
     cv_tunnel_touch(dial->tunnel);
     cv_free(&dial->loop->alloc, dial);
 }
@@ -270,15 +271,12 @@ static void complain(struct worker *worker, const struct session_dialler *dialle
                      const struct request *request, const char *why)
 {
     const struct cv_log *log = &worker->loop.log;
-    uint64_t dropped;
+    const struct cv_log_about about = {.client = request->client};
 
-    if (!cv_log_allow(dialler->complaints, cv_loop_now(&worker->loop), &dropped))
+    if (!cv_log_admit(log, dialler->complaints, cv_loop_now(&worker->loop), &about))
         return;
-    if (dropped)
-        cv_log(log, CV_LOG_WARN, "%s: visitor %s: %llu more dials refused", dialler->door,
-               dialler->peer, (unsigned long long)dropped);
-    cv_log(log, CV_LOG_WARN, "%s: visitor %s to %s/%s refused: %s", dialler->door, dialler->peer,
-           request->client, request->target, why);
+    cv_log_about(log, CV_LOG_WARN, &about, "%s: visitor %s to %s/%s refused: %s", dialler->door,
+                 dialler->peer, request->client, request->target, why);
 }
 
 /* Asked before it is looked for: who may not dial a client hears nothing of whether it is there. */

@@ -121,8 +121,9 @@ static int dial_through(struct visit *visit, const struct cv_route *route)
         cv_list_remove(&visit->link); /* it may be dialled elsewhere */
         return rc;
     }
-    cv_log(&worker->loop.log, CV_LOG_DEBUG, "%s: visitor %s to %s/%s/%s", visit->door, visit->peer,
-           visit->client, cv_proto_name(visit->proto), visit->address);
+    cv_log_about(&worker->loop.log, CV_LOG_DEBUG, VISIT_ABOUT(visit), "%s: visitor %s to %s/%s/%s",
+                 visit->door, visit->peer, visit->client, cv_proto_name(visit->proto),
+                 visit->address);
     if (!visit->linked)
         server_settled(worker, visit->client, visit->balance);
     rc = visit_begin(visit);
@@ -362,8 +363,9 @@ void visit_start(struct worker *worker, const struct visit_options *options)
     struct visit *visit = visit_new(worker, options);
 
     if (!visit) {
-        cv_log(&worker->loop.log, CV_LOG_WARN, "%s: visitor %s turned away: out of memory",
-               options->door, options->peer);
+        cv_log_about(&worker->loop.log, CV_LOG_WARN,
+                     &(struct cv_log_about){.client = options->client},
+                     "%s: visitor %s turned away: out of memory", options->door, options->peer);
         close(options->fd);
         cv_pair_unref(options->pair);
         if (options->entered)

@@ -37,10 +37,10 @@ bool visit_may_move(struct visit *visit, enum cv_reason reason, enum cv_failure 
 
 void visit_move(struct visit *visit)
 {
-    cv_log(&visit->worker->loop.log, CV_LOG_INFO,
-           "%s: visitor %s to %s/%s/%s: session %llu %s: another one is tried", visit->door,
-           visit->peer, visit->client, cv_proto_name(visit->proto), visit->address,
-           (unsigned long long)visit->session, visit->silent ? "is silent" : "was lost");
+    cv_log_about(&visit->worker->loop.log, CV_LOG_INFO, VISIT_ABOUT(visit),
+                 "%s: visitor %s to %s/%s/%s: session %llu %s: another one is tried", visit->door,
+                 visit->peer, visit->client, cv_proto_name(visit->proto), visit->address,
+                 (unsigned long long)visit->session, visit->silent ? "is silent" : "was lost");
     if (visit->linked)
         directory_failed(visit);
     else

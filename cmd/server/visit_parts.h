@@ -61,6 +61,10 @@ struct visit {
     char text[];
 };
 
+/* Session and connection are those of its dial, if there was one. */
+#define VISIT_ABOUT(visit) \
+    (&(const struct cv_log_about){(visit)->client, (visit)->session, (visit)->conn_id})
+
 /* visit.c */
 
 /* What it wants dialled, not through the session @but. Borrows from @visit. */

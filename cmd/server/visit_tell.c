@@ -16,8 +16,8 @@ static void audit(const struct visit *visit, enum cv_log_level level, const char
 {
     uint64_t took = (cv_loop_now(&visit->worker->loop) - visit->since) / CV_MSEC;
 
-    cv_log(
-        &visit->worker->loop.log, level,
+    cv_log_about(
+        &visit->worker->loop.log, level, VISIT_ABOUT(visit),
         "%s: visitor %s%s%s to %s/%s/%s: %s after %llu.%03llu s, %llu bytes to the visitor, %llu "
         "from it%s%.*s%s",
         visit->door, visit->peer, visit->who[0] ? " as " : "", visit->who, visit->client,
@@ -99,14 +99,7 @@ void visit_count_refused(struct worker *worker, int problem)
 /* Whether a line about it is within the bounds that its visitor has. */
 static bool may_log(struct worker *worker)
 {
-    uint64_t dropped;
-
-    if (!cv_log_allow(&worker->turned_away, cv_loop_now(&worker->loop), &dropped))
-        return false;
-    if (dropped)
-        cv_log(&worker->loop.log, CV_LOG_WARN, "%llu more visits turned away",
-               (unsigned long long)dropped);
-    return true;
+    return cv_log_admit(&worker->loop.log, &worker->turned_away, cv_loop_now(&worker->loop), NULL);
 }
 
 void visit_turn_away(struct visit *visit)

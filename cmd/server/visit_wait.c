@@ -356,9 +356,9 @@ int visit_begin(struct visit *visit)
     ssize_t n;
 
     if (visit->proto == CV_PROTO_UDP && !(config->features & CV_FEATURE_DGRAM))
-        cv_log(&visit->worker->loop.log, CV_LOG_INFO,
-               "%s: client %s does not know datagrams: it may join some, or cut them", visit->door,
-               visit->client);
+        cv_log_about(&visit->worker->loop.log, CV_LOG_INFO, VISIT_ABOUT(visit),
+                     "%s: client %s does not know datagrams: it may join some, or cut them",
+                     visit->door, visit->client);
     if (waits(visit)) {
         cv_tunnel_touch(visit->tunnel);
         return wait_for_answer(visit);

@@ -33,15 +33,12 @@ static const struct cv_log *log_of(const struct visitor *visitor)
 /* A line about something that it did, which it can do as often as it likes. */
 static void complain(struct visitor *visitor, int64_t conn_id, const char *what)
 {
-    uint64_t dropped;
+    const struct cv_log_about about = {.conn = conn_id};
 
-    if (!cv_log_allow(&visitor->complaints, cv_loop_now(&visitor->worker->loop), &dropped))
-        return;
-    if (dropped)
-        cv_log(log_of(visitor), CV_LOG_WARN, "visitor %s: %llu more such lines left out",
-               visitor->peer, (unsigned long long)dropped);
-    cv_log(log_of(visitor), CV_LOG_WARN, "visitor %s: connection %lld: %s", visitor->peer,
-           (long long)conn_id, what);
+    if (cv_log_admit(log_of(visitor), &visitor->complaints, cv_loop_now(&visitor->worker->loop),
+                     &about))
+        cv_log_about(log_of(visitor), CV_LOG_WARN, &about, "visitor %s: connection %lld: %s",
+                     visitor->peer, (long long)conn_id, what);
 }
 
 static void on_event(void *ctx, struct cv_tunnel *tunnel, const struct cv_session_event *event)

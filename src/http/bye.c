@@ -56,10 +56,8 @@ int cv_bye_new(struct cv_bye **out, struct cv_loop *loop, const struct cv_url *u
 
 static void complain(struct cv_bye *bye, const char *why)
 {
-    uint64_t dropped;
-
     bye->lost++;
-    if (cv_log_allow(&bye->complaints, cv_loop_now(bye->loop), &dropped))
+    if (cv_log_admit(&bye->loop->log, &bye->complaints, cv_loop_now(bye->loop), NULL))
         cv_log(&bye->loop->log, CV_LOG_WARN,
                "rooms: %s was not told that a client is gone: %s (%llu times so far)",
                bye->url->text, why, (unsigned long long)bye->lost);

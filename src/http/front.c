@@ -165,9 +165,10 @@ static bool may_enter(struct cv_knock *knock, const struct cv_http_head *head)
             return true;
         problem = cv_access_text(why);
     }
-    cv_log(&knock->loop->log, CV_LOG_WARN, "front door: %s: %s %s refused: %s",
-           cv_stream_peer(knock->stream), knock->is_visitor ? "visitor" : "client", knock->key,
-           problem);
+    cv_log_about(&knock->loop->log, CV_LOG_WARN,
+                 &(struct cv_log_about){.client = knock->is_visitor ? NULL : knock->key},
+                 "front door: %s: %s %s refused: %s", cv_stream_peer(knock->stream),
+                 knock->is_visitor ? "visitor" : "client", knock->key, problem);
     return false;
 }
 

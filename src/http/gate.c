@@ -63,8 +63,10 @@ void cv_gate_log(const struct cv_gate_call *call, const char *why)
 
 static bool refuse_login(const struct cv_gate_call *call, const char *why)
 {
-    cv_log(&call->config->loop->log, CV_LOG_WARN, "%s: %s: client %s refused: %s",
-           call->config->name, call->peer, call->client[0] ? call->client : "?", why);
+    cv_log_about(&call->config->loop->log, CV_LOG_WARN,
+                 &(struct cv_log_about){.client = call->client[0] ? call->client : NULL},
+                 "%s: %s: client %s refused: %s", call->config->name, call->peer,
+                 call->client[0] ? call->client : "?", why);
     return false;
 }
 

@@ -33,9 +33,9 @@ static bool may_pass(struct cv_caller *caller, const struct cv_http_head *head,
                          cv_access_visitor(&answer, credentials, digest, client, strlen(client),
                                            target, cv_wall_clock()) == 0))
         return true;
-    cv_log(&config->loop->log, CV_LOG_WARN, "HTTP door: %s: to %s/%s refused: %s", caller->peer,
-           client, caller->target.address,
-           token ? cv_access_text(answer.why) : "no X-Culvert-Token");
+    cv_log_about(&config->loop->log, CV_LOG_WARN, &(struct cv_log_about){.client = client},
+                 "HTTP door: %s: to %s/%s refused: %s", caller->peer, client,
+                 caller->target.address, token ? cv_access_text(answer.why) : "no X-Culvert-Token");
     if (answer.why == CV_ACCESS_KEY || answer.why == CV_ACCESS_TARGET)
         cv_caller_answer(caller, 403, "this token may not reach that target");
     else

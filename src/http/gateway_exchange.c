@@ -225,9 +225,10 @@ static int take_response(struct cv_caller *caller, const char *data, size_t len)
     ssize_t n = cv_body_flow_take(&caller->from, data, len);
 
     if (n < 0) {
-        cv_log(&caller->gateway->config.loop->log, CV_LOG_INFO, "HTTP door: %s/%s: %s",
-               caller->target.client, caller->target.address,
-               caller->from.body.error ? caller->from.body.error : cv_strerror((int)n));
+        cv_log_about(&caller->gateway->config.loop->log, CV_LOG_INFO,
+                     &(struct cv_log_about){.client = caller->target.client},
+                     "HTTP door: %s/%s: %s", caller->target.client, caller->target.address,
+                     caller->from.body.error ? caller->from.body.error : cv_strerror((int)n));
         cv_caller_drop(caller);
         return CV_ECLOSED;
     }

@@ -22,6 +22,11 @@ struct cv_uplink {
     bool closing;
 };
 
+/* A dialling peer has no client's key. */
+#define ABOUT(uplink)                       \
+    (&(const struct cv_log_about){.client = \
+                                      (uplink)->config.key_header ? NULL : (uplink)->config.key})
+
 uint64_t cv_retry_delay(const struct cv_random *random, unsigned tries, bool denied)
 {
     uint64_t most = denied ? CV_RETRY_DENIED_MAX : CV_RETRY_MAX;
@@ -51,8 +56,8 @@ static void retry(struct cv_uplink *uplink)
 
     uplink->tries++;
     delay = cv_retry_delay(&uplink->loop->random, uplink->tries, uplink->denied);
-    cv_log(&uplink->loop->log, CV_LOG_DEBUG, "%s: next try in %.1f s", uplink->config.url,
-           (double)delay / 1e6);
+    cv_log_about(&uplink->loop->log, CV_LOG_DEBUG, ABOUT(uplink), "%s: next try in %.1f s",
+                 uplink->config.url, (double)delay / 1e6);
     cv_timer_set(uplink->timer, delay);
 }
 
@@ -76,10 +81,11 @@ static void on_down(void *ctx, struct cv_tunnel *tunnel, int error, const char *
     struct cv_uplink *uplink = ctx;
 
     if (uplink->closing)
-        cv_log(&uplink->loop->log, CV_LOG_INFO, "%s: session closed", uplink->config.url);
+        cv_log_about(&uplink->loop->log, CV_LOG_INFO, ABOUT(uplink), "%s: session closed",
+                     uplink->config.url);
     else
-        cv_log(&uplink->loop->log, CV_LOG_WARN, "%s: session lost: %s", uplink->config.url,
-               why_lost(tunnel, error, text));
+        cv_log_about(&uplink->loop->log, CV_LOG_WARN, ABOUT(uplink), "%s: session lost: %s",
+                     uplink->config.url, why_lost(tunnel, error, text));
     uplink->config.down(uplink->config.ctx, tunnel); /* which may close the uplink */
     uplink->tunnel = NULL;
     if (uplink->closing) {
@@ -117,8 +123,8 @@ static void log_refusal(struct cv_uplink *uplink, const struct cv_upgrade_end *e
 
     if (denied && uplink->denied)
         return;
-    cv_log(&uplink->loop->log, CV_LOG_WARN, "%s: %s%s", uplink->config.url, end->text,
-           denied ? " (asking again ever more rarely)" : "");
+    cv_log_about(&uplink->loop->log, CV_LOG_WARN, ABOUT(uplink), "%s: %s%s", uplink->config.url,
+                 end->text, denied ? " (asking again ever more rarely)" : "");
     if (denied && !uplink->denied)
         uplink->tries = 0;
     uplink->denied = denied;
@@ -141,14 +147,16 @@ static void on_upgrade(void *ctx, const struct cv_upgrade_end *end)
     }
     rc = start_tunnel(uplink, end);
     if (rc < 0) {
-        cv_log(&uplink->loop->log, CV_LOG_ERROR, "%s: %s", uplink->config.url, cv_strerror(rc));
+        cv_log_about(&uplink->loop->log, CV_LOG_ERROR, ABOUT(uplink), "%s: %s", uplink->config.url,
+                     cv_strerror(rc));
         retry(uplink);
         return;
     }
     uplink->denied = false;
     uplink->up_at = cv_loop_now(uplink->loop);
-    cv_log(&uplink->loop->log, CV_LOG_INFO, "%s: session up as %s%s", uplink->config.url,
-           uplink->config.key, end->culvert ? "" : " (the server is no Culvert)");
+    cv_log_about(&uplink->loop->log, CV_LOG_INFO, ABOUT(uplink), "%s: session up as %s%s",
+                 uplink->config.url, uplink->config.key,
+                 end->culvert ? "" : " (the server is no Culvert)");
     uplink->config.up(uplink->config.ctx, uplink->tunnel);
 }
 
@@ -171,7 +179,8 @@ static void dial(struct cv_uplink *uplink)
     rc = cv_upgrade_start(&uplink->upgrade, uplink->loop, uplink->outbound, &options, on_upgrade,
                           uplink);
     if (rc < 0) {
-        cv_log(&uplink->loop->log, CV_LOG_ERROR, "%s: %s", config->url, cv_strerror(rc));
+        cv_log_about(&uplink->loop->log, CV_LOG_ERROR, ABOUT(uplink), "%s: %s", config->url,
+                     cv_strerror(rc));
         retry(uplink);
     }
 }

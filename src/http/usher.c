@@ -53,14 +53,10 @@ static void leave(struct arrival *arrival)
 static void complain(struct cv_usher *usher, const char *peer, const char *why)
 {
     const struct cv_log *log = &usher->config.loop->log;
-    uint64_t dropped;
 
-    if (!cv_log_allow(&usher->complaints, cv_loop_now(usher->config.loop), &dropped))
-        return;
-    if (dropped)
-        cv_log(log, CV_LOG_WARN, "%s: %llu more such lines left out", usher->config.name,
-               (unsigned long long)dropped);
-    cv_log(log, CV_LOG_WARN, "%s: %s refused: PROXY protocol: %s", usher->config.name, peer, why);
+    if (cv_log_admit(log, &usher->complaints, cv_loop_now(usher->config.loop), NULL))
+        cv_log(log, CV_LOG_WARN, "%s: %s refused: PROXY protocol: %s", usher->config.name, peer,
+               why);
 }
 
 static void refuse(struct arrival *arrival, const char *why)

@@ -4,16 +4,14 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
-#include <unistd.h>
 #include <uv.h>
 
 #include "base/error.h"
+#include "base/key.h"
 #include "base/text.h"
 
-#define STAMP_SIZE 32
-/* A JSON line may double what it quotes. */
-#define JSON_SIZE (2 * CV_LOG_MAX + 128)
+/* The fields of a line as text: a key of which every byte is escaped, two numbers, their names. */
+#define ABOUT_SIZE (4 * CV_KEY_MAX + 80)
 
 /* Length of the character that starts at @s when it is well-formed UTF-8 (RFC 3629) and no control
  * (C0, DEL, C1), else 0. The NUL that ends @s stops any sequence. */
@@ -37,14 +35,16 @@ static size_t printable_len(const unsigned char *s)
     return len;
 }
 
-static void escape(struct cv_text *out, const char *raw)
+/* @word: a space or a quote is escaped too, so that what it says cannot pass for a further field.
+ */
+static void escape(struct cv_text *out, const char *raw, bool word)
 {
     static const char digits[] = "0123456789abcdef";
     const unsigned char *s = (const unsigned char *)raw;
 
     while (*s) {
         const char code[] = {'\\', 'x', digits[*s >> 4], digits[*s & 15]};
-        size_t len = printable_len(s);
+        size_t len = word && (*s == ' ' || *s == '"') ? 0 : printable_len(s);
         size_t piece = len ? len : sizeof(code);
 
         if (piece > out->size - 1 - out->len)
@@ -54,10 +54,51 @@ static void escape(struct cv_text *out, const char *raw)
     }
 }
 
+/* Puts the fields of @about, escaped, into @text, and a client of the same form into @client. */
+static void write_fields(struct cv_text *text, struct cv_text *client,
+                         const struct cv_log_about *about)
+{
+    if (about->client) {
+        escape(client, about->client, true);
+        cv_text_str(text, " client=");
+        cv_text_str(text, client->buf);
+    }
+    if (about->session) {
+        cv_text_str(text, " session=");
+        cv_text_u64(text, about->session);
+    }
+    if (about->conn) {
+        cv_text_str(text, " conn=");
+        cv_text_i64(text, about->conn);
+    }
+}
+
+static void say(const struct cv_log *log, enum cv_log_level level, const struct cv_log_about *about,
+                const char *raw)
+{
+    char line[CV_LOG_MAX + 1], fields[ABOUT_SIZE], client[4 * CV_KEY_MAX + 1];
+    struct cv_text text, more, key;
+
+    cv_text_init(&more, fields, sizeof(fields));
+    cv_text_init(&key, client, sizeof(client));
+    write_fields(&more, &key, about);
+    cv_text_init(&text, line, sizeof(line));
+    escape(&text, raw, false);
+    if (log->write_about && log->write_about(log->ctx, level, line,
+                                             &(struct cv_log_about){about->client ? client : NULL,
+                                                                    about->session, about->conn}))
+        return;
+    if (more.len) { /* the message is cut, and not its fields */
+        cv_text_init(&text, line, sizeof(line) - more.len);
+        escape(&text, raw, false);
+        memcpy(line + text.len, fields, more.len + 1);
+    }
+    log->write(log->ctx, level, line);
+}
+
 void cv_log(const struct cv_log *log, enum cv_log_level level, const char *format, ...)
 {
-    char raw[CV_LOG_MAX + 1], line[CV_LOG_MAX + 1];
-    struct cv_text text;
+    char raw[CV_LOG_MAX + 1];
     va_list args;
 
     if (level > log->level || !log->write)
@@ -65,9 +106,21 @@ void cv_log(const struct cv_log *log, enum cv_log_level level, const char *forma
     va_start(args, format);
     vsnprintf(raw, sizeof(raw), format, args);
     va_end(args);
-    cv_text_init(&text, line, sizeof(line));
-    escape(&text, raw);
-    log->write(log->ctx, level, line);
+    say(log, level, &(struct cv_log_about){.client = NULL}, raw);
+}
+
+void cv_log_about(const struct cv_log *log, enum cv_log_level level,
+                  const struct cv_log_about *about, const char *format, ...)
+{
+    char raw[CV_LOG_MAX + 1];
+    va_list args;
+
+    if (level > log->level || !log->write)
+        return;
+    va_start(args, format);
+    vsnprintf(raw, sizeof(raw), format, args);
+    va_end(args);
+    say(log, level, about, raw);
 }
 
 const char *cv_strerror(int code)
@@ -88,103 +141,31 @@ const char *cv_strerror(int code)
     return text ? text : "unknown error";
 }
 
-static const char *level_name(enum cv_log_level level)
+static void say_how_many(const struct cv_log *log, const struct cv_log_limit *limit, uint64_t now,
+                         const struct cv_log_about *about)
 {
-    static const char *const names[] = {
-        [CV_LOG_ERROR] = "error",
-        [CV_LOG_WARN] = "warn",
-        [CV_LOG_INFO] = "info",
-        [CV_LOG_DEBUG] = "debug",
-    };
+    static const struct cv_log_about nobody = {.client = NULL};
 
-    return names[level];
+    cv_log_about(log, CV_LOG_WARN, about ? about : &nobody,
+                 "%llu more like the next line in the last %llu s",
+                 (unsigned long long)limit->dropped,
+                 (unsigned long long)((now - limit->since) / CV_SEC + 1));
 }
 
-/* UTC, as RFC 3339 has it, with milliseconds. */
-static void stamp(char out[STAMP_SIZE])
-{
-    struct timespec now;
-    struct tm utc;
-    size_t n;
-
-    clock_gettime(CLOCK_REALTIME, &now);
-    gmtime_r(&now.tv_sec, &utc);
-    n = strftime(out, STAMP_SIZE, "%Y-%m-%dT%H:%M:%S", &utc);
-    snprintf(out + n, STAMP_SIZE - n, ".%03dZ", (int)(now.tv_nsec / 1000000));
-}
-
-/* One write() a line, so that lines of several processes on one pipe do not mix. */
-static void put(struct cv_text *line)
-{
-    ssize_t n;
-
-    line->buf[line->len++] = '\n'; /* in place of the NUL */
-    n = write(STDERR_FILENO, line->buf, line->len);
-    (void)n; /* nobody is left to be told */
-}
-
-static void write_text(void *ctx, enum cv_log_level level, const char *message)
-{
-    char buf[CV_LOG_MAX + 64], time[STAMP_SIZE];
-    struct cv_text line;
-
-    (void)ctx;
-    stamp(time);
-    cv_text_init(&line, buf, sizeof(buf));
-    cv_text_str(&line, time);
-    cv_text_str(&line, " ");
-    cv_text_str(&line, level_name(level));
-    cv_text_str(&line, " ");
-    cv_text_str(&line, message);
-    put(&line);
-}
-
-/* RFC 8259, 7. Controls do not get this far: cv_log() has escaped them. */
-static void quote(struct cv_text *out, const char *message)
-{
-    cv_text_str(out, "\"");
-    for (; *message; message++) {
-        if (*message == '"' || *message == '\\')
-            cv_text_str(out, "\\");
-        cv_text_bytes(out, message, 1);
-    }
-    cv_text_str(out, "\"");
-}
-
-static void write_json(void *ctx, enum cv_log_level level, const char *message)
-{
-    char buf[JSON_SIZE], time[STAMP_SIZE];
-    struct cv_text line;
-
-    (void)ctx;
-    stamp(time);
-    cv_text_init(&line, buf, sizeof(buf));
-    cv_text_str(&line, "{\"ts\":\"");
-    cv_text_str(&line, time);
-    cv_text_str(&line, "\",\"level\":\"");
-    cv_text_str(&line, level_name(level));
-    cv_text_str(&line, "\",\"msg\":");
-    quote(&line, message);
-    cv_text_str(&line, "}");
-    put(&line);
-}
-
-void cv_log_stderr(struct cv_log *log, enum cv_log_level level, bool json)
-{
-    *log = (struct cv_log){.level = level, .write = json ? write_json : write_text};
-}
-
-bool cv_log_allow(struct cv_log_limit *limit, uint64_t now, uint64_t *dropped)
+bool cv_log_admit(const struct cv_log *log, struct cv_log_limit *limit, uint64_t now,
+                  const struct cv_log_about *about)
 {
     const uint64_t cost = CV_SEC / CV_LOG_RATE;
     uint64_t full_at = limit->full_at > now ? limit->full_at : now;
 
-    *dropped = limit->dropped;
     if (full_at - now > (CV_LOG_BURST - 1) * cost) {
-        limit->dropped++;
+        if (limit->dropped++ == 0)
+            limit->since = now;
         return false;
     }
     limit->full_at = full_at + cost;
+    if (limit->dropped)
+        say_how_many(log, limit, now, about);
     limit->dropped = 0;
     return true;
 }

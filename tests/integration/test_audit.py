@@ -15,7 +15,8 @@ from .lab import LabCase, wait_until
 LINE = re.compile(
     r"^\S+Z (?P<level>info|warn) (?P<door>\S+): visitor (?P<who>\S+) "
     r"to (?P<client>[^/ ]+)/(?P<target>\S+): (?P<outcome>.+), after (?P<took>\d+\.\d{3}) s, "
-    r"(?P<down>\d+) bytes to the visitor, (?P<up>\d+) from it(?P<said>: \".*\")?$",
+    r"(?P<down>\d+) bytes to the visitor, (?P<up>\d+) from it(?P<said>: \".*\")?"
+    r"(?: client=\S+)?(?: session=\d+)?(?: conn=\d+)?$",
     re.M,
 )
 CANARY = "canary"

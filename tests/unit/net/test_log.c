@@ -157,3 +157,56 @@ Test(log, names_every_kind_of_error)
     cr_assert_str_eq(cv_strerror(-123456), "unknown error");
     cr_assert_str_eq(cv_strerror(7), "unknown error");
 }
+
+Test(log, fields_stand_behind_the_message_and_are_not_cut)
+{
+    char text[2000];
+
+    cv_log_about(&all, CV_LOG_INFO, &(struct cv_log_about){"foo", 3, 17}, "hello");
+    cr_assert_str_eq(kept.last, "hello client=foo session=3 conn=17");
+    cv_log_about(&all, CV_LOG_INFO, &(struct cv_log_about){.conn = 17}, "hello");
+    cr_assert_str_eq(kept.last, "hello conn=17");
+    memset(text, 'x', sizeof(text) - 1);
+    text[sizeof(text) - 1] = '\0';
+    cv_log_about(&all, CV_LOG_INFO, &(struct cv_log_about){.client = "foo"}, "%s", text);
+    cr_assert_eq(strlen(kept.last), CV_LOG_MAX);
+    cr_assert_str_eq(kept.last + CV_LOG_MAX - 12, "x client=foo");
+}
+
+Test(log, a_client_cannot_pass_for_a_further_field)
+{
+    cv_log_about(&all, CV_LOG_INFO, &(struct cv_log_about){.client = "a conn=1\n\"b\""}, "hello");
+    cr_assert_str_eq(kept.last, "hello client=a\\x20conn=1\\x0a\\x22b\\x22");
+}
+
+static bool refuse(void *ctx, enum cv_log_level level, const char *line,
+                   const struct cv_log_about *about)
+{
+    (void)ctx, (void)level, (void)line, (void)about;
+    return false;
+}
+
+Test(log, a_line_that_cannot_go_out_with_fields_goes_out_as_text)
+{
+    struct cv_log log = all;
+
+    log.write_about = refuse;
+    cv_log_about(&log, CV_LOG_INFO, &(struct cv_log_about){.client = "foo"}, "hello");
+    cr_assert_str_eq(kept.last, "hello client=foo");
+}
+
+Test(log, counts_what_a_cause_says_too_often)
+{
+    struct cv_log_limit limit = {0};
+    uint64_t now = 100 * CV_SEC;
+
+    for (int i = 0; i < CV_LOG_BURST; i++)
+        cr_assert(cv_log_admit(&all, &limit, now, NULL));
+    for (int i = 0; i < 7; i++)
+        cr_assert_not(cv_log_admit(&all, &limit, now, NULL));
+    cr_assert_eq(kept.lines, 0);
+    cr_assert(cv_log_admit(&all, &limit, now + 4 * CV_SEC, NULL));
+    cr_assert_str_eq(kept.last, "7 more like the next line in the last 5 s");
+    cr_assert(cv_log_admit(&all, &limit, now + 5 * CV_SEC, NULL));
+    cr_assert_eq(kept.lines, 1, "they are told once");
+}
