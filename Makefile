@@ -64,13 +64,14 @@ fuzz: ## every fuzz target for FUZZ_SECONDS (60)
 	$(DEPS) test
 	@tools/fuzz $(FUZZ_SECONDS)
 
-sim: ## the simulator over SEEDS (5000) seeds, of tunnels and of rooms
+sim: ## the simulator over SEEDS (5000) seeds, of tunnels, rooms, peers and the directory
 	$(DEPS) test
 	cmake --preset dev
 	cmake --build --preset dev --target tests/sim/sim
 	build/dev/tests/sim/sim --seeds $(SEEDS)
 	build/dev/tests/sim/sim --rooms --seeds $(SEEDS)
 	build/dev/tests/sim/sim --mesh --seeds $(SEEDS)
+	build/dev/tests/sim/sim --directory --seeds $(SEEDS)
 
 install: build ## into DESTDIR and PREFIX (/usr/local)
 	cmake --install build/release --prefix "$(PREFIX)"

@@ -130,8 +130,8 @@ bool cv_directory_next(struct cv_directory *d, uint64_t now, struct cv_command *
 {
     if (!d->up || d->ops.count == CV_DIRECTORY_PIPELINE)
         return false;
-    if (!cv_cache_next(d, now, command) && !cv_members_next(d, now, command) &&
-        !cv_own_next(d, now, command))
+    if (!cv_cache_next(d, now, command) && !cv_own_first(d, now, command) &&
+        !cv_members_next(d, now, command) && !cv_own_next(d, now, command))
         return false;
     d->stats.commands++;
     return true;

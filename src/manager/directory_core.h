@@ -228,6 +228,7 @@ void cv_members_prune(struct cv_directory *d, const char *key, const char *field
 void cv_members_clear(struct cv_directory *d);
 
 /* directory_own.c */
+bool cv_own_first(struct cv_directory *d, uint64_t now, struct cv_command *command);
 bool cv_own_next(struct cv_directory *d, uint64_t now, struct cv_command *command);
 void cv_own_answered(struct cv_directory *d, const struct op *op, const struct cv_reply *reply,
                      uint64_t now);

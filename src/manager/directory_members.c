@@ -66,7 +66,8 @@ static void renew(struct cv_directory *d, uint64_t now, struct cv_command *comma
         *command = (struct cv_command){3, {"PEXPIRE", key, lease}};
         break;
     case 2:
-        *command = (struct cv_command){5, {"SET", key, write_record(d), "PX", lease}};
+        *command = (struct cv_command){d->recorded ? 6 : 5,
+                                       {"SET", key, write_record(d), "PX", lease, "XX"}};
         break;
     default:
         *command = (struct cv_command){3, {"SADD", MEMBERS_KEY, d->id}};
@@ -186,19 +187,36 @@ static bool read_record(struct cv_directory *d, struct member_record *member, co
 }
 
 /* What our own record is, before it is written anew. */
-static void judge_own(struct cv_directory *d, const struct cv_reply *reply, uint64_t now)
+static void judge_own(struct cv_directory *d, const struct cv_reply *reply)
 {
     const char *text = reply->text;
     uint64_t run;
 
-    if (reply->type == CV_REPLY_ERROR)
-        return;
-    d->twin = reply->type == CV_REPLY_TEXT && cv_directory_number(&text, ' ', &run) &&
-              run != d->incarnation;
-    if (reply->type != CV_REPLY_NIL || !d->recorded)
-        return;
+    if (reply->type != CV_REPLY_ERROR)
+        d->twin = reply->type == CV_REPLY_TEXT && cv_directory_number(&text, ' ', &run) &&
+                  run != d->incarnation;
+}
+
+/* It was not there any more, and with it, as far as we know, nothing else of ours. */
+static void lost(struct cv_directory *d, uint64_t now)
+{
     d->stats.lost++;
+    d->recorded = false;
+    d->record_step = 0;
     cv_own_republish(d, now);
+}
+
+static void recorded(struct cv_directory *d, const struct cv_reply *reply, uint64_t now)
+{
+    d->record_refused = reply->type == CV_REPLY_ERROR;
+    if (reply->type == CV_REPLY_NIL) {
+        lost(d, now);
+        return;
+    }
+    d->recorded = d->recorded || !d->record_refused;
+    if (!d->record_refused)
+        cv_own_retry(d, now);
+    cv_directory_calm(d);
 }
 
 /* What Redis has of the record of @id. */
@@ -396,20 +414,14 @@ void cv_directory_leave(struct cv_directory *d)
 void cv_members_answered(struct cv_directory *d, const struct op *op, const struct cv_reply *reply,
                          uint64_t now)
 {
-    bool failed = reply->type == CV_REPLY_ERROR;
-
     if (op->kind == OP_LIST) {
         listed(d, reply, now);
     } else if (op->kind == OP_GET) {
         got(d, op, reply, now);
     } else if (op->kind == OP_READ) {
-        judge_own(d, reply, now);
+        judge_own(d, reply);
     } else if (op->kind == OP_RECORD) {
-        d->record_refused = failed;
-        d->recorded = d->recorded || !failed;
-        if (!failed)
-            cv_own_retry(d, now);
-        cv_directory_calm(d);
+        recorded(d, reply, now);
     }
 }
 

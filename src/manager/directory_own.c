@@ -238,6 +238,17 @@ static uint64_t spread_allowed(const struct cv_directory *d, uint64_t now)
                                           : d->spread_total * elapsed / CV_DIRECTORY_SPREAD;
 }
 
+/* What is over is taken back before the record says that the rest is true. */
+bool cv_own_first(struct cv_directory *d, uint64_t now, struct cv_command *command)
+{
+    struct own *own = cv_container_of(d->urgent.next, struct own, queue);
+
+    if (d->recorded || cv_list_empty(&d->urgent) || !is_gone(own))
+        return false;
+    send_step(d, own, now, command);
+    return true;
+}
+
 bool cv_own_next(struct cv_directory *d, uint64_t now, struct cv_command *command)
 {
     struct cv_list *queue = &d->urgent;
@@ -333,7 +344,7 @@ void cv_own_republish(struct cv_directory *d, uint64_t now)
         own->renewal = false;
         own->serial = ++d->serial;
         d->stats.unpublished++;
-        enqueue(&d->spread, own);
+        enqueue(is_gone(own) ? &d->urgent : &d->spread, own);
     }
     d->wheel_at = now / WHEEL_SLOT;
 }

@@ -3,14 +3,17 @@
 #include <string.h>
 #include <time.h>
 
+#include "sim/directory.h"
 #include "sim/mesh.h"
 #include "sim/rooms.h"
 #include "sim/scenario.h"
 
-/* sim [--mesh|--rooms] --seeds N [--from SEED]   runs N worlds; prints what they exercised
- * sim [--mesh|--rooms] --seed SEED               runs one, and prints everything that happens in it
+/* sim [--mesh|--rooms|--directory] --seeds N [--from SEED]   runs N worlds; prints what they
+ * exercised sim [--mesh|--rooms|--directory] --seed SEED               runs one, and prints
+ * everything that happens in it
  *
- * Worlds of tunnels and what passes through them, of several servers that are peers, or of rooms.
+ * Worlds of tunnels and what passes through them, of several servers that are peers, of rooms, or
+ * of servers that share a directory.
  *
  * 0: every invariant held. 1: one did not, and its seed is printed. 2: usage. */
 
@@ -31,14 +34,15 @@ struct kind {
 static const struct kind kinds[] = {
     {"", sim_scenario, 0, SIM_MESH_FULL, 2000},
     {"--mesh", sim_mesh, SIM_MESH_FULL, SIM_ROOMS_REGISTERED, 200},
-    {"--rooms", sim_rooms, SIM_ROOMS_REGISTERED, SIM_COUNT_COUNT, 400},
+    {"--rooms", sim_rooms, SIM_ROOMS_REGISTERED, SIM_DIR_FROZEN, 400},
+    {"--directory", sim_directory, SIM_DIR_FROZEN, SIM_COUNT_COUNT, 100},
 };
 #define KINDS (sizeof(kinds) / sizeof(kinds[0]))
 
 static int usage(void)
 {
-    fprintf(stderr, "usage: sim [--mesh|--rooms] --seeds N [--from SEED]\n"
-                    "       sim [--mesh|--rooms] --seed SEED\n");
+    fprintf(stderr, "usage: sim [--mesh|--rooms|--directory] --seeds N [--from SEED]\n"
+                    "       sim [--mesh|--rooms|--directory] --seed SEED\n");
     return 2;
 }
 

@@ -310,3 +310,75 @@ MESH_MUTANTS = [
         "    cv_announced_clear(",
     ),
 ]
+
+DIRECTORY_MUTANTS = [
+    (
+        "trust-the-dead",
+        "src/manager/directory_members.c",
+        "    return is_there(member) && member->incarnation == claim->incarnation &&\n"
+        "           now - member->seen_at",
+        "    return member && member->incarnation == claim->incarnation &&\n"
+        "           now - member->seen_at",
+    ),
+    (
+        "trust-the-last-run",
+        "src/manager/directory_members.c",
+        "    return is_there(member) && member->incarnation == claim->incarnation &&\n"
+        "           now - member->seen_at",
+        "    return is_there(member) &&\n           now - member->seen_at",
+    ),
+    (
+        "trust-the-cache-for-ever",
+        "src/manager/directory_cache.c",
+        "    if (!entry->known || age >= CV_DIRECTORY_LEASE)\n",
+        "    if (!entry->known)\n",
+    ),
+    (
+        "hear-no-change",
+        "src/manager/directory_cache.c",
+        "    entry->fresh = false;\n    if (entry->phase == PHASE_HEALING)\n",
+        "    if (entry->phase == PHASE_HEALING)\n",
+    ),
+    (
+        "publish-nothing-anew",
+        "src/manager/directory.c",
+        "    cv_own_republish(d, now);\n",
+        "",
+    ),
+    (
+        "notice-no-loss",
+        "src/manager/directory_members.c",
+        "    d->record_step = 0;\n    cv_own_republish(d, now);\n",
+        "    d->record_step = 0;\n",
+    ),
+    (
+        "keep-what-left",
+        "src/manager/directory_own.c",
+        "    d->gone++;\n    change(d, own);\n    if (d->up",
+        "    d->gone++;\n    if (d->up",
+    ),
+    (
+        "forget-what-was-refused",
+        "src/manager/directory_own.c",
+        "    enqueue(&d->failed, own);\n",
+        "    cv_list_remove(&own->queue);\n",
+    ),
+    (
+        "tell-nobody-of-a-change",
+        "src/manager/directory_own.c",
+        "    own->published = false;\n    own->tell = true;\n",
+        "    own->published = false;\n",
+    ),
+    (
+        "watch-nothing-after-an-outage",
+        "src/manager/directory_watch.c",
+        "    HASH_ITER (hh, d->entries, entry, next)\n        push(d, entry, true);\n",
+        "    (void)entry, (void)next;\n",
+    ),
+    (
+        "let-nobody-time-out",
+        "src/manager/directory_cache.c",
+        "        if (waiter->deadline > now)\n            return;\n",
+        "        return;\n",
+    ),
+]

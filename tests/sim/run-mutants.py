@@ -15,7 +15,7 @@ import shutil
 import subprocess
 import sys
 
-from mutants import MESH_MUTANTS, MUTANTS
+from mutants import DIRECTORY_MUTANTS, MESH_MUTANTS, MUTANTS
 
 LAYERS = ("base", "wire", "ws", "conn", "session", "manager", "rendezvous")
 CC = os.environ.get("CC", "cc")
@@ -26,7 +26,8 @@ SECONDS = 120  # for the seeds of one mutant
 def sources(root):
     found = [path for layer in LAYERS for path in sorted((root / "src" / layer).glob("*.c"))]
     found += sorted((root / "tests/sim").glob("*.c"))
-    return found + [root / "src/net/link.c", root / "tests/support/test_alloc.c"]
+    support = [root / f"tests/support/{name}.c" for name in ("test_alloc", "redis_model")]
+    return found + [root / "src/net/link.c", *support]
 
 
 def compile_one(root, source, text_from, target):
@@ -53,6 +54,8 @@ def kind_of(mutant):
     """The option of `sim` for the worlds that can catch it."""
     if mutant in MESH_MUTANTS:
         return ["--mesh"]
+    if mutant in DIRECTORY_MUTANTS:
+        return ["--directory"]
     return ["--rooms"] if mutant[1].startswith("src/rendezvous/") else []
 
 
@@ -95,7 +98,7 @@ def main():
     root, build = args.source.resolve(), args.build.resolve()
     shutil.rmtree(build, ignore_errors=True)
     (build / "base").mkdir(parents=True)
-    chosen = [m for m in MUTANTS + MESH_MUTANTS if args.only in (None, m[0])]
+    chosen = [m for m in MUTANTS + MESH_MUTANTS + DIRECTORY_MUTANTS if args.only in (None, m[0])]
     missed = 0
     with concurrent.futures.ThreadPoolExecutor(min(2, os.cpu_count() or 1)) as pool:
         objects = build_base(root, build, pool)

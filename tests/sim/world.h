@@ -59,6 +59,22 @@
     X(SIM_ROOMS_ERRORS, "errors that an end had no room for")            \
     X(SIM_ROOMS_MEMORY, "allocations that failed")
 
+#define SIM_DIR_COUNT_MAP(X)                                                 \
+    X(SIM_DIR_FROZEN, "faults: Redis freezes")                               \
+    X(SIM_DIR_FULL, "faults: Redis has no memory")                           \
+    X(SIM_DIR_FORGOT, "faults: Redis forgets everything")                    \
+    X(SIM_DIR_RESTARTED, "faults: Redis goes away and comes back")           \
+    X(SIM_DIR_CUT, "faults: a server is cut off from Redis")                 \
+    X(SIM_DIR_KILLED, "faults: a server is killed")                          \
+    X(SIM_DIR_STOPPED, "servers that stopped with a goodbye")                \
+    X(SIM_DIR_REACHED, "dials that reached a live session of their key")     \
+    X(SIM_DIR_RETRIED, "of these at the second try")                         \
+    X(SIM_DIR_STALE, "claims that led to nothing")                           \
+    X(SIM_DIR_NOBODY, "dials that ended: nobody has the key, as they heard") \
+    X(SIM_DIR_AWAY, "dials that ended: the directory does not answer")       \
+    X(SIM_DIR_REST_THERE, "at rest: keys that are elsewhere")                \
+    X(SIM_DIR_REST_NOWHERE, "at rest: keys that nobody else has")
+
 #define SIM_COUNT_MAP(X)                                                                \
     X(SIM_WORLDS_CULVERT, "worlds: Culvert server and agents")                          \
     X(SIM_WORLDS_PEERS, "worlds: two Culvert servers that are peers")                   \
@@ -108,7 +124,8 @@
     X(SIM_ROUTES_NEWEST, "routes chosen among several sessions of a key")               \
     X(SIM_ROUTES_PEER, "routes through a peer")                                         \
     SIM_MESH_COUNT_MAP(X)                                                               \
-    SIM_ROOMS_COUNT_MAP(X)
+    SIM_ROOMS_COUNT_MAP(X)                                                              \
+    SIM_DIR_COUNT_MAP(X)
 
 enum sim_count {
 #define X(name, text) name,

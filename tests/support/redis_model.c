@@ -241,8 +241,11 @@ static struct model_answer *expire(struct redis_model *model, uint64_t now, cons
     return number(key != NULL);
 }
 
-static struct model_answer *set(struct redis_model *model, uint64_t now, const char *const *argv)
+static struct model_answer *set(struct redis_model *model, uint64_t now, size_t argc,
+                                const char *const *argv)
 {
+    if (argc == 6 && !find(model, now, argv[1])) /* XX */
+        return answer_new(CV_REPLY_NIL);
     put(model, now, argv[1], "", argv[2]);
     make(model, now, argv[1])->expires = later(now, argv[4]);
     return say(CV_REPLY_TEXT, "OK");
@@ -296,7 +299,7 @@ struct model_answer *redis_model_run(struct redis_model *model, uint64_t now, vo
     if (strcmp(word, "PEXPIRE") == 0)
         return expire(model, now, argv[1], argv[2]);
     if (strcmp(word, "SET") == 0)
-        return set(model, now, argv);
+        return set(model, now, argc, argv);
     if (strcmp(word, "GET") == 0) {
         const char *text = redis_model_get(model, now, argv[1], "");
 
