@@ -66,6 +66,13 @@ void cv_knock_send(struct cv_knock *knock)
     cv_knock_leave(knock);
 }
 
+/* Whether a line of the cause that @limit is of may be written now. */
+static bool may_say(const struct cv_knock *knock, struct cv_log_limit *limit,
+                    const struct cv_log_about *about)
+{
+    return cv_log_admit(&knock->loop->log, limit, cv_loop_now(knock->loop), about);
+}
+
 void cv_knock_refuse(struct cv_knock *knock, int status, const char *why)
 {
     const struct cv_front_config *config = &knock->front->config;
@@ -136,7 +143,8 @@ static enum cv_access check_subject(struct cv_knock *knock,
     struct cv_access_answer answer;
 
     if (cv_access_agent_subject(&answer, credentials, (struct cv_span){knock->subject, len},
-                                knock->key, strlen(knock->key), cv_wall_clock()) < 0)
+                                knock->key, strlen(knock->key), cv_wall_clock()) < 0 &&
+        may_say(knock, &knock->front->strange, NULL))
         cv_log(&knock->loop->log, CV_LOG_WARN, "front door: %s: it showed subject:%s",
                cv_stream_peer(knock->stream), knock->subject);
     return answer.why;
@@ -149,6 +157,7 @@ static bool may_enter(struct cv_knock *knock, const struct cv_http_head *head)
     const struct cv_front_config *config = &knock->front->config;
     const struct cv_credentials *credentials = config->credentials(config->ctx);
     const struct cv_slice *value = cv_http_find(head, "Authorization");
+    const struct cv_log_about about = {.client = knock->is_visitor ? NULL : knock->key};
     const char *problem = "neither a bearer token nor a certificate";
     enum cv_access why;
     size_t len;
@@ -165,10 +174,10 @@ static bool may_enter(struct cv_knock *knock, const struct cv_http_head *head)
             return true;
         problem = cv_access_text(why);
     }
-    cv_log_about(&knock->loop->log, CV_LOG_WARN,
-                 &(struct cv_log_about){.client = knock->is_visitor ? NULL : knock->key},
-                 "front door: %s: %s %s refused: %s", cv_stream_peer(knock->stream),
-                 knock->is_visitor ? "visitor" : "client", knock->key, problem);
+    if (may_say(knock, &knock->front->refused, &about))
+        cv_log_about(&knock->loop->log, CV_LOG_WARN, &about, "front door: %s: %s %s refused: %s",
+                     cv_stream_peer(knock->stream), knock->is_visitor ? "visitor" : "client",
+                     knock->key, problem);
     return false;
 }
 
@@ -221,10 +230,10 @@ static bool is_peer(struct cv_knock *knock, const struct cv_http_head *head)
         return false;
     memcpy(key, id->at, id->len);
     if (!config->peer(config->ctx, key, knock->digest)) {
-        cv_log(&knock->loop->log, CV_LOG_WARN,
-               "front door: %s: %s is no peer: unknown, or a wrong "
-               "token",
-               cv_stream_peer(knock->stream), key);
+        if (may_say(knock, &knock->front->refused, NULL))
+            cv_log(&knock->loop->log, CV_LOG_WARN,
+                   "front door: %s: %s is no peer: unknown, or a wrong token",
+                   cv_stream_peer(knock->stream), key);
         return false;
     }
     memcpy(knock->key, key, sizeof(knock->key));
@@ -249,7 +258,7 @@ static bool authenticate(struct cv_knock *knock, const struct cv_http_head *head
     }
     if (key && key->len)
         memcpy(knock->key, key->at, key->len);
-    else
+    else if (may_say(knock, &knock->front->refused, NULL))
         cv_log(&knock->loop->log, CV_LOG_WARN, "front door: %s: refused: no %s",
                cv_stream_peer(knock->stream), visitor ? CV_VISITOR_HEADER : "X-Tunnel-ID");
     if (knock->key[0] && may_enter(knock, head))

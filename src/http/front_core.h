@@ -5,6 +5,7 @@
 #include "base/list.h"
 #include "http/front.h"
 #include "net/address.h"
+#include "net/log.h"
 #include "net/timer.h"
 
 /* Private to the front door's files. */
@@ -15,7 +16,8 @@ struct cv_front {
     struct cv_front_config config;
     struct cv_list knocks;
     size_t pending;
-    bool expects_tls; /* see cv_front_expect_tls() */
+    bool expects_tls;                     /* see cv_front_expect_tls() */
+    struct cv_log_limit refused, strange; /* lines about logins, and about certificates */
 };
 
 /* A connection whose request is being read or answered. */

@@ -18,6 +18,7 @@ struct cv_gate {
     struct cv_gate_config config;
     struct cv_list callers;
     size_t count;
+    struct cv_log_limit refusals; /* lines about logins */
 };
 
 /* One who has not said yet where to. */
@@ -63,10 +64,12 @@ void cv_gate_log(const struct cv_gate_call *call, const char *why)
 
 static bool refuse_login(const struct cv_gate_call *call, const char *why)
 {
-    cv_log_about(&call->config->loop->log, CV_LOG_WARN,
-                 &(struct cv_log_about){.client = call->client[0] ? call->client : NULL},
-                 "%s: %s: client %s refused: %s", call->config->name, call->peer,
-                 call->client[0] ? call->client : "?", why);
+    const struct cv_loop *loop = call->config->loop;
+    const struct cv_log_about about = {.client = call->client[0] ? call->client : NULL};
+
+    if (cv_log_admit(&loop->log, call->refusals, cv_loop_now(loop), &about))
+        cv_log_about(&loop->log, CV_LOG_WARN, &about, "%s: %s: client %s refused: %s",
+                     call->config->name, call->peer, call->client[0] ? call->client : "?", why);
     return false;
 }
 
@@ -251,6 +254,7 @@ void cv_gate_accepted(void *ctx, int fd, const char *peer)
     caller->loop = loop;
     memcpy(caller->peer, peer, cv_min_size(strlen(peer), sizeof(caller->peer) - 1));
     caller->call.config = &gate->config;
+    caller->call.refusals = &gate->refusals;
     caller->call.peer = caller->peer;
     cv_list_init(&caller->link);
     cv_list_push_back(&gate->callers, &caller->link);

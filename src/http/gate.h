@@ -3,6 +3,7 @@
 
 #include "access/credential.h"
 #include "base/key.h"
+#include "net/log.h"
 #include "net/loop.h"
 
 /* Doors at which a visitor says first where to: SOCKS5, and HTTP's CONNECT. A gate reads what is
@@ -78,6 +79,7 @@ void cv_gate_free(struct cv_gate *gate);
 
 struct cv_gate_call {
     const struct cv_gate_config *config; /* borrowed */
+    struct cv_log_limit *refusals;       /* borrowed; of lines about logins */
     const char *peer;                    /* borrowed */
     unsigned stage;                      /* the protocol's own, 0 at first */
     bool through;                        /* all is said: client and address are filled in */

@@ -25,6 +25,7 @@ static bool may_pass(struct cv_caller *caller, const struct cv_http_head *head,
     const struct cv_credentials *credentials = config->credentials(config->ctx);
     const struct cv_slice *token = cv_http_find(head, "X-Culvert-Token");
     const char *client = caller->target.client;
+    const struct cv_log_about about = {.client = client};
     struct cv_access_answer answer = {.why = CV_ACCESS_UNKNOWN};
     uint8_t *digest = caller->target.digest;
 
@@ -33,9 +34,11 @@ static bool may_pass(struct cv_caller *caller, const struct cv_http_head *head,
                          cv_access_visitor(&answer, credentials, digest, client, strlen(client),
                                            target, cv_wall_clock()) == 0))
         return true;
-    cv_log_about(&config->loop->log, CV_LOG_WARN, &(struct cv_log_about){.client = client},
-                 "HTTP door: %s: to %s/%s refused: %s", caller->peer, client,
-                 caller->target.address, token ? cv_access_text(answer.why) : "no X-Culvert-Token");
+    if (cv_log_admit(&config->loop->log, &caller->gateway->refusals, cv_loop_now(config->loop),
+                     &about))
+        cv_log_about(&config->loop->log, CV_LOG_WARN, &about, "HTTP door: %s: to %s/%s refused: %s",
+                     caller->peer, client, caller->target.address,
+                     token ? cv_access_text(answer.why) : "no X-Culvert-Token");
     if (answer.why == CV_ACCESS_KEY || answer.why == CV_ACCESS_TARGET)
         cv_caller_answer(caller, 403, "this token may not reach that target");
     else

@@ -6,6 +6,7 @@
 #include "http/gateway.h"
 #include "http/head_buf.h"
 #include "net/address.h"
+#include "net/log.h"
 #include "net/timer.h"
 
 /* Private to the gateway's files. */
@@ -16,6 +17,7 @@ struct cv_gateway {
     struct cv_upstreams *upstreams;
     struct cv_list callers; /* who has been idle for longest comes first */
     size_t caller_count;
+    struct cv_log_limit refusals; /* lines about tokens */
     bool draining;
 };
 

@@ -10,6 +10,10 @@ from . import traffic
 from .journal import Journal, parse
 from .lab import LabCase, wait_until
 
+UPGRADE = (
+    b"GET /connect HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
+    b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n%s\r\n\r\n"
+)
 HOSTILE = "x\nCULVERT_CLIENT=forged\nPRIORITY=0\n\x1b[31m"
 
 
@@ -63,6 +67,23 @@ class Fields(LabCase):
         held = wait_until(counted, "how many were left out")
         self.assertGreater(int(held.group(1)), 100)
         self.assertLess(server.log().count(line), 100)
+
+
+    def test_guesses_at_the_front_door_are_counted(self):
+        path, _ = self.token_file(("agent", "foo"))
+        server = self.server(auth=("--token-file", path))
+        guess = b"X-Tunnel-ID: foo\r\nAuthorization: Bearer cvt_guess"
+
+        def guessed(times):
+            for _ in range(times):
+                with traffic.visit(server.port) as sock:
+                    sock.sendall(UPGRADE % guess)
+                    self.assertIn(b" 401 ", sock.recv(200))
+            return re.search(r"\d+ more like the next line in the last \d+ s", server.log())
+
+        guessed(200)
+        wait_until(lambda: guessed(1), "how many were left out")
+        self.assertLess(server.log().count("client foo refused: no such token"), 200)
 
 
 @unittest.skipUnless(os.geteuid() == 0, "needs root for a mount namespace")
