@@ -20,6 +20,7 @@ void counts_add(struct counts *to, const struct counts *from)
     for (size_t i = 0; i < COUNTS_STATUS_COUNT; i++)
         to->refused[i] += from->refused[i];
     to->crowded += from->crowded;
+    to->strangers += from->strangers;
     for (size_t i = 0; i < CV_FAILURE_COUNT; i++)
         to->failed[i] += from->failed[i];
 }

@@ -121,6 +121,11 @@ static void left(void *ctx, const char *peer)
     admit_leave(((struct door *)ctx)->worker, peer);
 }
 
+static void refused(void *ctx)
+{
+    ((struct door *)ctx)->worker->counts.strangers++;
+}
+
 static int name_door(struct door *door, const struct kind *kind, const char *listen)
 {
     size_t size = strlen(kind->name) + strlen(listen) + 2;
@@ -182,6 +187,7 @@ static int open_one(struct worker *worker, const struct kind *kind, const struct
                                   .visit = kind->visit,
                                   .may_enter = may_enter,
                                   .left = left,
+                                  .refused = refused,
                                   .ctx = door};
     int rc;
 

@@ -177,6 +177,9 @@ static void write_refusals(FILE *out, const struct counts *counts)
                 counts->refused[i]);
     one(out, "culvert_address_refusals_total", "counter",
         "Connections refused because their address has too many.", counts->crowded);
+    one(out, "culvert_door_refusals_total", "counter",
+        "Visitors without a token that does, at SOCKS5, the HTTP proxy and the HTTP door.",
+        counts->strangers);
     head(out, visits, "counter", "Visitors whose target was not had, by reason.");
     for (int i = CV_FAILURE_NONE + 1; i < CV_FAILURE_COUNT; i++)
         fprintf(out, "%s{reason=\"%s\"} %" PRIu64 "\n", visits, cv_failure_name((enum cv_failure)i),

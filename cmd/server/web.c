@@ -73,6 +73,11 @@ static void left(void *ctx, const char *peer)
     admit_leave(ctx, peer);
 }
 
+static void refused(void *ctx)
+{
+    ((struct worker *)ctx)->counts.strangers++;
+}
+
 int web_open(struct worker *worker)
 {
     const struct cv_server_config *config = worker->server->config;
@@ -83,6 +88,7 @@ int web_open(struct worker *worker)
                                               .enter = enter,
                                               .leave = leave,
                                               .left = left,
+                                              .refused = refused,
                                               .ctx = worker,
                                               .ca_file = config->target_ca,
                                               .max_body = config->max_body,

@@ -70,6 +70,8 @@ static bool refuse_login(const struct cv_gate_call *call, const char *why)
     if (cv_log_admit(&loop->log, call->refusals, cv_loop_now(loop), &about))
         cv_log_about(&loop->log, CV_LOG_WARN, &about, "%s: %s: client %s refused: %s",
                      call->config->name, call->peer, call->client[0] ? call->client : "?", why);
+    if (call->config->refused)
+        call->config->refused(call->config->ctx);
     return false;
 }
 

@@ -58,7 +58,8 @@ struct cv_gate_config {
     bool (*may_enter)(void *ctx, const char *peer);
     void (*left)(void *ctx, const char *peer);
     void (*visit)(void *ctx, const struct cv_gate_visit *visit); /* borrowed for the call */
-    void *ctx;                                                   /* borrowed */
+    void (*refused)(void *ctx); /* a login was. NULL: nobody counts */
+    void *ctx;                  /* borrowed */
 };
 
 #define CV_GATE_WAIT        (10 * CV_SEC) /* until the visitor has said where to */

@@ -39,6 +39,9 @@ struct cv_gateway_config {
     int (*enter)(void *ctx, const uint8_t digest[CV_TOKEN_DIGEST]);
     void (*leave)(void *ctx, const uint8_t digest[CV_TOKEN_DIGEST]);
 
+    /* A request's token did not do, or there was none. NULL: nobody counts. */
+    void (*refused)(void *ctx);
+
     /* A visitor that came from @peer is gone, as the one of the front door is told. NULL: nobody
      * hears it. */
     void (*left)(void *ctx, const char *peer);

@@ -39,6 +39,8 @@ static bool may_pass(struct cv_caller *caller, const struct cv_http_head *head,
         cv_log_about(&config->loop->log, CV_LOG_WARN, &about, "HTTP door: %s: to %s/%s refused: %s",
                      caller->peer, client, caller->target.address,
                      token ? cv_access_text(answer.why) : "no X-Culvert-Token");
+    if (config->refused)
+        config->refused(config->ctx);
     if (answer.why == CV_ACCESS_KEY || answer.why == CV_ACCESS_TARGET)
         cv_caller_answer(caller, 403, "this token may not reach that target");
     else

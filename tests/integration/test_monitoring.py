@@ -134,6 +134,17 @@ class Counted(MonitoringCase):
         self.assertFalse(traffic.echoes(port))
         wait_until(lambda: self.values()[failed % "refused"] == 1, self.values)
 
+    def test_visitors_without_a_token_that_does_are_counted(self):
+        path, _ = self.token_file(("agent", "foo"))
+        socks = traffic.free_port()
+        server = self.watched("--socks", f"127.0.0.1:{socks}", auth=("--token-file", path))
+        for argv in (
+            ("-x", f"socks5h://foo:wrong@127.0.0.1:{socks}", "http://127.0.0.1:1/"),
+            ("-H", "X-Culvert-Token: wrong", f"http://127.0.0.1:{server.port}/client/foo/http/x/"),
+        ):
+            subprocess.run(["curl", "-s", *argv], capture_output=True, check=False)
+        wait_until(lambda: self.values()["culvert_door_refusals_total"] == 2, self.values)
+
     def test_loops_are_looked_at_again_and_again(self):
         self.watched("--threads", "2")
         counts = [f'culvert_loop_lag_seconds_count{{worker="{n}"}}' for n in (0, 1)]
@@ -161,6 +172,12 @@ class Page(MonitoringCase):
         told = {name: kind for name, kind in told.items()
                 if name in shown or not ELSEWHERE.match(name)}
         self.assertEqual(told, shown)
+
+    def test_what_the_server_may_say_besides_is_explained(self):
+        """What needs a server of another program is not asked of one here."""
+        code = "".join(path.read_text() for path in (ROOT / "cmd/server").glob("*.c"))
+        there = {name for name in NAME.findall(code) if ELSEWHERE.match(name)}
+        self.assertLessEqual(there, set(NAME.findall(PAGE.read_text())))
 
     def test_every_alert_is_in_the_page_and_leads_to_a_symptom(self):
         text = PAGE.read_text()

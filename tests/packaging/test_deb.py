@@ -119,6 +119,8 @@ class Packages(LabCase):
             self.assertIn(f"/{path}", self.inside("dpkg-query", "-Wf", "${Conffiles}", owner))
         rights = self.inside("stat", "-c", "%U %a", "/etc/culvert/tokens")
         self.assertEqual(rights.split(), ["culvert", "600"])
+        for path in ("grafana/culvert.json", "prometheus/culvert.rules.yaml"):
+            self.assertTrue((self.root / "usr/share/culvert" / path).exists())
         socket = "lib/systemd/system/culvert-server.socket"
         self.assertTrue((self.root / socket).exists())
         self.assertFalse((self.root / "etc/systemd/system/sockets.target.wants").exists())
