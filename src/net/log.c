@@ -145,11 +145,11 @@ static void say_how_many(const struct cv_log *log, const struct cv_log_limit *li
                          const struct cv_log_about *about)
 {
     static const struct cv_log_about nobody = {.client = NULL};
+    uint64_t seconds = (now - limit->since) / CV_SEC + 1;
 
     cv_log_about(log, CV_LOG_WARN, about ? about : &nobody,
                  "%llu more like the next line in the last %llu s",
-                 (unsigned long long)limit->dropped,
-                 (unsigned long long)((now - limit->since) / CV_SEC + 1));
+                 (unsigned long long)limit->dropped, (unsigned long long)seconds);
 }
 
 bool cv_log_admit(const struct cv_log *log, struct cv_log_limit *limit, uint64_t now,
