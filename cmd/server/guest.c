@@ -377,6 +377,16 @@ static void recheck_peer(struct guest *guest)
     cv_tunnel_close(guest->resident.tunnel, CV_WS_POLICY, "no peer any more");
 }
 
+/* The server's limit of a session, or the credential's where that is lower. */
+static void limit_conns(struct guest *guest, const struct cv_credential *credential)
+{
+    uint64_t max = guest->worker->server->config->limits.max_conns_per_session;
+
+    if (credential && credential->max_conns && credential->max_conns < max)
+        max = credential->max_conns;
+    cv_session_limit_conns(cv_tunnel_session(guest->resident.tunnel), (uint32_t)max);
+}
+
 /* Ends a session whose credential is gone or has expired. */
 static void recheck(struct guest *guest)
 {
@@ -388,6 +398,7 @@ static void recheck(struct guest *guest)
     }
     answer = credential_of(guest);
     if (answer.why == CV_ACCESS_OK) {
+        limit_conns(guest, answer.credential);
         watch_expiry(guest, answer.credential ? answer.credential->expires : CV_EXPIRES_NEVER);
         return;
     }
@@ -589,10 +600,7 @@ int guest_may_dial(void *owner, const struct cv_target *target)
         return CV_EDENIED;
     if (!answer.credential)
         return 0;
-    if (!cv_access_may_dial(answer.credential, guest->key, strlen(guest->key), target))
-        return CV_EDENIED;
-    if (answer.credential->max_conns &&
-        cv_session_conns(cv_tunnel_session(guest->resident.tunnel)) >= answer.credential->max_conns)
-        return CV_EFULL;
-    return 0;
+    return cv_access_may_dial(answer.credential, guest->key, strlen(guest->key), target)
+               ? 0
+               : CV_EDENIED;
 }

@@ -119,6 +119,7 @@ struct cv_route_wish {
  * a peer. `but` is how a dial fails over. Nothing is changed.
  *
  * CV_ENOSESSION  none
+ * CV_EFULL       all of them have as many connections as they may
  * CV_ETOOLONG    the proto does not fit */
 int cv_manager_route(struct cv_manager *manager, const struct cv_route_wish *wish, uint64_t now,
                      struct cv_route *route) CV_MUST_USE;

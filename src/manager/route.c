@@ -40,13 +40,17 @@ static void offer(struct choice *best, const struct choice *other, enum cv_balan
         *best = *other;
 }
 
-static bool takes_dials(const struct member *member, const struct cv_route_wish *wish)
+/* *@full is set where only its limit is against it. */
+static bool takes_dials(const struct member *member, const struct cv_route_wish *wish, bool *full)
 {
-    return member->info.id != wish->but && cv_session_usable(member->info.session);
+    if (member->info.id == wish->but)
+        return false;
+    *full |= cv_session_full(member->info.session);
+    return cv_session_usable(member->info.session);
 }
 
 static struct choice pick_local(const struct group *group, const struct cv_route_wish *wish,
-                                uint64_t now)
+                                uint64_t now, bool *full)
 {
     struct choice best = {.member = NULL};
 
@@ -54,14 +58,14 @@ static struct choice pick_local(const struct group *group, const struct cv_route
         struct member *member = cv_container_of(link, struct member, in_group);
         struct choice choice = {member, healthy(member, now), member->turn};
 
-        if (member->info.kind == CV_MEMBER_AGENT && takes_dials(member, wish))
+        if (member->info.kind == CV_MEMBER_AGENT && takes_dials(member, wish, full))
             offer(&best, &choice, wish->balance);
     }
     return best;
 }
 
 static struct choice pick_peer(const struct group *group, const struct cv_route_wish *wish,
-                               uint64_t now)
+                               uint64_t now, bool *full)
 {
     struct choice best = {.member = NULL};
 
@@ -69,7 +73,7 @@ static struct choice pick_peer(const struct group *group, const struct cv_route_
         const struct announced *a = cv_container_of(link, struct announced, in_group);
         struct choice choice = {a->peer, healthy(a->peer, now), a->turn};
 
-        if (takes_dials(a->peer, wish))
+        if (takes_dials(a->peer, wish, full))
             offer(&best, &choice, wish->balance);
     }
     return best;
@@ -81,16 +85,17 @@ int cv_manager_route(struct cv_manager *m, const struct cv_route_wish *wish, uin
     struct group *group = cv_group_find(m, wish->key);
     struct choice best = {.member = NULL}, peer;
     struct cv_text text;
+    bool full = false;
 
     if (group)
-        best = pick_local(group, wish, now);
+        best = pick_local(group, wish, now, &full);
     if (group && wish->from == CV_ROUTE_VISITOR && !best.healthy) {
-        peer = pick_peer(group, wish, now);
+        peer = pick_peer(group, wish, now, &full);
         if (!best.member || peer.healthy)
             best = peer;
     }
     if (!best.member)
-        return CV_ENOSESSION;
+        return full ? CV_EFULL : CV_ENOSESSION;
     cv_text_init(&text, route->proto, sizeof(route->proto));
     if (best.member->info.kind == CV_MEMBER_PEER) {
         cv_text_str(&text, wish->key);

@@ -152,7 +152,17 @@ void cv_session_abort_all(struct cv_session *s, enum cv_reason reason)
         cv_entry_abort(s, e, reason, NULL);
 }
 
+void cv_session_limit_conns(struct cv_session *s, uint32_t max)
+{
+    s->config.max_conns = max;
+}
+
 bool cv_session_usable(const struct cv_session *s)
 {
-    return !s->stopped && HASH_COUNT(s->entries) < s->config.max_conns;
+    return !s->stopped && !cv_session_full(s);
+}
+
+bool cv_session_full(const struct cv_session *s)
+{
+    return !s->stopped && HASH_COUNT(s->entries) >= s->config.max_conns;
 }

@@ -291,8 +291,14 @@ void cv_session_stop(struct cv_session *session);
 /* Ends every connection at once, and drops what their sinks have not taken. */
 void cv_session_abort_all(struct cv_session *session, enum cv_reason reason);
 
+/* At most @max connections from now on, in place of the configuration's; those over it stay. */
+void cv_session_limit_conns(struct cv_session *session, uint32_t max);
+
 /* Whether a dial could start: it is neither stopped nor full. */
 bool cv_session_usable(const struct cv_session *session);
+
+/* Whether it is not stopped, but has as many connections as it may. */
+bool cv_session_full(const struct cv_session *session);
 
 /* For routing, limits and people. */
 

@@ -48,6 +48,41 @@ class Credentials(LabCase):
         self.assertTrue(all(traffic.ping(sock) for sock in held))
         self.assertIn("turned away: a limit is reached", server.log())
 
+    def test_sessions_that_are_full_leave_visitors_to_their_twins(self):
+        for flags in ((), ("--balance", "round-robin"), ("--threads", "2")):
+            with self.subTest(flags=flags):
+                server, _, (foo, _) = self.guarded(
+                    ("agent", "foo", "max-conns=2"), ("agent", "bar"), flags=flags
+                )
+                for _ in range(3):
+                    self.agent(server.url, token=foo)
+                wait_until(lambda s=server: s.log().count("client foo: session") == 3, "sessions")
+                held = []
+
+                def six(server=server, held=held):
+                    sock = traffic.visit(server.forwards["foo"], "ECHO")
+                    self.addCleanup(sock.close)
+                    if traffic.ping(sock):
+                        held.append(sock)
+                    return len(held) == 6
+
+                wait_until(six, "two connections each")
+                self.assertFalse(traffic.echoes(server.forwards["foo"]), "a seventh")
+                self.assertTrue(all(traffic.ping(sock) for sock in held))
+                self.assertIn("turned away: a limit is reached", server.log())
+
+    def test_max_conns_follows_a_reload(self):
+        server, path, (foo, _) = self.guarded(("agent", "foo", "max-conns=1"), ("agent", "bar"))
+        self.agent(server.url, token=foo)
+        self.wait_echo(server.forwards["foo"])
+        held = traffic.visit(server.forwards["foo"], "ECHO")
+        self.addCleanup(held.close)
+        self.assertTrue(traffic.ping(held))
+        self.assertFalse(traffic.echoes(server.forwards["foo"]), "a second")
+        path.write_text(path.read_text().replace("max-conns=1", "max-conns=2"))
+        self.wait_echo(server.forwards["foo"])
+        self.assertTrue(traffic.ping(held))
+
     def test_a_session_ends_when_its_credential_expires(self):
         for threads in ("1", "2"):
             with self.subTest(threads=threads):

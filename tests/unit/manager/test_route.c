@@ -119,6 +119,23 @@ Test(route, dials_fail_over)
     cr_assert_eq(visit("a", mesh.ids[1]), CV_ENOSESSION);
 }
 
+Test(route, who_is_full_is_passed_over_and_when_all_are_that_is_said)
+{
+    for (int i = 0; i < 3; i++)
+        mesh_join(&mesh, CV_MEMBER_AGENT, "a");
+    for (int i = 2; i >= 0; i--) {
+        cv_session_heard(mesh.sessions[i], mesh.now);
+        cr_assert_eq(visit("a", 0), i);
+        cv_session_limit_conns(mesh.sessions[i], 0);
+    }
+    cr_assert_eq(visit("a", 0), CV_EFULL);
+    cv_session_stop(mesh.sessions[1]);
+    cr_assert_eq(visit("a", 0), CV_EFULL);
+    cr_assert_eq(mesh_route(&mesh, "a", CV_ROUTE_PEER, 0), CV_EFULL);
+    cv_session_limit_conns(mesh.sessions[0], 1);
+    cr_assert_eq(visit("a", 0), 0);
+}
+
 Test(route, through_a_peer_the_proto_carries_the_key)
 {
     peer_with("p", "far");
