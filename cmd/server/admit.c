@@ -88,3 +88,21 @@ void admit_leave_token(struct worker *worker, const uint8_t digest[CV_TOKEN_DIGE
     cv_quota_leave(server->quota, digest);
     uv_mutex_unlock(&server->lock);
 }
+
+struct cv_access_answer admit_access(const struct cv_credentials *credentials,
+                                     const uint8_t *digest, const char *subject, const char *key)
+{
+    struct cv_access_answer answer = {.why = CV_ACCESS_OK};
+    size_t len = strlen(key);
+    int rc = 0;
+
+    if (digest)
+        rc = cv_access_agent(&answer, credentials, digest, key, len, cv_wall_clock());
+    else if (subject)
+        rc = cv_access_agent_subject(&answer, credentials,
+                                     (struct cv_span){subject, strlen(subject)}, key, len,
+                                     cv_wall_clock());
+    if (rc < 0)
+        answer.credential = NULL;
+    return answer;
+}

@@ -18,4 +18,10 @@ void admit_leave(struct worker *worker, const char *peer);
 int admit_token(struct worker *worker, const uint8_t digest[CV_TOKEN_DIGEST]) CV_MUST_USE;
 void admit_leave_token(struct worker *worker, const uint8_t digest[CV_TOKEN_DIGEST]);
 
+/* The credential that a guest of @key came in with by a token of @digest or a certificate of
+ * @subject (NULL: not so), as it stands in @credentials now; `why` is CV_ACCESS_OK where anyone may
+ * come in. */
+struct cv_access_answer admit_access(const struct cv_credentials *credentials,
+                                     const uint8_t *digest, const char *subject, const char *key);
+
 #endif

@@ -2,6 +2,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "admit.h"
 #include "base/error.h"
 #include "net/address.h"
 #include "net/log.h"
@@ -302,27 +303,9 @@ static struct guest *make_guest(struct worker *worker, const struct cv_front_gue
     return guest;
 }
 
-struct cv_access_answer guest_access(const struct cv_credentials *credentials,
-                                     const uint8_t *digest, const char *subject, const char *key)
-{
-    struct cv_access_answer answer = {.why = CV_ACCESS_OK};
-    size_t len = strlen(key);
-    int rc = 0;
-
-    if (digest)
-        rc = cv_access_agent(&answer, credentials, digest, key, len, cv_wall_clock());
-    else if (subject)
-        rc = cv_access_agent_subject(&answer, credentials,
-                                     (struct cv_span){subject, strlen(subject)}, key, len,
-                                     cv_wall_clock());
-    if (rc < 0)
-        answer.credential = NULL;
-    return answer;
-}
-
 static struct cv_access_answer credential_of(const struct guest *guest)
 {
-    return guest_access(guest->worker->credentials, guest->has_digest ? guest->digest : NULL,
+    return admit_access(guest->worker->credentials, guest->has_digest ? guest->digest : NULL,
                         guest->subject, guest->key);
 }
 

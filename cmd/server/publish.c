@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "admit.h"
 #include "base/table.h"
 #include "net/log.h"
 #include "places.h"
@@ -116,7 +117,7 @@ static const char *problem_of(const struct publish *publish, const struct claim 
 
     if (!credentials)
         return operators_problem(&publish->server->config->publish_allow, &claim->asked);
-    answer = guest_access(credentials, suitor->has_digest ? suitor->digest : NULL, suitor->subject,
+    answer = admit_access(credentials, suitor->has_digest ? suitor->digest : NULL, suitor->subject,
                           suitor->key);
     if (answer.why != CV_ACCESS_OK || !answer.credential)
         return "this client's credential is gone";

@@ -63,7 +63,8 @@ int worker_init(struct worker *worker, struct server *server, unsigned index,
 {
     const struct cv_server_config *config = server->config;
     struct cv_manager_limits limits = {.max_sessions = (uint32_t)config->limits.max_sessions,
-                                       .max_announced = CV_MAX_ANNOUNCED};
+                                       .max_announced = CV_MAX_ANNOUNCED,
+                                       .max_announced_key = CV_MAX_ANNOUNCED_KEY};
     int rc = cv_loop_init(&worker->loop, log);
 
     worker->server = server;

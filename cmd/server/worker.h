@@ -172,16 +172,9 @@ void guests_each(struct worker *worker, void (*each)(void *ctx, const struct gue
 /* Ends all sessions of @key; returns how many. */
 unsigned guests_kick(struct worker *worker, const char *key);
 
-/* Whether the credential that the guest came in with lets @target be dialled through it now: 0,
- * CV_EDENIED, or CV_EFULL when it has as many connections as that allows. @owner as
- * cv_manager_route() gives it. */
+/* Whether the credential that the guest came in with lets @target be dialled through it now: 0
+ * or CV_EDENIED. @owner as cv_manager_route() gives it. */
 int guest_may_dial(void *owner, const struct cv_target *target) CV_MUST_USE;
-
-/* The credential that a guest of @key came in with by a token of @digest or a certificate of
- * @subject (NULL: not so), as it stands in @credentials now; `why` is CV_ACCESS_OK where anyone may
- * come in. */
-struct cv_access_answer guest_access(const struct cv_credentials *credentials,
-                                     const uint8_t *digest, const char *subject, const char *key);
 
 /* Sets @timer for when a credential that @expires then (seconds since 1970) is to be looked at
  * again; it does not keep the loop running. */

@@ -103,15 +103,22 @@ int cv_manager_elsewhere(struct cv_manager *m, bool add, const char *key, int64_
 
 /* Theirs. */
 
-static void forget(struct cv_manager *m, struct announced *a)
+/* Its group is to be settled. */
+static void drop(struct cv_manager *m, struct announced *a)
 {
     const struct cv_alloc *table_alloc = m->alloc;
-    struct group *group = a->group;
 
     HASH_DEL(a->peer->announced, a);
     cv_list_remove(&a->in_group);
     cv_free(m->alloc, a);
     m->stats.announced--;
+}
+
+static void forget(struct cv_manager *m, struct announced *a)
+{
+    struct group *group = a->group;
+
+    drop(m, a);
     cv_group_settle(m, group);
 }
 
@@ -154,12 +161,33 @@ void cv_announced_clear(struct cv_manager *m, struct member *peer)
 int cv_manager_take_back(struct cv_manager *m, uint64_t id, char key[CV_KEY_MAX + 1])
 {
     const struct member *peer = cv_member_find(m, id);
+    struct group *group;
 
     if (!peer || !peer->announced)
         return 0;
-    memcpy(key, peer->announced->id.key, sizeof(peer->announced->id.key));
-    forget(m, peer->announced);
+    group = peer->announced->group;
+    memcpy(key, group->key, sizeof(group->key));
+    cv_list_each_safe (link, &group->announced) {
+        struct announced *a = cv_container_of(link, struct announced, in_group);
+
+        if (a->peer == peer)
+            drop(m, a);
+    }
+    cv_group_settle(m, group);
     return 1;
+}
+
+/* Whether the peer has announced as many sessions of the key as count. */
+static bool has_enough(const struct cv_manager *m, const struct member *peer, const char *key)
+{
+    const struct group *group = cv_group_find(m, key);
+    uint32_t count = 0;
+
+    if (!group)
+        return false;
+    cv_list_each (link, &group->announced)
+        count += cv_container_of(link, struct announced, in_group)->peer == peer;
+    return count >= m->limits.max_announced_key;
 }
 
 int cv_manager_announced(struct cv_manager *m, uint64_t id, bool add, const char *key,
@@ -181,7 +209,7 @@ int cv_manager_announced(struct cv_manager *m, uint64_t id, bool add, const char
         forget(m, a);
     if (a || !add)
         return 0;
-    if (HASH_COUNT(peer->announced) >= m->limits.max_announced) {
+    if (HASH_COUNT(peer->announced) >= m->limits.max_announced || has_enough(m, peer, what.key)) {
         m->stats.announces_ignored++;
         return CV_EFULL;
     }

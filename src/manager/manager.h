@@ -27,10 +27,12 @@ enum cv_member_kind {
 
 struct cv_manager_limits {
     uint32_t max_sessions;
-    uint32_t max_announced; /* keys that one peer session may announce */
+    uint32_t max_announced;     /* sessions that one peer session may announce */
+    uint32_t max_announced_key; /* of them of one key */
 };
 
-#define CV_MAX_ANNOUNCED 100000
+#define CV_MAX_ANNOUNCED     100000
+#define CV_MAX_ANNOUNCED_KEY 1000
 
 /* A session that was heard from in that time is healthy: the dialler's pings come every 5 s, those
  * of an idle Culvert end every 10 s. */
@@ -82,8 +84,8 @@ int cv_manager_announced(struct cv_manager *manager, uint64_t id, bool add, cons
 int cv_manager_elsewhere(struct cv_manager *manager, bool add, const char *key,
                          int64_t session_key) CV_MUST_USE;
 
-/* Takes back, as if the peer had said so, something that the peer's session @id has announced, and
- * says which key: 1, or 0 when nothing is left. Before a peer leaves, where others want to know
+/* Takes back, as if the peer had said so, all that the peer's session @id has announced of one key,
+ * and says which: 1, or 0 when nothing is left. Before a peer leaves, where others want to know
  * what is gone with it. */
 int cv_manager_take_back(struct cv_manager *manager, uint64_t id, char key[CV_KEY_MAX + 1]);
 

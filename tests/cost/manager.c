@@ -47,7 +47,8 @@ static void leave(struct crowd *c, unsigned number)
 static void crowd_init(struct crowd *c, unsigned keys)
 {
     const struct cv_manager_limits limits = {.max_sessions = MANY_KEYS + 1,
-                                             .max_announced = CV_MAX_ANNOUNCED};
+                                             .max_announced = CV_MAX_ANNOUNCED,
+                                             .max_announced_key = CV_MAX_ANNOUNCED_KEY};
 
     c->keys = keys;
     c->pair = cost_pair_new(COST_CULVERT);

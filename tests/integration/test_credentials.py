@@ -28,21 +28,29 @@ class Credentials(LabCase):
         server = self.server(*flags, forwards=forwards, auth=("--token-file", path))
         return server, path, tokens
 
+    def hold(self, port, count):
+        """So many connections that stay; the last ones may wait for the end of others."""
+        held = []
+
+        def enough():
+            try:
+                sock = traffic.visit(port, "ECHO")
+            except ConnectionResetError:
+                return False
+            self.addCleanup(sock.close)
+            if traffic.ping(sock):
+                held.append(sock)
+            return len(held) == count
+
+        wait_until(enough, f"{count} connections")
+        return held
+
     def test_max_conns_of_a_credential(self):
         server, _, (foo, bar) = self.guarded(("agent", "foo", "max-conns=3"), ("agent", "bar"))
         self.agent(server.url, token=foo)
         self.agent(server.url, key="bar", token=bar)
         self.wait_echo(server.forwards["bar"])
-        held = []
-
-        def three():
-            sock = traffic.visit(server.forwards["foo"], "ECHO")
-            self.addCleanup(sock.close)
-            if traffic.ping(sock):
-                held.append(sock)
-            return len(held) == 3
-
-        wait_until(three, "three connections")
+        held = self.hold(server.forwards["foo"], 3)
         self.assertFalse(traffic.echoes(server.forwards["foo"]), "a fourth")
         self.assertTrue(traffic.echoes(server.forwards["bar"]), "another credential's")
         self.assertTrue(all(traffic.ping(sock) for sock in held))
@@ -57,16 +65,7 @@ class Credentials(LabCase):
                 for _ in range(3):
                     self.agent(server.url, token=foo)
                 wait_until(lambda s=server: s.log().count("client foo: session") == 3, "sessions")
-                held = []
-
-                def six(server=server, held=held):
-                    sock = traffic.visit(server.forwards["foo"], "ECHO")
-                    self.addCleanup(sock.close)
-                    if traffic.ping(sock):
-                        held.append(sock)
-                    return len(held) == 6
-
-                wait_until(six, "two connections each")
+                held = self.hold(server.forwards["foo"], 6)
                 self.assertFalse(traffic.echoes(server.forwards["foo"]), "a seventh")
                 self.assertTrue(all(traffic.ping(sock) for sock in held))
                 self.assertIn("turned away: a limit is reached", server.log())
@@ -74,10 +73,7 @@ class Credentials(LabCase):
     def test_max_conns_follows_a_reload(self):
         server, path, (foo, _) = self.guarded(("agent", "foo", "max-conns=1"), ("agent", "bar"))
         self.agent(server.url, token=foo)
-        self.wait_echo(server.forwards["foo"])
-        held = traffic.visit(server.forwards["foo"], "ECHO")
-        self.addCleanup(held.close)
-        self.assertTrue(traffic.ping(held))
+        (held,) = self.hold(server.forwards["foo"], 1)
         self.assertFalse(traffic.echoes(server.forwards["foo"]), "a second")
         path.write_text(path.read_text().replace("max-conns=1", "max-conns=2"))
         self.wait_echo(server.forwards["foo"])

@@ -271,17 +271,17 @@ MESH_MUTANTS = [
         "ask-peers-first",
         "src/manager/route.c",
         "VISITOR && !best.healthy) {\n"
-        "        peer = pick_peer(group, wish, now);\n"
+        "        peer = pick_peer(group, wish, now, &full);\n"
         "        if (!best.member || peer.healthy)\n",
         "VISITOR && !cv_list_empty(&group->announced)) {\n"
-        "        peer = pick_peer(group, wish, now);\n"
+        "        peer = pick_peer(group, wish, now, &full);\n"
         "        if (!best.healthy || peer.healthy)\n",
     ),
     (
         "take-a-peer-for-its-client",
         "src/manager/route.c",
-        "        if (member->info.kind == CV_MEMBER_AGENT && takes_dials(member, wish))\n",
-        "        if (takes_dials(member, wish))\n",
+        "        if (member->info.kind == CV_MEMBER_AGENT && takes_dials(member, wish, full))\n",
+        "        if (takes_dials(member, wish, full))\n",
     ),
     (
         "keep-what-a-peer-took-back",

@@ -23,7 +23,8 @@ static void wake_others(struct sim_server *server)
 static int open_manager(struct sim_server *server)
 {
     struct cv_manager_limits limits = {.max_sessions = MAX_SESSIONS,
-                                       .max_announced = MAX_ANNOUNCED};
+                                       .max_announced = MAX_ANNOUNCED,
+                                       .max_announced_key = MAX_ANNOUNCED};
 
     return cv_manager_new(&server->manager, &server->node->memory.alloc, &limits);
 }

@@ -11,7 +11,8 @@
 
 void mesh_init(struct mesh *mesh)
 {
-    static const struct cv_manager_limits limits = {.max_sessions = 40, .max_announced = 4};
+    static const struct cv_manager_limits limits = {
+        .max_sessions = 40, .max_announced = 4, .max_announced_key = 3};
 
     *mesh = (struct mesh){.now = MESH_START};
     test_alloc_init(&mesh->ta);

@@ -24,7 +24,7 @@ struct mesh {
     char words[4096];
 };
 
-/* Limits of 40 sessions and 4 announcements a peer. */
+/* Limits of 40 sessions and 4 announcements a peer, 3 of one key. */
 void mesh_init(struct mesh *mesh);
 
 /* Everybody leaves; checks that nothing is left. */

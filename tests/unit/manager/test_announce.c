@@ -111,13 +111,27 @@ Test(announce, announcements_are_capped)
 {
     mesh_join(&mesh, CV_MEMBER_PEER, "p");
     for (int64_t key = 0; key < 4; key++)
-        cr_assert_eq(announced(0, true, "far", key), 0);
+        cr_assert_eq(announced(0, true, key % 2 ? "far" : "near", key), 0);
     cr_assert_eq(announced(0, true, "other", 1), CV_EFULL);
     cr_assert_eq(cv_manager_stats(mesh.manager)->announces_ignored, 1);
     cr_assert_eq(announced(0, true, "far", 3), 0); /* said before: it costs nothing */
     cr_assert_eq(announced(0, false, "far", 3), 0);
     cr_assert_eq(announced(0, true, "other", 1), 0);
     cr_assert_eq(cv_manager_stats(mesh.manager)->announced, 4);
+}
+
+Test(announce, of_one_key_fewer_count)
+{
+    mesh_join(&mesh, CV_MEMBER_PEER, "p");
+    mesh_join(&mesh, CV_MEMBER_PEER, "q");
+    for (int64_t key = 0; key < 3; key++)
+        cr_assert_eq(announced(0, true, "far", key), 0);
+    cr_assert_eq(announced(0, true, "far", 3), CV_EFULL);
+    cr_assert_eq(announced(1, true, "far", 3), 0, "another peer's");
+    cr_assert_eq(announced(0, true, "other", 1), 0);
+    cr_assert_eq(announced(0, false, "far", 0), 0);
+    cr_assert_eq(announced(0, true, "far", 3), 0);
+    cr_assert_eq(cv_manager_stats(mesh.manager)->announces_ignored, 1);
 }
 
 Test(announce, an_impossible_key_is_ignored_and_counted)
