@@ -4,7 +4,7 @@ SEEDS  ?= 5000
 FUZZ_SECONDS ?= 60
 DEPS   ?= tools/install-deps
 
-.PHONY: help demo test deb test-deb build bench bench-scale bench-soak bench-threads bench-layers bench-attack cost fuzz sim install lint picture format clean
+.PHONY: help demo test deb test-deb build bench bench-scale bench-soak bench-threads bench-layers bench-attack bench-directory cost fuzz sim install lint picture format clean
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
@@ -59,6 +59,11 @@ bench-attack: ## p99 of good visitors while slow attackers are at the front door
 	$(DEPS) bench
 	@$(MAKE) --no-print-directory build
 	@bench/attack.py
+
+bench-directory: ## 20 servers and 2,000 agents, as a full mesh and with a directory: a table
+	$(DEPS) bench
+	@$(MAKE) --no-print-directory build
+	@bench/directory.py
 
 fuzz: ## every fuzz target for FUZZ_SECONDS (60)
 	$(DEPS) test

@@ -53,7 +53,8 @@ static int ask(struct crowd *crowd, struct agent *agent)
                        "X-Tunnel-ID: bench-%u\r\n"
                        "X-Culvert-Features: ack, halfclose, credit\r\n"
                        "\r\n",
-                       (unsigned)crowd->options->port, (unsigned)(agent - crowd->agents));
+                       (unsigned)crowd->options->port,
+                       crowd->options->first + (unsigned)(agent - crowd->agents));
 
     agent->stage = STAGE_ASKED;
     return cv_load_link_send(&agent->link, request, (size_t)len);

@@ -39,6 +39,7 @@ struct cv_load_options {
     bool fresh;       /* web: a connection a request */
     bool tls;         /* agents: over wss */
     unsigned active;  /* web: so many requests at once, the connections in turn; 0: one on each */
+    unsigned first;   /* number of the first agent */
     size_t block;     /* target, bulk: bytes of one read or write */
 };
 

@@ -20,7 +20,7 @@ static int usage(void)
 {
     fputs("usage: load target|bulk|web|hold|agents --port N [--control N] [--conns N]\n"
           "            [--seconds S] [--warm S] [--up] [--fresh] [--tls] [--active N]\n"
-          "            [--block BYTES]\n",
+          "            [--block BYTES] [--first N]\n",
           stderr);
     return 2;
 }
@@ -50,6 +50,12 @@ static int read_option(struct cv_load_options *options, const char *name, const 
         if (read_number(text, 1, CV_LOAD_CONNS_MAX, &value) != 0)
             return -1;
         *(name[2] == 'c' ? &options->conns : &options->active) = (unsigned)value;
+        return 0;
+    }
+    if (strcmp(name, "--first") == 0) {
+        if (read_number(text, 0, 1e9, &value) != 0)
+            return -1;
+        options->first = (unsigned)value;
         return 0;
     }
     if (strcmp(name, "--block") == 0) {
