@@ -125,7 +125,7 @@ static void on_signal(uv_signal_t *handle, int number)
         return;
     }
     agent->draining = true;
-    service_stopping(agent->service);
+    service_stopping(agent->service, agent->config->drain_timeout);
     cv_log(&agent->loop.log, CV_LOG_INFO, "stopping: %llu connections are open",
            (unsigned long long)agent->conns);
     if (agent->conns == 0)

@@ -13,6 +13,7 @@
 #include "net/timer.h"
 
 #define STATUS_EVERY (1 * CV_SEC)
+#define STOP_MARGIN  (10 * CV_SEC) /* from the end of a drain to that of the process */
 
 struct service {
     struct service_config config;
@@ -149,10 +150,15 @@ void service_reloading(struct service *service)
     tell(service, state);
 }
 
-void service_stopping(struct service *service)
+void service_stopping(struct service *service, uint64_t wait)
 {
-    if (service)
-        tell(service, "STOPPING=1\n");
+    char state[80];
+
+    if (!service)
+        return;
+    snprintf(state, sizeof(state), "STOPPING=1\nEXTEND_TIMEOUT_USEC=%llu\n",
+             (unsigned long long)(wait + STOP_MARGIN));
+    tell(service, state);
 }
 
 void service_free(struct service *service)

@@ -31,7 +31,10 @@ int service_new(struct service **out, const struct service_config *config) CV_MU
 /* All that can be had is open; also when a reload is over. */
 void service_ready(struct service *service);
 void service_reloading(struct service *service);
-void service_stopping(struct service *service);
+
+/* It stops, which takes @wait microseconds at most: what the service manager allows is extended to
+ * that, and a bit. */
+void service_stopping(struct service *service, uint64_t wait);
 
 /* The loop @number has turned since it was asked; it has ended. */
 void service_heard(struct service *service, unsigned number);

@@ -105,7 +105,7 @@ static void start(struct server *server)
 {
     server->parting_window = parting_window(server);
     atomic_store(&server->draining, true);
-    service_stopping(server->service);
+    service_stopping(server->service, server->config->drain_timeout);
     admin_event(server->admin, "drain", "", "no more work is taken");
     cv_log(log_of(server), CV_LOG_INFO,
            "draining: %llu connections are open; %llu agents are told to go within %.1f s",

@@ -231,6 +231,7 @@ struct request {
     enum cv_proto proto;
     struct cv_target parsed;            /* borrowed from target */
     char target[ADDRESS_MAX], *address; /* behind the proto in target */
+    struct cv_span who;                 /* the visitor's credential, borrowed; empty: none */
 };
 
 /* Reads `client::proto` and the address; NULL, or what is wrong with them. */
@@ -275,21 +276,28 @@ static void complain(struct worker *worker, const struct session_dialler *dialle
 
     if (!cv_log_admit(log, dialler->complaints, cv_loop_now(&worker->loop), &about))
         return;
-    cv_log_about(log, CV_LOG_WARN, &about, "%s: visitor %s to %s/%s refused: %s", dialler->door,
-                 dialler->peer, request->client, request->target, why);
+    cv_log_about(log, CV_LOG_WARN, &about, "%s: visitor %s%s%.*s to %s/%s refused: %s",
+                 dialler->door, dialler->peer, request->who.len ? " as " : "",
+                 (int)request->who.len, request->who.len ? request->who.at : "", request->client,
+                 request->target, why);
 }
 
 /* Asked before it is looked for: who may not dial a client hears nothing of whether it is there. */
 static bool may_dial(struct worker *worker, const struct session_dialler *dialler,
-                     const struct request *request)
+                     struct request *request)
 {
     struct cv_access_answer answer;
+    int rc;
 
     if (!dialler->digest || !worker->credentials)
         return true;
-    if (cv_access_visitor(&answer, worker->credentials, dialler->digest, request->client,
-                          strlen(request->client), &request->parsed, cv_wall_clock()) == 0)
+    rc = cv_access_visitor(&answer, worker->credentials, dialler->digest, request->client,
+                           strlen(request->client), &request->parsed, cv_wall_clock());
+    if (answer.credential)
+        request->who = answer.credential->name.start;
+    if (rc == 0)
         return true;
+    visit_count_refused(worker, CV_EDENIED);
     complain(worker, dialler, request, cv_access_text(answer.why));
     return false;
 }

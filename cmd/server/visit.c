@@ -36,7 +36,7 @@ void visit_leave(struct visit *visit, const struct cv_relay_end *end)
     if (visit->has_digest && visit->place != VISIT_PLACE_OTHERS)
         admit_leave_token(worker, visit->digest);
     if (visit->session)
-        server_lighter(worker, visit->client, visit->balance);
+        server_lighter(worker, visit->client, worker_balance(worker, visit->client));
     visit_free(visit);
     server_leave(worker->server);
     server_check_drained(worker);

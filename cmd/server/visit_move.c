@@ -44,7 +44,7 @@ void visit_move(struct visit *visit)
     if (visit->linked)
         directory_failed(visit);
     else
-        server_lighter(visit->worker, visit->client, visit->balance);
+        server_lighter(visit->worker, visit->client, worker_balance(visit->worker, visit->client));
     visit->moved = true;
     visit->asked = false;
     visit->but = visit->session;

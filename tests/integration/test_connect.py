@@ -195,6 +195,8 @@ class Refused(Visits):
         self.assert_fails(self.ctl("connect", to, token="nonsense"), "401", hint)
         self.assert_fails(self.ctl("connect", to, token=agent), "401", hint)
         self.assert_fails(self.ctl("connect", to, token=other), to, "not allowed")
+        dial = to.replace("/", "/tcp/")
+        self.assertRegex(self.lab.log(), f"visitor [^ ]+ as bob to {dial} refused: ")
         self.assert_fails(self.ctl("connect", to, token=wildcard), to, "not allowed")
         environment = {"CULVERT_SERVER": self.url, "CULVERT_TOKEN": ""}
         done = self.run_to_end("culvertctl", "connect", *self.trust, to, env=environment)

@@ -73,7 +73,10 @@ class Told(LabCase):
 
     def test_stopping_is_told_with_what_is_left(self):
         target = self.target()
-        server = self.watched("--threads", "2", forwards={"main": f"foo/{target.address}"})
+        server = self.watched(
+            *("--threads", "2", "--drain-timeout", "600"),
+            forwards={"main": f"foo/{target.address}"},
+        )
         agent = self.agent(server.url, env=self.manager.env())
         self.wait_echo(server.forwards["main"])
         with traffic.visit(server.forwards["main"], "ECHO") as visitor:
@@ -84,6 +87,7 @@ class Told(LabCase):
             server.signal(signal.SIGTERM)
             self.manager.wait("STOPPING=1", since)
             self.assertIn("STATUS=draining, 1 connection left", self.manager.lines(since))
+            self.assertIn("EXTEND_TIMEOUT_USEC=610000000", self.manager.lines(since))
         self.assertEqual(server.wait(), 0)
         self.manager.wait("STATUS=not connected, trying")
         since = len(self.manager.messages)
