@@ -7,10 +7,10 @@
 
 #include "base/error.h"
 #include "discover.h"
+#include "http/reach.h"
 #include "net/linger.h"
 #include "net/log.h"
 #include "publish.h"
-#include "reach.h"
 #include "target.h"
 
 #define HEADERS_MAX 31           /* of --header */
@@ -38,11 +38,11 @@ static void on_up(void *ctx, struct cv_tunnel *tunnel)
     agent_up(server->agent, server->url, tunnel);
 }
 
-static void on_down(void *ctx, struct cv_tunnel *tunnel)
+static void on_down(void *ctx, struct cv_tunnel *tunnel, int error, const char *why)
 {
     const struct agent_server *server = ctx;
 
-    (void)tunnel;
+    (void)tunnel, (void)error, (void)why;
     agent_down(server->agent);
 }
 
@@ -163,7 +163,7 @@ static int start_report(struct agent *agent)
 static int make_headers(struct agent *agent)
 {
     const struct cv_agent_config *config = agent->config;
-    int rc = reach_authorization(&agent->authorization, &config->outward);
+    int rc = cv_reach_authorization(&agent->authorization, &config->outward);
 
     if (rc < 0)
         return rc;
@@ -197,7 +197,7 @@ int agent_dial(struct agent *agent, struct cv_uplink **out, const struct cv_url 
         .ctx = owner->ctx,
     };
 
-    reach_outbound(&uplink.outbound, &agent->config->outward, url);
+    cv_reach_outbound(&uplink.outbound, &agent->config->outward, url);
     snprintf(uplink.session.name, sizeof(uplink.session.name), "client");
     uplink.session.parent = &agent->budget;
     return cv_uplink_new(out, &agent->loop, agent->outbound, &uplink);
@@ -233,7 +233,7 @@ static int fail(struct cv_config_error *error, int code, const char *what, int r
 int agent_start(struct agent *agent, const struct cv_agent_config *config,
                 struct cv_config_error *error)
 {
-    const char *bad = reach_unreadable(&config->outward);
+    const char *bad = cv_reach_unreadable(&config->outward);
     struct cv_log log;
     int rc;
 
@@ -248,6 +248,7 @@ int agent_start(struct agent *agent, const struct cv_agent_config *config,
     rc = cv_loop_init(&agent->loop, &log);
     if (rc < 0)
         return fail(error, EXIT_RUNTIME, "event loop", rc);
+    target_init(agent);
     if (config->serve) {
         rc = cv_files_new(&agent->files, &agent->loop, config->serve);
         if (rc < 0)
@@ -279,7 +280,7 @@ static void clear(struct agent *agent)
     cv_timer_free(agent->drain_timer);
     cv_outbound_free(agent->outbound);
     process_unwatch_signals(&agent->signals);
-    reach_forget(agent->authorization);
+    cv_reach_forget(agent->authorization);
     discover_free(agent->discover);
     free(agent->headers);
     free(agent->servers);
@@ -290,9 +291,9 @@ int agent_run(struct agent *agent)
     int rc;
 
     service_ready(agent->service);
-    uv_run(&agent->loop.uv, UV_RUN_DEFAULT);
+    uv_run(agent->loop.uv, UV_RUN_DEFAULT);
     clear(agent);
-    uv_run(&agent->loop.uv, UV_RUN_DEFAULT);
+    uv_run(agent->loop.uv, UV_RUN_DEFAULT);
     rc = cv_loop_deinit(&agent->loop);
     cv_log_close(&agent->log_out);
     if (rc < 0)

@@ -3,6 +3,7 @@
 
 #include "config/agent.h"
 #include "http/files.h"
+#include "http/targets.h"
 #include "http/uplink.h"
 #include "net/log.h"
 #include "net/timer.h"
@@ -15,7 +16,8 @@ struct agent {
     struct cv_log_out log_out;
     struct cv_loop loop;
     struct cv_outbound *outbound;
-    struct cv_files *files;       /* NULL without --serve */
+    struct cv_files *files; /* NULL without --serve */
+    struct cv_targets targets;
     struct cv_budget budget;      /* of all sessions */
     struct agent_server *servers; /* of --connect */
     size_t server_count;
@@ -51,7 +53,7 @@ void agent_event(struct agent *agent, const char *url, struct cv_tunnel *tunnel,
 struct agent_uplink {
     void (*up)(void *ctx, struct cv_tunnel *tunnel);
     void (*event)(void *ctx, struct cv_tunnel *tunnel, const struct cv_session_event *event);
-    void (*down)(void *ctx, struct cv_tunnel *tunnel);
+    void (*down)(void *ctx, struct cv_tunnel *tunnel, int error, const char *why);
     void *ctx;
 };
 

@@ -11,8 +11,8 @@
 #include "discovery/searcher.h"
 #include "discovery/url.h"
 #include "http/fetch.h"
+#include "http/reach.h"
 #include "net/log.h"
-#include "reach.h"
 #include "ssdp.h"
 
 #define CANDIDATES_MAX 8 /* servers that are tried at once; one more takes the oldest's place */
@@ -225,11 +225,11 @@ static void on_event(void *ctx, struct cv_tunnel *tunnel, const struct cv_sessio
     agent_event(candidate->discover->agent, candidate->url, tunnel, event);
 }
 
-static void on_down(void *ctx, struct cv_tunnel *tunnel)
+static void on_down(void *ctx, struct cv_tunnel *tunnel, int error, const char *why)
 {
     struct candidate *candidate = ctx;
 
-    (void)tunnel;
+    (void)tunnel, (void)error, (void)why;
     candidate->tunnel = NULL;
     agent_down(candidate->discover->agent);
     if (candidate->closed) {
@@ -338,8 +338,8 @@ static void ask(struct candidate *candidate)
     snprintf(target, sizeof(target), "%s%.*s", url.path.len ? "" : "/", (int)url.path.len,
              url.path.len ? url.path.at : "");
     if (url.tls) {
-        reach_outbound(&tls, &agent->config->outward,
-                       &(struct cv_url){.tls = true, .host = candidate->host, .port = url.port});
+        cv_reach_outbound(&tls, &agent->config->outward,
+                          &(struct cv_url){.tls = true, .host = candidate->host, .port = url.port});
         tls.cert_file = tls.key_file = NULL; /* nobody need know who asks */
         options.tls = &tls;
     }

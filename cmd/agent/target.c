@@ -1,275 +1,84 @@
 #include "target.h"
 
-#include <errno.h>
-#include <stdio.h>
 #include <string.h>
 #include <strings.h>
 #include <unistd.h>
 
-#include "access/target.h"
-#include "base/error.h"
-#include "net/address.h"
 #include "net/connect.h"
-#include "net/datagrams.h"
-#include "net/log.h"
-#include "net/relay.h"
-
-#define DIAL_TIMEOUT    (30 * CV_SEC)
-#define UDP_IDLE        (180 * CV_SEC) /* the server ends an idle flow before */
-#define TARGET_TEXT_MAX 300
-
-/* A target that is being dialled: the endpoint of its connection until the relay takes over. */
-struct dial {
-    struct cv_endpoint endpoint;
-    struct agent *agent;      /* borrowed */
-    struct cv_tunnel *tunnel; /* borrowed: it outlives its connections */
-    int64_t conn_id;
-    struct cv_connecting *connecting;
-    struct cv_target target; /* borrows from text */
-    char text[TARGET_TEXT_MAX];
-};
-
-#define ABOUT(dial) \
-    (&(const struct cv_log_about){.client = (dial)->agent->config->id, .conn = (dial)->conn_id})
-
-static struct cv_alloc *alloc_of(const struct dial *dial)
-{
-    return &dial->agent->loop.alloc;
-}
-
-static void give_up(struct dial *dial, enum cv_reason reason, const char *why)
-{
-    char text[TARGET_TEXT_MAX + 160];
-    int rc;
-
-    snprintf(text, sizeof(text), "dial %s %s: %s", cv_proto_name(dial->target.proto),
-             strchr(dial->text, '/') + 1, why);
-    cv_log_about(&dial->agent->loop.log, CV_LOG_INFO, ABOUT(dial), "connection %lld: %s",
-                 (long long)dial->conn_id, text);
-    rc = cv_session_abort(cv_tunnel_session(dial->tunnel), dial->conn_id, reason, text);
-    if (rc == 0)
-        cv_tunnel_touch(dial->tunnel);
-}
-
-static void on_ended(void *ctx, const struct cv_relay_end *end)
-{
-    (void)end;
-    agent_conn_ended(ctx);
-}
-
-/* Makes the relay, which takes @fd. Returns 0 or what went wrong. */
-static int open_relay(struct dial *dial, int fd)
-{
-    struct cv_stream *stream;
-    int rc;
-
-    if (dial->target.proto == CV_PROTO_UDP)
-        return cv_datagrams_new(dial->tunnel, dial->conn_id, fd, false, UDP_IDLE, NULL, NULL);
-    rc = cv_stream_new(&stream, &dial->agent->loop, fd);
-    if (rc < 0) {
-        close(fd);
-        return rc;
-    }
-    return cv_relay_new(dial->tunnel, dial->conn_id, stream, on_ended, dial->agent);
-}
-
-/* Hands the socket over to a relay. The connection's CLOSED goes to that from here on. */
-static void relay(struct dial *dial, int fd)
-{
-    struct cv_session *session = cv_tunnel_session(dial->tunnel);
-    int rc = open_relay(dial, fd);
-
-    if (rc < 0) {
-        give_up(dial, CV_REASON_DIAL, cv_strerror(rc));
-        return;
-    }
-    if (dial->target.proto != CV_PROTO_UDP) /* a drain does not wait for datagrams */
-        dial->agent->conns++;
-    rc = cv_session_accept(session, dial->conn_id);
-    if (rc < 0)
-        cv_log_about(&dial->agent->loop.log, CV_LOG_DEBUG, ABOUT(dial), "connection %lld: %s",
-                     (long long)dial->conn_id, cv_strerror(rc));
-    cv_tunnel_touch(dial->tunnel);
-    cv_free(alloc_of(dial), dial);
-}
-
-static void on_connected(void *ctx, int fd, int error)
-{
-    struct dial *dial = ctx;
-    char why[120];
-
-    dial->connecting = NULL;
-    if (fd >= 0) {
-        relay(dial, fd);
-        return;
-    }
-    if (error == CV_EDENIED) {
-        give_up(dial, CV_REASON_REFUSED, "not allowed by the agent");
-        return;
-    }
-    snprintf(why, sizeof(why), "connect: %s", cv_strerror(error));
-    give_up(dial, CV_REASON_DIAL, why);
-}
 
 /* What is published is allowed besides, as it was named. */
-static bool allowed(const struct dial *dial, const struct cv_ip *ip)
+static bool allowed(void *ctx, const struct cv_target *target, const struct cv_ip *ip)
 {
-    const struct cv_patterns *allows = &dial->agent->config->allows;
-    const struct cv_patterns *published = &dial->agent->config->publishes.targets;
+    const struct agent *agent = ctx;
+    const struct cv_patterns *allows = &agent->config->allows;
+    const struct cv_patterns *published = &agent->config->publishes.targets;
 
-    return cv_allow_check(allows->at, allows->count, &dial->target, ip) ||
-           (published->count && cv_allow_check(published->at, published->count, &dial->target, ip));
-}
-
-static bool on_address(void *ctx, const struct sockaddr *address)
-{
-    struct cv_ip ip = {.family = 0};
-
-    if (!address)
-        return allowed(ctx, NULL);
-    ip.family = cv_address_bytes(ip.bytes, address);
-    return allowed(ctx, &ip);
-}
-
-static ssize_t dial_data(struct cv_endpoint *endpoint, const uint8_t *data, size_t len)
-{
-    (void)endpoint, (void)data, (void)len;
-    return 0; /* the session keeps it until the target is there */
-}
-
-static ssize_t dial_read(struct cv_endpoint *endpoint, uint8_t *into, size_t max)
-{
-    (void)endpoint, (void)into, (void)max;
-    return -EAGAIN;
-}
-
-static void dial_fin(struct cv_endpoint *endpoint)
-{
-    (void)endpoint; /* the relay hears it again, when everything is taken */
-}
-
-static void dial_closed(struct cv_endpoint *endpoint, enum cv_reason reason, const char *text,
-                        size_t len)
-{
-    struct dial *dial = cv_container_of(endpoint, struct dial, endpoint);
-
-    (void)reason, (void)text, (void)len;
-    if (dial->connecting)
-        cv_connect_cancel(dial->connecting);
-    cv_free(alloc_of(dial), dial);
-}
-
-static const struct cv_endpoint_ops dial_ops = {
-    .data = dial_data,
-    .read = dial_read,
-    .fin = dial_fin,
-    .closed = dial_closed,
-};
-
-static bool is_files(const struct dial *dial)
-{
-    const struct cv_target *target = &dial->target;
-
-    return dial->agent->files && target->proto == CV_PROTO_TCP && target->port == FILES_PORT &&
-           target->host_len == strlen(FILES_HOST) &&
-           strncasecmp(target->host, FILES_HOST, target->host_len) == 0;
+    return cv_allow_check(allows->at, allows->count, target, ip) ||
+           (published->count && cv_allow_check(published->at, published->count, target, ip));
 }
 
 /* Connects to the file service in this process. */
-static void dial_files(struct dial *dial)
+static int dial_files(struct agent *agent)
 {
     int pair[2];
     int rc = cv_connect_pair(pair);
 
-    if (rc < 0) {
-        give_up(dial, CV_REASON_DIAL, cv_strerror(rc));
-        return;
-    }
-    rc = cv_files_serve(dial->agent->files, pair[1]);
-    if (rc < 0) {
-        close(pair[0]);
-        close(pair[1]);
-        give_up(dial, CV_REASON_DIAL, cv_strerror(rc));
-        return;
-    }
-    relay(dial, pair[0]);
-}
-
-static void start(struct dial *dial)
-{
-    struct cv_target *target = &dial->target;
-    char host[TARGET_TEXT_MAX];
-    struct cv_connect_options options = {.host = host,
-                                         .port = target->port,
-                                         .is_unix = target->proto == CV_PROTO_UNIX,
-                                         .is_udp = target->proto == CV_PROTO_UDP,
-                                         .timeout = DIAL_TIMEOUT,
-                                         .allow = on_address,
-                                         .done = on_connected,
-                                         .ctx = dial};
-    int rc;
-
-    if (is_files(dial)) {
-        dial_files(dial);
-        return;
-    }
-    snprintf(host, sizeof(host), "%.*s", (int)target->host_len, target->host);
-    rc = cv_connect_start(&dial->connecting, &dial->agent->loop, &options);
     if (rc < 0)
-        give_up(dial, CV_REASON_DIAL, cv_strerror(rc));
+        return rc;
+    rc = cv_files_serve(agent->files, pair[1]);
+    if (rc == 0)
+        return pair[0];
+    close(pair[0]);
+    close(pair[1]);
+    return rc;
 }
 
-/* Writes `proto/address` and reads it as a target; NULL, or what is wrong with it. */
-static const char *read_target(struct dial *dial, const struct cv_session_event *event)
+static bool serve(void *ctx, const struct cv_target *target, int *fd)
 {
-    const char *problem = "too long";
-    struct cv_text text;
+    struct agent *agent = ctx;
 
-    cv_text_init(&text, dial->text, sizeof(dial->text));
-    cv_text_bytes(&text, event->text, event->text_len);
-    cv_text_str(&text, "/");
-    cv_text_bytes(&text, event->address, event->address_len);
-    if (text.truncated || strlen(dial->text) != text.len)
-        return problem;
-    return cv_target_parse(&dial->target, dial->text, text.len, &problem) < 0 ? problem : NULL;
+    if (!agent->files || target->proto != CV_PROTO_TCP || target->port != FILES_PORT ||
+        target->host_len != strlen(FILES_HOST) ||
+        strncasecmp(target->host, FILES_HOST, target->host_len) != 0)
+        return false;
+    *fd = dial_files(agent);
+    return true;
 }
 
-/* Refuses a Connect that has no endpoint yet. */
-static void refuse(struct agent *agent, struct cv_tunnel *tunnel,
-                   const struct cv_session_event *event, const char *why)
+static void opened(void *ctx)
 {
-    char text[TARGET_TEXT_MAX + 160];
+    struct agent *agent = ctx;
 
-    snprintf(text, sizeof(text), "refused: %.*s/%.*s: %s", (int)event->text_len, event->text,
-             (int)event->address_len, event->address, why);
-    agent_complain(agent, event->conn_id, text);
-    if (cv_session_abort(cv_tunnel_session(tunnel), event->conn_id, CV_REASON_REFUSED, why) == 0)
-        cv_tunnel_touch(tunnel);
+    agent->conns++;
+}
+
+static void ended(void *ctx)
+{
+    agent_conn_ended(ctx);
+}
+
+static void complain(void *ctx, int64_t conn_id, const char *what)
+{
+    agent_complain(ctx, conn_id, what);
+}
+
+void target_init(struct agent *agent)
+{
+    agent->targets = (struct cv_targets){.loop = &agent->loop,
+                                         .client = agent->config->id,
+                                         .allowed = allowed,
+                                         .serve = serve,
+                                         .opened = opened,
+                                         .ended = ended,
+                                         .complain = complain,
+                                         .ctx = agent};
 }
 
 void target_connect(struct agent *agent, struct cv_tunnel *tunnel,
                     const struct cv_session_event *event)
 {
-    struct dial *dial = agent->draining ? NULL : cv_alloc_zero(&agent->loop.alloc, sizeof(*dial));
-    const char *problem;
-
-    if (!dial) {
-        refuse(agent, tunnel, event, agent->draining ? "the agent stops" : "out of memory");
-        return;
-    }
-    problem = read_target(dial, event);
-    if (problem) {
-        refuse(agent, tunnel, event, problem);
-        cv_free(&agent->loop.alloc, dial);
-        return;
-    }
-    dial->endpoint.ops = &dial_ops;
-    dial->agent = agent;
-    dial->tunnel = tunnel;
-    dial->conn_id = event->conn_id;
-    if (cv_session_set_user(cv_tunnel_session(tunnel), event->conn_id, &dial->endpoint) < 0) {
-        cv_free(&agent->loop.alloc, dial);
-        return;
-    }
-    start(dial);
+    if (agent->draining)
+        cv_targets_refuse(&agent->targets, tunnel, event, "the agent stops");
+    else
+        cv_targets_connect(&agent->targets, tunnel, event);
 }

@@ -3,8 +3,10 @@
 
 #include "agent.h"
 
-/* Answers a Connect: dials its target if that is allowed, and relays. A refusal costs that
- * connection alone. */
+/* What may be dialled, and what is here: for the agent's `targets`. */
+void target_init(struct agent *agent);
+
+/* Answers a Connect. */
 void target_connect(struct agent *agent, struct cv_tunnel *tunnel,
                     const struct cv_session_event *event);
 

@@ -66,7 +66,7 @@ int process_watch_signals(struct process_signals *signals, struct cv_loop *loop,
 
     for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++) {
         uv_signal_t *handle = &signals->handles[i];
-        int rc = uv_signal_init(&loop->uv, handle);
+        int rc = uv_signal_init(loop->uv, handle);
 
         if (rc == 0)
             rc = uv_signal_start(handle, on_signal, numbers[i]);

@@ -354,14 +354,14 @@ int command_discover(int argc, char **argv)
     code = start(&discover);
     if (code == EXIT_OK) {
         pump(&discover);
-        uv_run(&discover.loop.uv, UV_RUN_DEFAULT);
+        uv_run(discover.loop.uv, UV_RUN_DEFAULT);
         code = finish(&discover);
     }
     stop(&discover);
     cv_searcher_free(discover.searcher);
     cv_cache_free(discover.cache);
     json_decref(discover.found);
-    uv_run(&discover.loop.uv, UV_RUN_DEFAULT);
+    uv_run(discover.loop.uv, UV_RUN_DEFAULT);
     if (cv_loop_deinit(&discover.loop) < 0 && code == EXIT_OK)
         code = command_fail(EXIT_RUN, "discover: a handle was left open");
     return code;

@@ -155,7 +155,7 @@ static int watch_signals(struct forwarding *forwarding)
 
     for (size_t i = 0; i < 2; i++) {
         uv_signal_t *handle = &forwarding->signals[i];
-        int rc = uv_signal_init(&forwarding->road.loop.uv, handle);
+        int rc = uv_signal_init(forwarding->road.loop.uv, handle);
 
         if (rc == 0)
             rc = uv_signal_start(handle, on_signal, numbers[i]);

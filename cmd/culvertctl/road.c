@@ -11,9 +11,9 @@
 #include "config/print.h"
 #include "culvert_version.h"
 #include "http/front.h"
+#include "http/reach.h"
 #include "net/datagrams.h"
 #include "net/log.h"
-#include "reach.h"
 
 #define NAME "culvertctl" /* what we call ourselves in the server's log */
 
@@ -76,11 +76,11 @@ static void on_event(void *ctx, struct cv_tunnel *tunnel, const struct cv_sessio
         cv_tunnel_touch(tunnel);
 }
 
-static void on_down(void *ctx, struct cv_tunnel *tunnel)
+static void on_down(void *ctx, struct cv_tunnel *tunnel, int error, const char *why)
 {
     struct road *road = ctx;
 
-    (void)tunnel;
+    (void)tunnel, (void)error, (void)why;
     road->tunnel = NULL;
     if (road->keeps || !road->uplink)
         return;
@@ -194,7 +194,7 @@ int road_init(struct road *road, const struct cv_program *program, int argc, cha
         printf("culvertctl %s (%s)\n", CULVERT_VERSION, CULVERT_COMMIT);
     if (road->config.common.action != CV_CONFIG_RUN)
         return EXIT_OK;
-    bad = reach_unreadable(&road->config.outward);
+    bad = cv_reach_unreadable(&road->config.outward);
     if (bad) {
         fprintf(stderr, "%s: %s: %s\n", program->name, bad, strerror(errno));
         return EXIT_USAGE;
@@ -223,7 +223,7 @@ static int start(struct road *road)
         .down = on_down,
         .ctx = road,
     };
-    int rc = reach_authorization(&road->authorization, &road->config.outward);
+    int rc = cv_reach_authorization(&road->authorization, &road->config.outward);
 
     if (rc == 0)
         rc = cv_outbound_new(&road->outbound, &road->loop);
@@ -232,7 +232,7 @@ static int start(struct road *road)
     road->header = (struct cv_ws_header){"Authorization", road->authorization};
     uplink.header_count = road->authorization ? 1 : 0;
     snprintf(uplink.session.name, sizeof(uplink.session.name), "client");
-    reach_outbound(&uplink.outbound, &road->config.outward, url);
+    cv_reach_outbound(&uplink.outbound, &road->config.outward, url);
     return cv_uplink_new(&road->uplink, &road->loop, road->outbound, &uplink);
 }
 
@@ -243,7 +243,7 @@ int road_run(struct road *road)
     if (rc < 0)
         road_fail(road, EXIT_RUN, road->config.servers.at[0].text, cv_strerror(rc));
     else
-        uv_run(&road->loop.uv, UV_RUN_DEFAULT);
+        uv_run(road->loop.uv, UV_RUN_DEFAULT);
     return road->code;
 }
 
@@ -251,8 +251,8 @@ void road_deinit(struct road *road)
 {
     if (road->loop.read_buf) {
         cv_outbound_free(road->outbound);
-        reach_forget(road->authorization);
-        uv_run(&road->loop.uv, UV_RUN_DEFAULT);
+        cv_reach_forget(road->authorization);
+        uv_run(road->loop.uv, UV_RUN_DEFAULT);
         if (cv_loop_deinit(&road->loop) < 0)
             command_fail(EXIT_RUN, "a handle was left open");
     }

@@ -101,12 +101,12 @@ static void on_event(void *ctx, struct cv_tunnel *tunnel, const struct cv_sessio
     }
 }
 
-static void on_down(void *ctx, struct cv_tunnel *tunnel)
+static void on_down(void *ctx, struct cv_tunnel *tunnel, int error, const char *why)
 {
     struct link *link = ctx;
     bool given_up = cv_list_empty(&link->in_list);
 
-    (void)tunnel;
+    (void)tunnel, (void)error, (void)why;
     cv_list_remove(&link->in_list);
     if (!given_up)
         cv_uplink_close(link->uplink); /* it is dialled anew when it is wanted */

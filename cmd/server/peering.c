@@ -244,11 +244,11 @@ static void on_event(void *ctx, struct cv_tunnel *tunnel, const struct cv_sessio
     }
 }
 
-static void on_down(void *ctx, struct cv_tunnel *tunnel)
+static void on_down(void *ctx, struct cv_tunnel *tunnel, int error, const char *why)
 {
     struct peer *peer = ctx;
 
-    (void)tunnel;
+    (void)tunnel, (void)error, (void)why;
     if (peer->joined && cv_manager_leave(peer->peering->worker->manager, peer->member) < 0)
         cv_log_about(log_of(peer), CV_LOG_ERROR,
                      &(struct cv_log_about){peer->server.id, peer->member, 0},

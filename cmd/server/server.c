@@ -226,7 +226,7 @@ static int init_workers(struct server *server, struct cv_config_error *error)
         rc = report_open(server);
     if (rc < 0)
         return server_fail(error, EXIT_RUNTIME, "start", rc);
-    uv_timer_init(&first->loop.uv, &server->drain_timer);
+    uv_timer_init(first->loop.uv, &server->drain_timer);
     server->drain_timer.data = server;
     return EXIT_OK;
 }
@@ -351,7 +351,7 @@ static void clear(struct server *server)
 int server_run(struct server *server)
 {
     service_ready(server->service);
-    uv_run(&server->workers[0].loop.uv, UV_RUN_DEFAULT);
+    uv_run(server->workers[0].loop.uv, UV_RUN_DEFAULT);
     for (unsigned i = 1; i < server->worker_count; i++)
         uv_thread_join(&server->workers[i].thread);
     clear(server);

@@ -265,7 +265,7 @@ static void run(void *arg)
 {
     struct worker *worker = arg;
 
-    uv_run(&worker->loop.uv, UV_RUN_DEFAULT);
+    uv_run(worker->loop.uv, UV_RUN_DEFAULT);
     worker->ended.deliver = on_ended;
     cv_mailbox_post(&worker->server->workers[0].mailbox, &worker->ended);
 }
@@ -468,6 +468,6 @@ int worker_deinit(struct worker *worker)
     forwards_close(worker);
     rules_release(worker->rules);
     doors_free(worker);
-    uv_run(&worker->loop.uv, UV_RUN_DEFAULT);
+    uv_run(worker->loop.uv, UV_RUN_DEFAULT);
     return cv_loop_deinit(&worker->loop);
 }

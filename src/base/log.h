@@ -1,10 +1,9 @@
 #ifndef CV_BASE_LOG_H
 #define CV_BASE_LOG_H
 
+#include <culvert/log.h>
 #include <stdbool.h>
 #include <stdint.h>
-
-enum cv_log_level { CV_LOG_ERROR, CV_LOG_WARN, CV_LOG_INFO, CV_LOG_DEBUG };
 
 /* Whom a line is about, for fields of its own. */
 struct cv_log_about {
@@ -16,7 +15,7 @@ struct cv_log_about {
 /* Where finished log lines go. Pure layers hand out events and leave the words to the shell. */
 struct cv_log {
     enum cv_log_level level; /* lines above it are not made */
-    void (*write)(void *ctx, enum cv_log_level level, const char *line);
+    cv_log_write *write;
 
     /* Takes a line with its fields, whose client is escaped as the line is. Where it is NULL, or
      * cannot and returns false, `write` gets them at the end of the line: `client=KEY session=ID

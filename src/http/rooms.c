@@ -250,7 +250,7 @@ static int open_context(struct cv_rooms_server *server)
 {
     static const struct lws_protocols protocols[] = {{.name = "rooms", .callback = callback},
                                                      {.name = NULL}};
-    void *loops[] = {&server->config.loop->uv};
+    void *loops[] = {server->config.loop->uv};
     struct lws_context_creation_info info = {.port = CONTEXT_PORT_NO_LISTEN_SERVER,
                                              .protocols = protocols,
                                              .options = LWS_SERVER_OPTION_LIBUV |

@@ -267,7 +267,7 @@ int cv_site_new(struct cv_site **out, struct cv_loop *loop, cv_site_handle *hand
     site->handle = handle;
     site->ctx = ctx;
     site->next_id = 1;
-    site->loops[0] = &loop->uv;
+    site->loops[0] = loop->uv;
     site->protocols[0] = (struct lws_protocols){
         .name = "http", .callback = on_event, .per_session_data_size = sizeof(struct exchange)};
     cv_list_init(&site->exchanges);

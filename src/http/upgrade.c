@@ -46,9 +46,9 @@ static void finish(struct cv_upgrade *up, const struct cv_upgrade_end *end)
     upgrade_free(up);
 }
 
-static void fail(struct cv_upgrade *up, int status, const char *text)
+static void fail(struct cv_upgrade *up, int error, const char *text)
 {
-    finish(up, &(struct cv_upgrade_end){.status = status, .text = text});
+    finish(up, &(struct cv_upgrade_end){.error = error, .text = text});
 }
 
 static void fail_code(struct cv_upgrade *up, const char *what, int error)
@@ -56,7 +56,7 @@ static void fail_code(struct cv_upgrade *up, const char *what, int error)
     char line[200];
 
     snprintf(line, sizeof(line), "%s: %s", what, cv_strerror(error));
-    fail(up, 0, line);
+    fail(up, error, line);
 }
 
 /* The status that the server gave in place of 101, and the first line of what it said. */
@@ -68,7 +68,10 @@ static void fail_status(struct cv_upgrade *up, const struct cv_http_head *head, 
 
     snprintf(line, sizeof(line), "the server answered %d%s%.*s", head->status, len ? ": " : "",
              (int)cv_min_size(len, 160), body);
-    fail(up, head->status, line);
+    finish(up, &(struct cv_upgrade_end){
+                   .error = head->status == 401 || head->status == 403 ? CV_EDENIED : CV_EREMOTE,
+                   .status = head->status,
+                   .text = line});
 }
 
 /* RFC 6455, 4.1: what must hold of the answer. NULL when all does. */
@@ -102,7 +105,7 @@ static void on_answer(struct cv_upgrade *up, const struct cv_http_head *head, si
     }
     problem = answer_problem(up, head);
     if (problem) {
-        fail(up, 0, problem);
+        fail(up, CV_EPROTO, problem);
         return;
     }
     end.features = cv_features_read(head, &end.culvert);
@@ -129,7 +132,7 @@ static void read_answer(struct cv_upgrade *up)
         if (rc == CV_EMORE)
             continue;
         if (rc < 0)
-            fail(up, 0, head.error ? head.error : "its answer is no HTTP");
+            fail(up, CV_EPROTO, head.error ? head.error : "its answer is no HTTP");
         else
             on_answer(up, &head, head_len);
         return;
@@ -152,7 +155,7 @@ static void on_ready(void *ctx, int events)
         }
         up->sent += (size_t)n;
         if (up->sent == up->request_len && cv_stream_watch(up->stream, CV_READABLE) < 0) {
-            fail(up, 0, "cannot watch the connection");
+            fail(up, -ENOMEM, "cannot watch the connection");
             return;
         }
     }
@@ -161,23 +164,22 @@ static void on_ready(void *ctx, int events)
 
 static void on_timeout(void *ctx)
 {
-    fail(ctx, 0, "the server does not answer the handshake");
+    fail(ctx, -ETIMEDOUT, "the server does not answer the handshake");
 }
 
 static void on_connected(void *ctx, struct cv_stream *stream, int error, const char *text)
 {
     struct cv_upgrade *up = ctx;
 
-    (void)error; /* @text says it */
     up->dialling = NULL;
     if (!stream) {
-        fail(up, 0, text);
+        fail(up, error, text);
         return;
     }
     up->stream = stream;
     cv_stream_owner(stream, on_ready, up);
     if (cv_stream_watch(stream, CV_READABLE | CV_WRITABLE) < 0) {
-        fail(up, 0, "cannot watch the connection");
+        fail(up, -ENOMEM, "cannot watch the connection");
         return;
     }
     cv_timer_set(up->timer, CV_UPGRADE_WAIT);

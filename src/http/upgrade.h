@@ -23,7 +23,9 @@ struct cv_upgrade_end {
     size_t early_len;
     bool culvert;      /* the server sent X-Culvert-Features */
     unsigned features; /* those shared */
-    int status;        /* of an answer that was not 101, else 0 */
+    int error;         /* why it failed: -errno or one of ours; CV_EDENIED for 401 and 403,
+                          CV_EREMOTE for other answers that were not 101 */
+    int status;        /* of such an answer, else 0 */
     const char *text;  /* what went wrong, one line; borrowed for the call */
 };
 typedef void cv_upgrade_done(void *ctx, const struct cv_upgrade_end *end);

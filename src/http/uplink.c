@@ -79,14 +79,15 @@ static const char *why_lost(const struct cv_tunnel *tunnel, int error, const cha
 static void on_down(void *ctx, struct cv_tunnel *tunnel, int error, const char *text)
 {
     struct cv_uplink *uplink = ctx;
+    const char *why = why_lost(tunnel, error, text);
 
     if (uplink->closing)
         cv_log_about(&uplink->loop->log, CV_LOG_INFO, ABOUT(uplink), "%s: session closed",
                      uplink->config.url);
     else
         cv_log_about(&uplink->loop->log, CV_LOG_WARN, ABOUT(uplink), "%s: session lost: %s",
-                     uplink->config.url, why_lost(tunnel, error, text));
-    uplink->config.down(uplink->config.ctx, tunnel); /* which may close the uplink */
+                     uplink->config.url, why);
+    uplink->config.down(uplink->config.ctx, tunnel, error, why); /* which may close the uplink */
     uplink->tunnel = NULL;
     if (uplink->closing) {
         uplink_free(uplink);

@@ -35,7 +35,7 @@ struct cv_uplink_config {
     /* A session stands; the owner is the tunnel's. */
     void (*up)(void *ctx, struct cv_tunnel *tunnel);
     void (*event)(void *ctx, struct cv_tunnel *tunnel, const struct cv_session_event *event);
-    void (*down)(void *ctx, struct cv_tunnel *tunnel);
+    void (*down)(void *ctx, struct cv_tunnel *tunnel, int error, const char *why);
     void *ctx;
 };
 

@@ -255,7 +255,7 @@ static int take_passed(struct cv_bound *out, struct cv_loop *loop, const char *t
 {
     struct sockaddr_storage address = {.ss_family = AF_UNSPEC};
     socklen_t len = sizeof(address);
-    int fd = cv_passed_take(loop->passed, &loop->uv, text, out->type);
+    int fd = cv_passed_take(loop->passed, loop->uv, text, out->type);
 
     if (fd < 0)
         return fd;
@@ -288,7 +288,7 @@ static int bind_to(struct cv_bound *out, struct cv_loop *loop, const char *text,
         return rc;
     if (target.is_passed)
         return CV_ENOTPASSED;
-    return target.is_unix ? listen_path(out, target.host) : listen_ip(out, &loop->uv, &target);
+    return target.is_unix ? listen_path(out, target.host) : listen_ip(out, loop->uv, &target);
 }
 
 int cv_bind(struct cv_bound *out, struct cv_loop *loop, const char *text)

@@ -127,7 +127,7 @@ static int add(struct cv_changes *changes, const char *path)
 /* Returns 0, or an error and nothing is open. */
 static int open_watch(struct cv_changes *changes)
 {
-    uv_loop_t *uv = &changes->loop->uv;
+    uv_loop_t *uv = changes->loop->uv;
     int rc;
 
     changes->fd = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);

@@ -45,12 +45,13 @@ struct cv_connecting {
 
 static void unpin(struct cv_connecting *c)
 {
-    const struct cv_alloc *alloc = &c->loop->alloc;
+    struct cv_loop *loop = c->loop;
 
     if (--c->pins > 0)
         return;
-    cv_free(alloc, c->attempts);
-    cv_free(alloc, c);
+    cv_free(&loop->alloc, c->attempts);
+    cv_free(&loop->alloc, c);
+    cv_loop_let_go(loop);
 }
 
 static void on_timer_closed(uv_handle_t *handle)
@@ -267,7 +268,7 @@ static int start_lookup(struct cv_connecting *c, const struct cv_connect_options
     int rc;
 
     snprintf(port, sizeof(port), "%u", (unsigned)options->port);
-    rc = uv_getaddrinfo(&c->loop->uv, &c->request, on_resolved, options->host, port, &hints);
+    rc = uv_getaddrinfo(c->loop->uv, &c->request, on_resolved, options->host, port, &hints);
     if (rc < 0)
         return rc;
     c->resolving = true;
@@ -309,11 +310,12 @@ int cv_connect_start(struct cv_connecting **out, struct cv_loop *loop,
     c->ctx = options->ctx;
     c->is_unix = options->is_unix;
     c->is_udp = options->is_udp;
-    uv_timer_init(&loop->uv, &c->deadline);
-    uv_timer_init(&loop->uv, &c->next);
+    cv_loop_hold(loop);
+    uv_timer_init(loop->uv, &c->deadline);
+    uv_timer_init(loop->uv, &c->next);
     c->deadline.data = c->next.data = c;
     c->pins = 2;
-    uv_update_time(&loop->uv); /* timers count from the loop's last wake, which may be long ago */
+    uv_update_time(loop->uv); /* timers count from the loop's last wake, which may be long ago */
     uv_timer_start(&c->deadline, on_deadline, cv_loop_delay(0, options->timeout), 0);
     rc = direct ? start_direct(c, &address) : start_lookup(c, options);
     if (rc < 0) {

@@ -202,14 +202,14 @@ int cv_interface_watch_new(struct cv_interface_watch **out, struct cv_loop *loop
     watch->fd = rc =
         open_netlink(RTMGRP_LINK | RTMGRP_IPV4_IFADDR | RTMGRP_IPV6_IFADDR, SOCK_NONBLOCK);
     if (rc >= 0)
-        rc = uv_poll_init(&loop->uv, &watch->poll, watch->fd);
+        rc = uv_poll_init(loop->uv, &watch->poll, watch->fd);
     if (rc < 0) {
         if (watch->fd >= 0)
             close(watch->fd);
         cv_free(&loop->alloc, watch);
         return rc;
     }
-    uv_timer_init(&loop->uv, &watch->timer);
+    uv_timer_init(loop->uv, &watch->timer);
     watch->poll.data = watch->timer.data = watch;
     watch->handles = 2;
     rc = uv_poll_start(&watch->poll, UV_READABLE, on_news);

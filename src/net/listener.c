@@ -144,18 +144,22 @@ static void on_readable(uv_poll_t *poll, int status, int events)
 static void on_handle_closed(uv_handle_t *handle)
 {
     struct cv_listener *listener = handle->data;
+    struct cv_loop *loop = listener->loop;
 
-    if (--listener->handles == 0)
-        cv_free(&listener->loop->alloc, listener);
+    if (--listener->handles > 0)
+        return;
+    cv_free(&loop->alloc, listener);
+    cv_loop_let_go(loop);
 }
 
 static int start(struct cv_listener *listener)
 {
-    int rc = uv_poll_init(&listener->loop->uv, &listener->poll, listener->bound.fd);
+    int rc = uv_poll_init(listener->loop->uv, &listener->poll, listener->bound.fd);
 
     if (rc < 0)
         return rc;
-    uv_timer_init(&listener->loop->uv, &listener->pause);
+    cv_loop_hold(listener->loop);
+    uv_timer_init(listener->loop->uv, &listener->pause);
     listener->poll.data = listener->pause.data = listener;
     listener->handles = 2;
     listener->pause_ms = PAUSE_MIN_MS;
@@ -244,7 +248,7 @@ int cv_listener_new_on(struct cv_listener **out, struct cv_loop *loop, int fd,
 bool cv_listener_is_single(struct cv_loop *loop, const char *address)
 {
     return strncmp(address, "unix:", 5) == 0 ||
-           cv_passed_has(loop->passed, &loop->uv, address, SOCK_STREAM);
+           cv_passed_has(loop->passed, loop->uv, address, SOCK_STREAM);
 }
 
 int cv_listener_check(const char *address)

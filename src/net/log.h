@@ -4,6 +4,7 @@
 #include <stdbool.h>
 
 #include "base/attr.h"
+#include "base/error.h" /* the codes, and cv_strerror(), which is here */
 #include "base/log.h"
 
 /* Bytes of one line, after escaping; the rest is cut. */
@@ -54,8 +55,5 @@ struct cv_log_limit {
  * not, a line with their number goes before it. @about may be NULL. */
 bool cv_log_admit(const struct cv_log *log, struct cv_log_limit *limit, uint64_t now,
                   const struct cv_log_about *about) CV_MUST_USE;
-
-/* The text of any error code: ours, or the system's. Static, never NULL. */
-const char *cv_strerror(int code);
 
 #endif

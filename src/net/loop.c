@@ -63,11 +63,12 @@ struct cv_alloc cv_heap(void)
     return (struct cv_alloc){.alloc = heap_alloc, .free = heap_free};
 }
 
-int cv_loop_init(struct cv_loop *loop, const struct cv_log *log)
+/* All but libuv's own part. */
+static int init(struct cv_loop *loop, uv_loop_t *uv, const struct cv_log *log)
 {
     int rc;
 
-    memset(loop, 0, sizeof(*loop));
+    loop->uv = uv;
     loop->alloc = cv_heap();
     cv_pool_init(&loop->buffers, &loop->alloc, CV_LINK_BUFFER);
     loop->random = (struct cv_random){.fill = random_fill, .ctx = loop};
@@ -75,22 +76,48 @@ int cv_loop_init(struct cv_loop *loop, const struct cv_log *log)
     loop->read_buf = malloc(CV_READ_SIZE);
     if (!loop->read_buf)
         return -ENOMEM;
-    rc = uv_loop_init(&loop->uv);
-    if (rc == 0) {
-        rc = cv_poll_init(&loop->poll, &loop->uv);
-        if (rc < 0)
-            uv_loop_close(&loop->uv);
-    }
+    rc = cv_poll_init(&loop->poll, uv);
     if (rc < 0) {
         free(loop->read_buf);
         return rc;
     }
     cv_list_init(&loop->tunnels);
     cv_list_init(&loop->lingering);
-    cv_turn_init(&loop->turn, &loop->uv);
-    /* OpenSSL writes to sockets by write(), which cannot be told to leave the signal out. */
+    cv_turn_init(&loop->turn, uv);
+    return 0;
+}
+
+int cv_loop_init(struct cv_loop *loop, const struct cv_log *log)
+{
+    int rc;
+
+    memset(loop, 0, sizeof(*loop));
+    rc = uv_loop_init(&loop->own);
+    if (rc < 0)
+        return rc;
+    rc = init(loop, &loop->own, log);
+    if (rc < 0) {
+        uv_loop_close(&loop->own);
+        return rc;
+    }
+    loop->poll.eager = true;
+    /* libcurl's TLS writes to sockets by write(), which cannot be told to leave the signal out. */
     signal(SIGPIPE, SIG_IGN);
     return 0;
+}
+
+int cv_loop_init_on(struct cv_loop *loop, uv_loop_t *uv, const struct cv_log *log)
+{
+    memset(loop, 0, sizeof(*loop));
+    return init(loop, uv, log);
+}
+
+static void free_buffers(struct cv_loop *loop)
+{
+    free(loop->read_buf);
+    loop->read_buf = NULL;
+    cv_pool_deinit(&loop->buffers);
+    explicit_bzero(loop->random_pool, sizeof(loop->random_pool));
 }
 
 int cv_loop_deinit(struct cv_loop *loop)
@@ -98,18 +125,71 @@ int cv_loop_deinit(struct cv_loop *loop)
     int rc;
 
     cv_turn_run(&loop->turn); /* streams that were closed last */
-    cv_turn_close(&loop->turn);
+    cv_turn_close(&loop->turn, NULL);
     cv_poll_close(&loop->poll);
     /* What was closed last still has its close callback to come. */
-    uv_run(&loop->uv, UV_RUN_NOWAIT);
-    rc = uv_loop_close(&loop->uv);
+    uv_run(loop->uv, UV_RUN_NOWAIT);
+    rc = uv_loop_close(loop->uv);
     if (rc < 0)
         return rc;
-    free(loop->read_buf);
-    loop->read_buf = NULL;
-    cv_pool_deinit(&loop->buffers);
-    explicit_bzero(loop->random_pool, sizeof(loop->random_pool));
+    free_buffers(loop);
     return 0;
+}
+
+/* The last handle of all that were closed. */
+static void on_last_closed(struct cv_turn *turn)
+{
+    struct cv_loop *loop = cv_container_of(turn, struct cv_loop, turn);
+
+    free_buffers(loop);
+    loop->leaving.left(loop->leaving.ctx);
+}
+
+static void close_rest(struct cv_loop *loop)
+{
+    cv_turn_run(&loop->turn);
+    if (loop->held > 0 || uv_is_closing((uv_handle_t *)&loop->leave))
+        return;
+    uv_close((uv_handle_t *)&loop->leave, NULL);
+    cv_poll_close(&loop->poll);
+    cv_turn_close(&loop->turn, on_last_closed);
+}
+
+static void on_cut(uv_timer_t *timer)
+{
+    struct cv_loop *loop = cv_container_of(timer, struct cv_loop, leave);
+
+    loop->leaving.cut(loop->leaving.ctx);
+}
+
+static void on_begin(uv_timer_t *timer)
+{
+    struct cv_loop *loop = cv_container_of(timer, struct cv_loop, leave);
+
+    loop->leaving.begin(loop->leaving.ctx);
+    loop->begun = true;
+    uv_timer_start(timer, on_cut, cv_loop_delay(0, CV_LEAVE_WAIT), 0);
+    if (loop->held == 0)
+        close_rest(loop);
+}
+
+void cv_loop_leave(struct cv_loop *loop, const struct cv_loop_leaving *leaving)
+{
+    loop->leaving = *leaving;
+    uv_timer_init(loop->uv, &loop->leave);
+    uv_timer_start(&loop->leave, on_begin, 0, 0);
+}
+
+void cv_loop_hold(struct cv_loop *loop)
+{
+    loop->held++;
+}
+
+void cv_loop_let_go(struct cv_loop *loop)
+{
+    loop->held--;
+    if (loop->held == 0 && loop->begun)
+        close_rest(loop);
 }
 
 uint64_t cv_loop_now(const struct cv_loop *loop)

@@ -17,9 +17,20 @@
 
 struct cv_passed;
 
+/* How a loop of somebody else's is left; all are called from it. */
+struct cv_loop_leaving {
+    void (*begin)(void *ctx); /* soon: what is held is to be let go */
+    void (*cut)(void *ctx);   /* CV_LEAVE_WAIT later: what is still held, at once */
+    void (*left)(void *ctx);  /* all is gone: the last call, which may free the struct cv_loop */
+    void *ctx;                /* borrowed */
+};
+
+#define CV_LEAVE_WAIT (1 * CV_SEC) /* for close frames, and for what sinks take at once */
+
 /* What everything on one event loop shares. `main` owns it; everybody else borrows it. */
 struct cv_loop {
-    uv_loop_t uv;
+    uv_loop_t *uv; /* `own`, or the embedding program's */
+    uv_loop_t own;
     struct cv_alloc alloc;   /* malloc */
     struct cv_pool buffers;  /* what links send from */
     struct cv_random random; /* the kernel's, read in blocks */
@@ -32,6 +43,10 @@ struct cv_loop {
     bool lingers_no_more;              /* see cv_linger_end() */
     uint8_t random_pool[256];
     size_t random_left; /* unread bytes at the pool's end */
+    size_t held;        /* see cv_loop_hold() */
+    struct cv_loop_leaving leaving;
+    uv_timer_t leave; /* to `begin`, and then to `cut` */
+    bool begun;
 };
 
 /* malloc and free. */
@@ -40,9 +55,21 @@ struct cv_alloc cv_heap(void);
 /* Returns 0, -ENOMEM or libuv's code. */
 int cv_loop_init(struct cv_loop *loop, const struct cv_log *log) CV_MUST_USE;
 
+/* The same on a loop of somebody else's (borrowed), who runs it. It is shared: several may be on
+ * one, nothing stays awake on it (CV_EAGER_NS), and SIGPIPE is left as it is. */
+int cv_loop_init_on(struct cv_loop *loop, uv_loop_t *uv, const struct cv_log *log) CV_MUST_USE;
+
 /* Every handle must be closed and every lookup back before (run the loop until it ends by itself):
  * returns UV_EBUSY when one is not. */
 int cv_loop_deinit(struct cv_loop *loop) CV_MUST_USE;
+
+/* Leaves a loop of somebody else's. Nothing on that loop points to @loop any more when it has left;
+ * @leaving is copied. */
+void cv_loop_leave(struct cv_loop *loop, const struct cv_loop_leaving *leaving);
+
+/* Something that has handles or lookups on the loop began, or its memory goes with them. */
+void cv_loop_hold(struct cv_loop *loop);
+void cv_loop_let_go(struct cv_loop *loop);
 
 /* Now, for the pure layers: microseconds of the monotonic clock. */
 uint64_t cv_loop_now(const struct cv_loop *loop);

@@ -30,7 +30,7 @@ int cv_mailbox_open(struct cv_mailbox *box, struct cv_loop *loop, void *ctx)
     box->last = &box->first;
     box->ctx = ctx;
     box->bell.data = box;
-    rc = uv_async_init(&loop->uv, &box->bell, on_bell);
+    rc = uv_async_init(loop->uv, &box->bell, on_bell);
     if (rc < 0)
         uv_mutex_destroy(&box->lock);
     return rc;

@@ -48,8 +48,12 @@ static void on_closed(uv_handle_t *handle)
 {
     struct cv_dialling *d = handle->data;
 
-    if (--d->pins == 0)
-        cv_free(&d->loop->alloc, d);
+    struct cv_loop *loop = d->loop;
+
+    if (--d->pins > 0)
+        return;
+    cv_free(&loop->alloc, d);
+    cv_loop_let_go(loop);
 }
 
 /* Ends whatever is under way. */
@@ -265,10 +269,11 @@ static int dialling_new(struct cv_dialling **out, struct cv_outbound *outbound,
     *d = (struct cv_dialling){.loop = loop, .done = done, .ctx = ctx, .fd = -1, .pins = 2};
     name_target(d, options);
     cv_list_push_back(&outbound->dials, &d->link);
-    uv_timer_init(&loop->uv, &d->deadline);
-    uv_timer_init(&loop->uv, &d->begin);
+    cv_loop_hold(loop);
+    uv_timer_init(loop->uv, &d->deadline);
+    uv_timer_init(loop->uv, &d->begin);
     d->deadline.data = d->begin.data = d;
-    uv_update_time(&loop->uv); /* timers count from the loop's last wake, which may be long ago */
+    uv_update_time(loop->uv); /* timers count from the loop's last wake, which may be long ago */
     uv_timer_start(&d->deadline, on_deadline, cv_loop_delay(0, options->timeout), 0);
     *out = d;
     return 0;

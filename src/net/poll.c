@@ -56,7 +56,7 @@ static void on_before_wait(uv_prepare_t *prepare)
     struct epoll_event event;
 
     poll->waits_since = uv_hrtime();
-    if (poll->prompt < CV_EAGER_AFTER || uv_backend_timeout(prepare->loop) == 0)
+    if (!poll->eager || poll->prompt < CV_EAGER_AFTER || uv_backend_timeout(prepare->loop) == 0)
         return;
     while (epoll_wait(poll->fd, &event, 1, 0) == 0 && uv_hrtime() - poll->waits_since < CV_EAGER_NS)
         sched_yield();

@@ -32,6 +32,7 @@ struct cv_poll {
     uv_timer_t look;  /* at the second */
     uv_prepare_t before_wait;
     uint64_t waits_since;      /* ns */
+    bool eager;                /* stays awake, as above */
     int prompt;                /* short waits lately */
     size_t watched;            /* sockets in both: they keep the loop going */
     size_t resting;            /* in the second */

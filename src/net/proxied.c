@@ -61,11 +61,14 @@ struct watch {
 
 static void unpin(struct cv_proxied *d)
 {
+    struct cv_loop *loop = d->loop;
+
     if (--d->pins > 0)
         return;
     d->lib->slist_free_all(d->addresses);
     d->lib->slist_free_all(d->connect_to);
-    cv_free(&d->loop->alloc, d);
+    cv_free(&loop->alloc, d);
+    cv_loop_let_go(loop);
 }
 
 static void on_timer_closed(uv_handle_t *handle)
@@ -214,7 +217,7 @@ static struct watch *watch_new(struct cv_proxied *d, int fd)
 
     if (!watch)
         return NULL;
-    if (uv_poll_init(&d->loop->uv, &watch->poll, fd) < 0) {
+    if (uv_poll_init(d->loop->uv, &watch->poll, fd) < 0) {
         cv_free(&d->loop->alloc, watch);
         return NULL;
     }
@@ -367,7 +370,7 @@ static int look_up_next(struct cv_proxied *d)
         connect_now(d);
         return 0;
     }
-    rc = uv_getaddrinfo(&d->loop->uv, &d->request, on_resolved, d->lookups[d->looked_up].host, NULL,
+    rc = uv_getaddrinfo(d->loop->uv, &d->request, on_resolved, d->lookups[d->looked_up].host, NULL,
                         &hints);
     if (rc < 0)
         return rc;
@@ -523,6 +526,7 @@ int cv_proxied_dial(struct cv_proxied **out, struct cv_loop *loop, const struct 
         return -ENOMEM;
     *d = (struct cv_proxied){
         .loop = loop, .lib = lib, .done = done, .ctx = ctx, .timeout = options->timeout};
+    cv_loop_hold(loop);
     d->hidden = cv_proxied_is_hidden(proxy);
     d->tls = d->hidden && options->tls;
     cv_list_init(&d->watches);
@@ -533,7 +537,7 @@ int cv_proxied_dial(struct cv_proxied **out, struct cv_loop *loop, const struct 
         unpin(d);
         return rc;
     }
-    uv_timer_init(&loop->uv, &d->tick);
+    uv_timer_init(loop->uv, &d->tick);
     d->tick.data = d;
     d->pins = 1;
     uv_timer_start(&d->tick, on_begin, 0, 0);

@@ -60,7 +60,8 @@ static int update_idle(struct cv_stream *stream)
         stream->idle = cv_alloc_zero(&stream->loop->alloc, sizeof(*stream->idle));
         if (!stream->idle)
             return -ENOMEM;
-        uv_idle_init(&stream->loop->uv, stream->idle);
+        cv_loop_hold(stream->loop);
+        uv_idle_init(stream->loop->uv, stream->idle);
         stream->idle->data = stream;
     }
     if (needed)
@@ -279,6 +280,7 @@ static void on_idle_closed(uv_handle_t *handle)
     struct cv_loop *loop = handle->data;
 
     cv_free(&loop->alloc, handle);
+    cv_loop_let_go(loop);
 }
 
 int cv_stream_error(const struct cv_stream *stream)

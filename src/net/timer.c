@@ -19,8 +19,10 @@ static void on_ring(uv_timer_t *handle)
 static void on_closed(uv_handle_t *handle)
 {
     struct cv_timer *timer = handle->data;
+    struct cv_loop *loop = timer->loop;
 
-    cv_free(&timer->loop->alloc, timer);
+    cv_free(&loop->alloc, timer);
+    cv_loop_let_go(loop);
 }
 
 int cv_timer_new(struct cv_timer **out, struct cv_loop *loop, void (*ring)(void *ctx), void *ctx)
@@ -32,7 +34,8 @@ int cv_timer_new(struct cv_timer **out, struct cv_loop *loop, void (*ring)(void 
     timer->loop = loop;
     timer->ring = ring;
     timer->ctx = ctx;
-    uv_timer_init(&loop->uv, &timer->handle);
+    cv_loop_hold(loop);
+    uv_timer_init(loop->uv, &timer->handle);
     timer->handle.data = timer;
     *out = timer;
     return 0;

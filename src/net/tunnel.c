@@ -479,6 +479,16 @@ void cv_tunnel_close(struct cv_tunnel *t, uint16_t code, const char *reason)
     cv_tunnel_touch(t);
 }
 
+void cv_tunnel_abort_all(struct cv_loop *loop, enum cv_reason reason)
+{
+    cv_list_each (link, &loop->tunnels) {
+        struct cv_tunnel *t = cv_container_of(link, struct cv_tunnel, list);
+
+        cv_session_abort_all(cv_link_session(t->link), reason);
+        cv_tunnel_touch(t);
+    }
+}
+
 void cv_tunnel_end_all(struct cv_loop *loop, enum cv_reason reason)
 {
     cv_list_each (link, &loop->tunnels) {

@@ -44,6 +44,10 @@ void cv_tunnel_may_rest(struct cv_tunnel *tunnel);
  * is sent. */
 void cv_tunnel_touch(struct cv_tunnel *tunnel);
 
+/* Ends every connection of every tunnel of @loop with @reason; what is not delivered yet is lost.
+ * The tunnels stay. */
+void cv_tunnel_abort_all(struct cv_loop *loop, enum cv_reason reason);
+
 /* Ends every tunnel of @loop at once, and every connection with @reason: what is not delivered yet
  * is lost. */
 void cv_tunnel_end_all(struct cv_loop *loop, enum cv_reason reason);

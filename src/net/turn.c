@@ -54,13 +54,31 @@ void cv_turn_init(struct cv_turn *turn, uv_loop_t *loop)
     uv_unref((uv_handle_t *)&turn->check);
 }
 
-void cv_turn_close(struct cv_turn *turn)
+static void on_idle_closed(uv_handle_t *handle)
+{
+    struct cv_turn *turn = cv_container_of(handle, struct cv_turn, idle);
+
+    turn->closed(turn);
+}
+
+/* What closes from here on does so one turn later than what was closed with it. */
+static void on_prepare_closed(uv_handle_t *handle)
+{
+    struct cv_turn *turn = cv_container_of(handle, struct cv_turn, prepare);
+
+    uv_close((uv_handle_t *)&turn->idle, on_idle_closed);
+}
+
+void cv_turn_close(struct cv_turn *turn, void (*closed)(struct cv_turn *turn))
 {
     if (uv_is_closing((uv_handle_t *)&turn->prepare))
         return;
-    uv_close((uv_handle_t *)&turn->prepare, NULL);
+    turn->closed = closed;
+    uv_idle_stop(&turn->idle);
     uv_close((uv_handle_t *)&turn->check, NULL);
-    uv_close((uv_handle_t *)&turn->idle, NULL);
+    uv_close((uv_handle_t *)&turn->prepare, closed ? on_prepare_closed : NULL);
+    if (!closed)
+        uv_close((uv_handle_t *)&turn->idle, NULL);
 }
 
 void cv_turn_job_init(struct cv_turn_job *job, void (*run)(struct cv_turn_job *job))

@@ -12,6 +12,7 @@ struct cv_turn {
     uv_check_t check;
     uv_idle_t idle; /* runs while jobs wait, so that the loop does not sleep over them */
     struct cv_list jobs;
+    void (*closed)(struct cv_turn *turn);
 };
 
 struct cv_turn_job {
@@ -21,8 +22,9 @@ struct cv_turn_job {
 
 void cv_turn_init(struct cv_turn *turn, uv_loop_t *loop);
 
-/* Closes the handles; run the loop once more before it is closed. A second call does nothing. */
-void cv_turn_close(struct cv_turn *turn);
+/* Closes the handles; run the loop once more before it is closed. A second call does nothing.
+ * @closed (NULL: nobody waits) is called when these, and all that were closed before, are gone. */
+void cv_turn_close(struct cv_turn *turn, void (*closed)(struct cv_turn *turn));
 
 void cv_turn_job_init(struct cv_turn_job *job, void (*run)(struct cv_turn_job *job));
 

@@ -207,7 +207,7 @@ int cv_udp_new(struct cv_udp **out, struct cv_loop *loop, const struct cv_udp_op
     udp->ctx = ctx;
     udp->fd = rc = open_socket(options);
     if (rc >= 0)
-        rc = uv_poll_init(&loop->uv, &udp->poll, udp->fd);
+        rc = uv_poll_init(loop->uv, &udp->poll, udp->fd);
     if (rc < 0) {
         if (udp->fd >= 0)
             close(udp->fd);

@@ -86,7 +86,7 @@ void files_teardown(void)
     char command[128];
 
     cv_files_free(files);
-    uv_run(&files_loop.uv, UV_RUN_DEFAULT);
+    uv_run(files_loop.uv, UV_RUN_DEFAULT);
     cr_assert_eq(cv_loop_deinit(&files_loop), 0);
     snprintf(command, sizeof(command), "rm -rf '%s'", root);
     cr_assert_eq(system(command), 0);
@@ -103,7 +103,7 @@ int client(void)
 
 void turn(void)
 {
-    uv_run(&files_loop.uv, UV_RUN_NOWAIT);
+    uv_run(files_loop.uv, UV_RUN_NOWAIT);
 }
 
 char *read_all(int fd, size_t *len)

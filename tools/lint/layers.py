@@ -36,6 +36,8 @@ OWNERS = {
     "libwebsockets.h": {"http"},
     "jansson.h": {"http", "cmd"},
     "hiredis/": {"net"},
+    # what libculvert's own headers have in common with the layers; the rest is for their users
+    "culvert/error.h": {"base"}, "culvert/log.h": {"base"}, "culvert/": {"embed"},
     "immintrin.h": {"ws"}, "emmintrin.h": {"ws"}, "arm_neon.h": {"ws"},
 }
 

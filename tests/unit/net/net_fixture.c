@@ -32,15 +32,15 @@ void net_init(struct net *net)
     cr_assert_eq(cv_loop_init(&net->loop, &log), 0);
     test_alloc_init(&net->memory);
     net->loop.alloc = net->memory.alloc;
-    uv_timer_init(&net->loop.uv, &net->heart);
+    uv_timer_init(net->loop.uv, &net->heart);
     uv_timer_start(&net->heart, on_beat, 1, 1);
 }
 
 void net_deinit(struct net *net)
 {
     uv_close((uv_handle_t *)&net->heart, NULL);
-    for (int i = 0; i < 1000 && uv_loop_alive(&net->loop.uv); i++)
-        uv_run(&net->loop.uv, UV_RUN_ONCE);
+    for (int i = 0; i < 1000 && uv_loop_alive(net->loop.uv); i++)
+        uv_run(net->loop.uv, UV_RUN_ONCE);
     cr_assert_eq(cv_loop_deinit(&net->loop), 0, "a handle is open");
     cr_assert_eq(net->memory.live, 0, "%zu blocks are live", net->memory.live);
 }
@@ -52,7 +52,7 @@ void net_turn(struct net *net)
     if (!start)
         start = uv_hrtime();
     cr_assert_lt(uv_hrtime() - start, UINT64_C(20000000000), "nothing came for 20 seconds");
-    uv_run(&net->loop.uv, UV_RUN_ONCE);
+    uv_run(net->loop.uv, UV_RUN_ONCE);
 }
 
 int tcp_listen(bool v6, uint16_t *port, int backlog)

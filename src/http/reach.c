@@ -1,4 +1,4 @@
-#include "reach.h"
+#include "http/reach.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -10,8 +10,8 @@
 
 #define WAIT (15 * CV_SEC) /* until TLS stands */
 
-void reach_outbound(struct cv_outbound_options *out, const struct cv_outward *outward,
-                    const struct cv_url *url)
+void cv_reach_outbound(struct cv_outbound_options *out, const struct cv_outward *outward,
+                       const struct cv_url *url)
 {
     *out = (struct cv_outbound_options){.host = url->host,
                                         .port = url->port,
@@ -26,7 +26,7 @@ void reach_outbound(struct cv_outbound_options *out, const struct cv_outward *ou
                                         .timeout = WAIT};
 }
 
-int reach_authorization(char **out, const struct cv_outward *outward)
+int cv_reach_authorization(char **out, const struct cv_outward *outward)
 {
     size_t size = outward->token ? strlen("Bearer ") + strlen(outward->token) + 1 : 0;
 
@@ -40,14 +40,14 @@ int reach_authorization(char **out, const struct cv_outward *outward)
     return 0;
 }
 
-void reach_forget(char *authorization)
+void cv_reach_forget(char *authorization)
 {
     if (authorization)
         cv_secret_clear(authorization, strlen(authorization));
     free(authorization);
 }
 
-const char *reach_unreadable(const struct cv_outward *outward)
+const char *cv_reach_unreadable(const struct cv_outward *outward)
 {
     const char *files[] = {outward->ca, outward->cert, outward->key};
 
