@@ -235,7 +235,7 @@ class Troubleshooting(unittest.TestCase):
         """All that the programs may say: their string literals, neighbours joined, with `…` for
         what printf fills in."""
         found = []
-        for folder in ("cmd", "src"):
+        for folder in ("cmd", "include", "src"):
             for path in (ROOT / folder).rglob("*.[ch]"):
                 text = re.sub(r'"\s*\n?\s*"', "", path.read_text())
                 found += re.findall(r'"((?:[^"\\\n]|\\.)*)"', text)
@@ -340,7 +340,9 @@ class Contributing(unittest.TestCase):
 
     def test_every_name_of_the_code_is_there(self):
         code = "\n".join(
-            path.read_text() for folder in ("src", "cmd") for path in (ROOT / folder).rglob("*.h")
+            path.read_text()
+            for folder in ("src", "cmd", "include")
+            for path in (ROOT / folder).rglob("*.h")
         )
         names = re.findall(r"`(?:struct )?([a-z][a-z_]+)(?:\(\))?`", self.page.read_text())
         for name in names:

@@ -10,12 +10,12 @@ import subprocess
 import unittest
 
 from tests.integration import traffic
-from tests.integration.lab import ROOT, LabCase
+from tests.integration.lab import ROOT, LabCase, wait_until
 
 OUT = ROOT / "build/deb"
 BASE = OUT / "base.tar"
 CLONE_NEWNS, CLONE_NEWNET = 0x20000, 0x40000000
-PACKAGES = ("culvert-server", "culvert-agent", "culvertctl")
+PACKAGES = ("culvert-server", "culvert-agent", "culvertctl", "libculvert0", "libculvert-dev")
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
@@ -103,12 +103,36 @@ class Packages(LabCase):
         made = self.inside("culvertctl", "token", "new")
         token, digest = re.findall(r": (\S+)", made)
         tokens = self.root / "etc/culvert/tokens"
-        line = f"agent laptop {digest}\n"
+        visitor, seen = re.findall(r": (\S+)", self.inside("culvertctl", "token", "new"))
+        line = f"agent laptop {digest}\nvisitor me {seen} dial=laptop/my.app:80\n"
+        self.file("visitor", visitor + "\n")
         with tokens.open("a") as out:
             out.write(line)
         self.file("token", token + "\n")
         shutil.copy(self.dir / "token", self.root / "etc/culvert/token")
         self.inside("systemd-tmpfiles", "--create", "culvert-agent.conf")
+
+    def embed(self):
+        """The library's example, compiled with what was installed; in the root it runs there."""
+        usr = self.root / "usr"
+        library = next(usr.glob("lib/*/libculvert.so")).parent
+        source = usr / "share/doc/libculvert-dev/examples/serve_http.c"
+        words = (source, "-I", usr / "include", "-L", library, "-lculvert", "-luv")
+        run("cc", *words, "-o", self.root / "tmp/serve_http")
+        config = library / "pkgconfig/culvert.pc"
+        self.assertIn("prefix=/usr\n", config.read_text())
+        token = (self.dir / "token").read_text().strip()
+        url = "ws://127.0.0.1:8123/connect"
+        argv = ["chroot", self.root, "/tmp/serve_http", url, "laptop"]
+        return self.start("serve_http", argv, env={"CULVERT_TOKEN": token})
+
+    def answers(self):
+        visitor = "http://127.0.0.1:8123/client/laptop/http/my.app/hello"
+        head = f"X-Culvert-Token: {(self.dir / 'visitor').read_text().strip()}"
+        done = subprocess.run(
+            ["curl", "-sf", "-H", head, visitor], capture_output=True, text=True
+        )
+        return done.stdout.startswith("GET /hello ")
 
     def test_they_install_move_bytes_by_the_examples_and_purge(self):
         self.judge()
@@ -136,7 +160,10 @@ class Packages(LabCase):
         size = 16 << 20
         self.assertTrue(traffic.download(2222, size, 7))
         self.assertIn("laptop", self.inside("culvertctl", "clients"))
-        self.assertEqual([daemon.stop() for daemon in reversed(daemons)], [0, 0])
+        self.assertEqual(daemons.pop().stop(), 0)
+        self.embed()
+        wait_until(self.answers, "an answer of the library's example")
+        self.assertEqual(daemons.pop().stop(), 0)
 
         self.inside("apt-get", "purge", "-qy", *PACKAGES)
         self.assertEqual(self.traces(), [])

@@ -12,7 +12,7 @@ from pathlib import Path
 FILE_LINES = 600
 FUNCTION_LINES = 70
 COLUMNS = 100
-CODE_FOLDERS = ("src", "cmd", "include", "tests", "tools", "bench")
+CODE_FOLDERS = ("src", "cmd", "include", "examples", "tests", "tools", "bench")
 
 PRODUCT_FOLDERS = ("src", "cmd", "include")
 

@@ -1,0 +1,14 @@
+#ifndef CV_EMBED_OPTIONS_H
+#define CV_EMBED_OPTIONS_H
+
+#include "base/attr.h"
+
+/* Copies a struct of the program, whose first field is its size, to @out of ours, which has @size
+ * bytes; the program may know fewer fields, or, with zero in them, more. @least is what the first
+ * version had.
+ *
+ * -EINVAL  it is smaller than that
+ * -E2BIG   it uses fields that we do not know */
+int cv_options_copy(void *out, size_t size, const void *theirs, size_t least) CV_MUST_USE;
+
+#endif
