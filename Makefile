@@ -4,7 +4,7 @@ SEEDS  ?= 5000
 FUZZ_SECONDS ?= 60
 DEPS   ?= tools/install-deps
 
-.PHONY: help demo test deb test-deb build bench bench-scale bench-soak bench-threads bench-layers bench-attack bench-directory cost fuzz sim install lint picture format clean
+.PHONY: help demo test deb test-deb build bench bench-herd bench-scale bench-soak bench-threads bench-layers bench-attack bench-directory cost fuzz sim install lint picture format clean
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
@@ -33,6 +33,11 @@ bench-scale: ## cost against 1 to 5,000 open connections, and agents: tables her
 	@$(MAKE) --no-print-directory build
 	@bench/scale.py
 	@bench/sessions.py
+
+bench-herd: ## 5,000 agents lose their server at once and come back; a frozen agent's takeover
+	$(DEPS) bench
+	@$(MAKE) --no-print-directory build
+	@bench/herd.py
 
 bench-soak: ## 10,000 idle agents and 5,000 visitors, held for 10 minutes
 	$(DEPS) bench

@@ -40,10 +40,9 @@ struct crowd {
     struct agent agents[CV_LOAD_CONNS_MAX];
 };
 
-static int ask(struct crowd *crowd, struct agent *agent)
+size_t cv_load_join(char *out, size_t size, uint16_t port, unsigned number)
 {
-    char request[512];
-    int len = snprintf(request, sizeof(request),
+    int len = snprintf(out, size,
                        "GET /connect HTTP/1.1\r\n"
                        "Host: 127.0.0.1:%u\r\n"
                        "Upgrade: websocket\r\n"
@@ -53,11 +52,19 @@ static int ask(struct crowd *crowd, struct agent *agent)
                        "X-Tunnel-ID: bench-%u\r\n"
                        "X-Culvert-Features: ack, halfclose, credit\r\n"
                        "\r\n",
-                       (unsigned)crowd->options->port,
-                       crowd->options->first + (unsigned)(agent - crowd->agents));
+                       (unsigned)port, number);
+
+    return len < 0 ? 0 : (size_t)len;
+}
+
+static int ask(struct crowd *crowd, struct agent *agent)
+{
+    char request[512];
+    size_t len = cv_load_join(request, sizeof(request), crowd->options->port,
+                              crowd->options->first + (unsigned)(agent - crowd->agents));
 
     agent->stage = STAGE_ASKED;
-    return cv_load_link_send(&agent->link, request, (size_t)len);
+    return cv_load_link_send(&agent->link, request, len);
 }
 
 /* Asks to join once the link is there: at once in the clear. */

@@ -8,9 +8,11 @@
  * web: small requests over kept or fresh connections, with a histogram of their latency
  * hold: connections that are open, proven by one echoed byte, and then silent
  * agents: WebSocket agents that join a server and then only ping
+ * herd: the same, who come back whenever they lose it
  *
- * A measuring mode prints one line of JSON. Hold, agents and web in turn print one once all are
- * up, stay until their standard input ends, and print another of what was lost or measured.
+ * A measuring mode prints one line of JSON, herd one each time that all are back. Hold, agents and
+ * web in turn print one once all are up, stay until their standard input ends, and print another of
+ * what was lost or measured.
  * Exit codes: 0 done, 1 the far end failed, 2 bad arguments. */
 
 #include <stdbool.h>
@@ -49,6 +51,10 @@ int cv_load_bulk(const struct cv_load_options *options);
 int cv_load_web(const struct cv_load_options *options);
 int cv_load_hold(const struct cv_load_options *options);
 int cv_load_agents(const struct cv_load_options *options);
+int cv_load_herd(const struct cv_load_options *options);
+
+/* Writes the request by which the agent bench-@number joins; its length. */
+size_t cv_load_join(char *out, size_t size, uint16_t port, unsigned number);
 
 /* Length in bytes of the one response that the target gives to any GET, head and body. */
 size_t cv_load_response_length(void);

@@ -13,12 +13,12 @@ static const struct mode {
     int (*run)(const struct cv_load_options *options);
 } modes[] = {
     {"target", cv_load_target}, {"bulk", cv_load_bulk},     {"web", cv_load_web},
-    {"hold", cv_load_hold},     {"agents", cv_load_agents},
+    {"hold", cv_load_hold},     {"agents", cv_load_agents}, {"herd", cv_load_herd},
 };
 
 static int usage(void)
 {
-    fputs("usage: load target|bulk|web|hold|agents --port N [--control N] [--conns N]\n"
+    fputs("usage: load target|bulk|web|hold|agents|herd --port N [--control N] [--conns N]\n"
           "            [--seconds S] [--warm S] [--up] [--fresh] [--tls] [--active N]\n"
           "            [--block BYTES] [--first N]\n",
           stderr);

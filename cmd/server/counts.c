@@ -21,6 +21,7 @@ void counts_add(struct counts *to, const struct counts *from)
         to->refused[i] += from->refused[i];
     to->crowded += from->crowded;
     to->strangers += from->strangers;
+    to->held += from->held;
     for (size_t i = 0; i < CV_FAILURE_COUNT; i++)
         to->failed[i] += from->failed[i];
 }

@@ -34,6 +34,7 @@ struct counts {
     uint64_t refused[COUNTS_STATUS_COUNT]; /* requests at the front door */
     uint64_t crowded;                      /* connections over the limits of their address */
     uint64_t strangers;                    /* visitors at doors whose token did not do */
+    uint64_t held;                         /* times that the front door took nobody for a while */
     uint64_t failed[CV_FAILURE_COUNT];     /* visits whose target was not had */
 };
 

@@ -180,6 +180,8 @@ static void write_refusals(FILE *out, const struct counts *counts)
     one(out, "culvert_door_refusals_total", "counter",
         "Visitors without a token that does, at SOCKS5, the HTTP proxy and the HTTP door.",
         counts->strangers);
+    one(out, "culvert_front_door_holds_total", "counter",
+        "Times that the front door left those who came waiting, over --max-rate.", counts->held);
     head(out, visits, "counter", "Visitors whose target was not had, by reason.");
     for (int i = CV_FAILURE_NONE + 1; i < CV_FAILURE_COUNT; i++)
         fprintf(out, "%s{reason=\"%s\"} %" PRIu64 "\n", visits, cv_failure_name((enum cv_failure)i),

@@ -19,6 +19,8 @@
 
 #define PULSE (1 * CV_SEC)
 
+#define HELD_SAID_EVERY (60 * CV_SEC)
+
 /* Starting. */
 
 static const struct cv_credentials *credentials_now(void *ctx)
@@ -33,9 +35,34 @@ static bool has_room(void *ctx)
     return atomic_load(&server->sessions) < server->config->limits.max_sessions;
 }
 
+/* Who comes now waits in the kernel's queue, all agents of a server that restarted at once. */
+static void hold(struct worker *worker, uint64_t time)
+{
+    uint64_t now = cv_loop_now(&worker->loop);
+
+    worker->counts.held++;
+    for (size_t i = 0; i < worker->listener_count; i++)
+        if (worker->listeners[i])
+            cv_listener_hold(worker->listeners[i], time);
+    if (worker->held_said && now - worker->held_said < HELD_SAID_EVERY)
+        return;
+    worker->held_said = now;
+    cv_log(&worker->loop.log, CV_LOG_WARN,
+           "front door: over --max-rate %llu connections a second: they wait",
+           (unsigned long long)worker->pace.rate);
+}
+
 static bool may_knock(void *ctx, const char *peer)
 {
-    return admit_enter(ctx, peer);
+    struct worker *worker = ctx;
+    uint64_t wait;
+
+    if (!admit_enter(worker, peer))
+        return false;
+    wait = cv_pace_take(&worker->pace, cv_loop_now(&worker->loop));
+    if (wait)
+        hold(worker, wait);
+    return true;
 }
 
 static void knock_left(void *ctx, const char *peer)
@@ -74,6 +101,7 @@ int worker_init(struct worker *worker, struct server *server, unsigned index,
     cv_list_init(&worker->visitors);
     cv_list_init(&worker->forwards);
     worker->next_visit = index + 1;
+    worker->pace.rate = config->limits.rate;
     if (rc == 0)
         rc = cv_mailbox_open(&worker->mailbox, &worker->loop, worker);
     if (rc == 0)

@@ -2,6 +2,7 @@
 #define CMD_SERVER_WORKER_H
 
 #include "access/credential.h"
+#include "access/pace.h"
 #include "config/server.h"
 #include "counts.h"
 #include "door.h"
@@ -48,6 +49,8 @@ struct worker {
     atomic_bool told_idle;      /* its word is on the way */
     struct cv_timer *parting;   /* owned; while agents are told to go one by one */
     struct cv_log_limit refusals;
+    struct cv_pace pace;             /* of those who come to the front door */
+    uint64_t held_said;              /* when the log said last that they wait */
     struct cv_log_limit turned_away; /* of visits that come in bulk */
     unsigned next; /* at the first: who takes the next that came by a unix socket */
     uv_thread_t thread;

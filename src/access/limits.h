@@ -11,6 +11,7 @@
 #define CV_LIMIT_CONNS_PER_SESSION "8192"
 #define CV_LIMIT_CONNS_PER_ADDRESS "1000"
 #define CV_LIMIT_RATE_PER_ADDRESS  "500"
+#define CV_LIMIT_RATE              "2000"
 #define CV_LIMIT_PENDING_DIALS     "4096"
 #define CV_LIMIT_BUFFER_BUDGET     "512M"
 
@@ -26,8 +27,9 @@ struct cv_limits {
     uint64_t max_conns_per_session; /* virtual connections of one session */
     uint64_t max_conns_per_address; /* open at once from one address; 0: no limit */
     uint64_t rate_per_address;      /* connections a second from one address; 0: no limit */
-    uint64_t max_pending_dials;     /* visitors who wait for their target's answer */
-    uint64_t buffer_budget;         /* bytes that all connections together may hold */
+    uint64_t rate; /* connections a second at the front door of one loop; 0: no limit */
+    uint64_t max_pending_dials; /* visitors who wait for their target's answer */
+    uint64_t buffer_budget;     /* bytes that all connections together may hold */
 };
 
 #endif

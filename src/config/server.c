@@ -392,6 +392,16 @@ static const struct cv_option options[] = {
         .help = "connections a second from one address, loopback excepted; 0: no limit",
     },
     {
+        .name = "max-rate",
+        .argument = "N",
+        .take = cv_take_count,
+        .at = AT(limits.rate),
+        .max = CV_LIMIT_COUNT_MAX,
+        .fallback = CV_LIMIT_RATE,
+        .help = "connections a second that each thread takes at the front door; more wait; 0: no "
+                "limit",
+    },
+    {
         .name = "max-pending-dials",
         .argument = "N",
         .take = cv_take_count,

@@ -1,22 +1,13 @@
 #ifndef CV_HTTP_UPLINK_H
 #define CV_HTTP_UPLINK_H
 
+#include "http/retry.h"
 #include "http/upgrade.h"
 #include "net/tunnel.h"
 
 /* A session that is kept: dials, and dials again for ever when it is lost or refused. An agent's,
  * or a dialling peer's. */
 struct cv_uplink;
-
-/* Waits between two tries, in microseconds. The first try after a loss comes within CV_RETRY_FIRST;
- * then full jitter below a bound that doubles. */
-#define CV_RETRY_FIRST (500 * CV_MSEC)
-#define CV_RETRY_MAX   (30 * CV_SEC)
-#define CV_RETRY_DENIED_MAX                                              \
-    (300 * CV_SEC) /* after 401 or 403: nobody is helped by asking often \
-                    */
-#define CV_RETRY_RESET \
-    (60 * CV_SEC) /* a session that lasted so long starts anew at CV_RETRY_FIRST */
 
 struct cv_uplink_config {
     const char *url; /* for logs; borrowed for the uplink's life, as everything here */
@@ -51,9 +42,5 @@ void cv_uplink_close(struct cv_uplink *uplink);
 
 /* How often it has dialled. */
 uint64_t cv_uplink_dials(const struct cv_uplink *uplink);
-
-/* The wait before try number @tries (from 1) since the last session that lasted: uniform in [0,
- * bound). */
-uint64_t cv_retry_delay(const struct cv_random *random, unsigned tries, bool denied);
 
 #endif

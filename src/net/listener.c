@@ -34,6 +34,7 @@ struct cv_listener {
     int handles; /* not yet closed; the memory goes with the last one */
     uint64_t pause_ms;  /* of the next pause */
     uint64_t log_after; /* the next complaint may be logged from then on */
+    bool held;          /* cv_listener_hold() */
     bool closed;
 };
 
@@ -48,6 +49,7 @@ static void on_pause_end(uv_timer_t *timer)
 {
     struct cv_listener *listener = timer->data;
 
+    listener->held = false;
     if (listener->spare < 0)
         listener->spare = spare_open();
     uv_poll_start(&listener->poll, UV_READABLE, on_readable); /* it worked before */
@@ -124,7 +126,7 @@ static void on_readable(uv_poll_t *poll, int status, int events)
         exhausted(listener, status);
         return;
     }
-    for (int i = 0; i < BATCH && !listener->closed; i++) {
+    for (int i = 0; i < BATCH && !listener->closed && !listener->held; i++) {
         struct sockaddr_storage address = {.ss_family = AF_UNSPEC};
         socklen_t len = sizeof(address);
         int fd = accept4(listener->bound.fd, (struct sockaddr *)&address, &len,
@@ -261,6 +263,13 @@ int cv_listener_check(const char *address)
 const char *cv_listener_address(const struct cv_listener *listener)
 {
     return listener->bound.text;
+}
+
+void cv_listener_hold(struct cv_listener *listener, uint64_t time)
+{
+    listener->held = true;
+    uv_poll_stop(&listener->poll);
+    uv_timer_start(&listener->pause, on_pause_end, (time + CV_MSEC - 1) / CV_MSEC, 0);
 }
 
 void cv_listener_close(struct cv_listener *listener)

@@ -46,6 +46,10 @@ int cv_listener_new_on(struct cv_listener **out, struct cv_loop *loop, int fd,
 /* Whether only one loop can listen at @address: a unix socket, or one that was passed. */
 bool cv_listener_is_single(struct cv_loop *loop, const char *address);
 
+/* Takes nobody for @time microseconds: whoever comes waits in the kernel's queue. From within
+ * `accepted`, too, when the one at hand is the last. */
+void cv_listener_hold(struct cv_listener *listener, uint64_t time);
+
 /* Checks the form of an address only: 0 or CV_ESYNTAX. Ports are 0 to 65535. */
 int cv_listener_check(const char *address) CV_MUST_USE;
 

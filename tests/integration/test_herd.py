@@ -1,0 +1,45 @@
+"""All agents lose their server at once and come back, by the benchmark's own tool."""
+import sys
+import unittest
+
+from . import traffic
+from .lab import ROOT, LabCase, wait_until
+
+sys.path.insert(0, str(ROOT / "bench"))
+import bed
+import measures
+
+AGENTS = 300
+
+
+class Herd(LabCase):
+    def test_a_killed_server_has_all_its_agents_back(self):
+        """More come at once than it takes: they wait, and none is refused or lost."""
+        target = self.target()
+        for threads in (1, 2):
+            with self.subTest(threads=threads):
+                server = self.server(
+                    *("--threads", threads, "--max-rate", 200 // threads),
+                    forwards={"main": f"foo/{target.address}"},
+                )
+                agent = self.agent(server.url)
+                self.wait_echo(server.forwards["main"])
+                load = measures.Load(bed.build_load(self.dir / "load"), target.port, 1)
+                flags = ("--port", server.port, "--conns", AGENTS)
+                with measures.Held(load, "herd", *flags) as herd:
+                    self.assertEqual(herd.report["joined"], AGENTS)
+                    server.kill()
+                    again = self.restart(server)
+                    back = herd.next_report(traffic.DEADLINE)
+                    self.assertEqual(back["joined"], AGENTS)
+                    self.assertEqual(back["refused"], 0)
+                    self.wait_echo(again.forwards["main"])
+                self.assertEqual(herd.outcome, {"away": 0})
+                self.assertIn("connections a second: they wait", again.log())
+                self.assertTrue(agent.alive())
+                wait_until(lambda: again.log().count(" ended: ") >= AGENTS, "their ends")
+                self.assertTrue(again.alive())
+
+
+if __name__ == "__main__":
+    unittest.main()
