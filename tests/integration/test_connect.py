@@ -151,6 +151,7 @@ class Ends(Visits):
         lines = self.tokens.read_text().splitlines(keepends=True)
         self.tokens.write_text("".join(line for line in lines if not line.startswith("visitor")))
         self.lab.signal(signal.SIGHUP)
+        process.wait(traffic.DEADLINE)
         code, _, error = self.finish(process)
         self.assertEqual(code, 1)
         self.assertIn("session lost: the server closed it", error)
