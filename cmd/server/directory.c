@@ -144,7 +144,7 @@ static void on_watch_down(void *ctx, const char *why)
     struct directory *directory = ctx;
 
     cv_directory_watch_down(directory->core);
-    if (strcmp(why, directory->why) != 0)
+    if (cv_directory_is_up(directory->core)) /* else that was said */
         say(directory, CV_LOG_WARN, directory->watch_why, sizeof(directory->watch_why),
             "changes are not heard: ", why);
     pump_soon(directory);

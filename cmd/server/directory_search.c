@@ -54,21 +54,18 @@ static void search_on(struct search *search, int why)
 static void on_link(struct link_waiter *waiter, const struct cv_route *route, const char *why)
 {
     struct search *search = cv_container_of(waiter, struct search, link);
-    struct visit *visit = search->visit;
-    struct cv_claim claim = search->waiter.claim;
-    int rc;
+    const struct cv_claim *claim = &search->waiter.claim;
+    int rc = CV_ENOPEER;
 
     (void)why;
-    if (!route) {
-        search_on(search, CV_ENOPEER);
-        return;
-    }
-    search_free(search);
-    rc = visit_dial_link(visit, route, claim.incarnation, claim.session);
-    if (rc == 0)
-        return;
-    visit->problem = rc;
-    visit_serve(visit);
+    if (route)
+        rc = visit_dial_link(search->visit, route, claim->incarnation, claim->session);
+    if (rc == 0) /* the visit may be over already */
+        search_free(search);
+    else if (rc == CV_EDENIED)
+        end_search(search, rc);
+    else
+        search_on(search, rc);
 }
 
 static void on_claim(struct search *search)

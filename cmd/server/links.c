@@ -214,6 +214,15 @@ static void give_up(struct link *link)
     link_free(link);
 }
 
+/* Whether its session is over, though that is yet to be told. One that is full goes on. */
+static bool is_ending(const struct link *link)
+{
+    const struct cv_session *session =
+        link->resident.tunnel ? cv_tunnel_session(link->resident.tunnel) : NULL;
+
+    return session && !cv_session_usable(session) && !cv_session_full(session);
+}
+
 void links_want(struct links *links, const char *id, uint64_t incarnation, const char *url,
                 struct link_waiter *waiter)
 {
@@ -221,7 +230,7 @@ void links_want(struct links *links, const char *id, uint64_t incarnation, const
     int rc = 0;
 
     cv_list_init(&waiter->link);
-    if (link && link->incarnation != incarnation) { /* it has started anew, and may have moved */
+    if (link && (link->incarnation != incarnation || is_ending(link))) {
         give_up(link);
         link = NULL;
     }
