@@ -1,4 +1,4 @@
-# Run as a script by cv_embed(): OUT, FOLDER, FILES.
+# Run as a script by cv_embed(): OUT, SET, FOLDER, FILES.
 set(arrays "")
 set(rows "")
 set(count 0)
@@ -9,5 +9,5 @@ foreach(name IN LISTS FILES)
     string(APPEND rows "    {\"${name}\", file_${count}, sizeof(file_${count})},\n")
     math(EXPR count "${count} + 1")
 endforeach()
-file(WRITE ${OUT} "#include \"http/demo.h\"\n\n${arrays}\nconst struct cv_demo_file cv_demo_files[] = {\n${rows}};\n"
-    "const size_t cv_demo_file_count = ${count};\n")
+file(WRITE ${OUT} "#include \"http/embedded.h\"\n\n${arrays}\nstatic const struct cv_embedded files[] = {\n${rows}};\n"
+    "const struct cv_embedded_set ${SET} = {files, ${count}};\n")

@@ -4,9 +4,12 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <strings.h>
 
 #include "base/error.h"
+#include "culvert_version.h"
 #include "discover.h"
+#include "http/features.h"
 #include "http/reach.h"
 #include "net/linger.h"
 #include "net/log.h"
@@ -17,8 +20,8 @@
 #define LAST_MOMENT (1 * CV_SEC) /* for close frames, and for what sinks take at once */
 #define BUDGET      ((size_t)512 * 1024 * 1024) /* bytes in the read buffers of all sessions */
 
-_Static_assert(HEADERS_MAX + 1 + CV_PUBLISH_MAX <= CV_UPLINK_HEADERS_MAX,
-               "room for Authorization and what is published besides");
+_Static_assert(HEADERS_MAX + 2 + CV_PUBLISH_MAX <= CV_UPLINK_HEADERS_MAX,
+               "room for Authorization, User-Agent and what is published besides");
 
 void agent_up(struct agent *agent, const char *url, struct cv_tunnel *tunnel)
 {
@@ -160,6 +163,15 @@ static int start_report(struct agent *agent)
     return service_new(&agent->service, &config);
 }
 
+/* Whether the operator has it say a User-Agent of another kind. */
+static bool names_itself(const struct cv_agent_config *config)
+{
+    for (size_t i = 0; i < config->headers.count; i++)
+        if (strcasecmp(config->headers.at[i].name, "User-Agent") == 0)
+            return true;
+    return false;
+}
+
 static int make_headers(struct agent *agent)
 {
     const struct cv_agent_config *config = agent->config;
@@ -168,7 +180,7 @@ static int make_headers(struct agent *agent)
     if (rc < 0)
         return rc;
     agent->headers =
-        calloc(config->headers.count + 1 + config->publishes.count, sizeof(*agent->headers));
+        calloc(config->headers.count + 2 + config->publishes.count, sizeof(*agent->headers));
     if (!agent->headers)
         return -ENOMEM;
     if (agent->authorization)
@@ -177,6 +189,9 @@ static int make_headers(struct agent *agent)
     for (size_t i = 0; i < config->headers.count; i++)
         agent->headers[agent->header_count++] =
             (struct cv_ws_header){config->headers.at[i].name, config->headers.at[i].value};
+    if (!names_itself(config))
+        agent->headers[agent->header_count++] =
+            (struct cv_ws_header){"User-Agent", CV_AGENT_PRODUCT CULVERT_VERSION};
     publish_headers(agent);
     return 0;
 }

@@ -14,10 +14,10 @@
 
 static const struct column clients[] = {
     {"CLIENT", "client", COLUMN_TEXT},   {"SESSION", "session", COLUMN_COUNT},
-    {"ADDRESS", "address", COLUMN_TEXT}, {"UP", "seconds", COLUMN_SPAN},
-    {"RTT", "rtt_ms", COLUMN_MS},        {"CONNS", "conns", COLUMN_COUNT},
-    {"FROM", "bytes_in", COLUMN_BYTES},  {"TO", "bytes_out", COLUMN_BYTES},
-    {"BALANCE", "balance", COLUMN_TEXT},
+    {"VERSION", "version", COLUMN_TEXT}, {"ADDRESS", "address", COLUMN_TEXT},
+    {"UP", "seconds", COLUMN_SPAN},      {"RTT", "rtt_ms", COLUMN_MS},
+    {"CONNS", "conns", COLUMN_COUNT},    {"FROM", "bytes_in", COLUMN_BYTES},
+    {"TO", "bytes_out", COLUMN_BYTES},   {"BALANCE", "balance", COLUMN_TEXT},
 };
 
 static const struct column conns[] = {

@@ -41,10 +41,23 @@ static void write_span(char out[CELL], double seconds)
         snprintf(out, CELL, "%ldd %ldh", s / 86400, s / 3600 % 24);
 }
 
+/* Strings, with commas between; as many as there is room for. */
+static void write_list(char out[CELL], const json_t *array)
+{
+    size_t index, len = 0;
+    const json_t *text;
+
+    out[0] = '\0';
+    json_array_foreach(array, index, text) if (len < CELL - 1) len +=
+        (size_t)snprintf(out + len, CELL - len, "%s%s", index ? ", " : "", json_string_value(text));
+}
+
 static void write_cell(char out[CELL], const json_t *value, enum column_kind kind)
 {
     if (json_is_string(value))
         snprintf(out, CELL, "%s", json_string_value(value));
+    else if (json_is_array(value))
+        write_list(out, value);
     else if (json_is_boolean(value))
         snprintf(out, CELL, "%s", json_is_true(value) ? "yes" : "no");
     else if (!json_is_number(value))

@@ -6,11 +6,13 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "ask.h"
 #include "base/seen.h"
 #include "config/file.h"
 #include "culvert_version.h"
 #include "http/admin.h"
 #include "listed.h"
+#include "live.h"
 #include "net/log.h"
 #include "net/timer.h"
 #include "server.h"
@@ -41,122 +43,45 @@ struct admin {
     uint64_t event_count; /* ever */
     struct cv_seen *seen; /* clients; under the lock too, and so is what comes of it */
     uint64_t reconnects;
+    struct live *live;
 };
 
-/* Asking every worker: one question, a part of the answer from each. */
+/* A question of an operator's to all workers. */
 
 struct question {
+    struct ask ask;
     struct admin *admin; /* borrowed; the main thread outlives all questions */
     uint64_t id;         /* of the request */
     enum { ASK_LIST, ASK_KICK, ASK_CUT } what;
     enum cv_admin_list list;
     char key[CV_KEY_MAX + 1]; /* of ASK_KICK */
     uint64_t visit;           /* of ASK_CUT */
-    unsigned missing;         /* parts */
     json_t *array;            /* owned */
-    struct totals totals;
-    unsigned found;
     struct part {
-        struct cv_mail mail;
-        struct question *question;
-        json_t *array; /* owned */
+        json_t *array; /* owned; or NULL */
         struct totals totals;
         unsigned found;
     } parts[];
 };
 
-static void append(json_t *array, json_t *object)
+static void list_part(struct part *part, enum cv_admin_list list, struct worker *worker)
 {
-    if (array && object)
-        json_array_append_new(array, object);
+    if (list == CV_ADMIN_CLIENTS)
+        part->array = listed_clients(worker);
+    else if (list == CV_ADMIN_CONNS)
+        part->array = listed_conns(worker);
+    else if (list == CV_ADMIN_PEERS)
+        part->array = listed_peers(worker);
     else
-        json_decref(object);
+        totals_add(&part->totals, worker);
+    if (list == CV_ADMIN_METRICS) /* which tell of peers too */
+        part->array = listed_peers(worker);
 }
 
-static double seconds_since(struct worker *worker, uint64_t since)
+static void work_out(struct ask *ask, struct worker *worker)
 {
-    return (double)(cv_loop_now(&worker->loop) - since) / 1e6;
-}
-
-struct listing {
-    struct worker *worker;
-    json_t *array;
-};
-
-static void list_client(void *ctx, const struct guest_info *info)
-{
-    const struct listing *listing = ctx;
-    const struct cv_session_config *config = cv_session_config(info->session);
-    const struct cv_session_stats *stats = cv_session_stats(info->session);
-    uint64_t rtt = cv_session_rtt(info->session);
-
-    if (info->is_peer)
-        return;
-
-    append(listing->array,
-           json_pack("{s:s, s:I, s:s, s:b, s:f, s:o, s:i, s:I, s:I, s:i, s:s}", "client", info->key,
-                     "session", (json_int_t)info->id, "address", info->peer, "culvert",
-                     config->culvert, "seconds", seconds_since(listing->worker, info->since),
-                     "rtt_ms", rtt == CV_NEVER ? json_null() : json_real((double)rtt / 1e3),
-                     "conns", (int)cv_session_conns(info->session), "bytes_in",
-                     (json_int_t)stats->bytes_in, "bytes_out", (json_int_t)stats->bytes_out,
-                     "worker", (int)listing->worker->index, "balance",
-                     cv_balance_name(worker_balance(listing->worker, info->key))));
-}
-
-/* A peer that dialled us. */
-static void list_peer(void *ctx, const struct guest_info *info)
-{
-    const struct listing *listing = ctx;
-
-    if (info->is_peer)
-        append(listing->array,
-               json_pack("{s:s, s:s, s:s, s:s, s:i, s:f}", "peer", info->key, "direction", "in",
-                         "address", info->peer, "state", "up", "clients", (int)info->announced,
-                         "seconds", seconds_since(listing->worker, info->since)));
-}
-
-/* One that we dial. */
-static void list_dialled(void *ctx, const struct peering_info *info)
-{
-    const struct listing *listing = ctx;
-
-    append(listing->array,
-           json_pack("{s:s, s:s, s:s, s:s, s:I, s:I, s:I, s:I}", "peer", info->id, "direction",
-                     "out", "address", info->url, "state", info->joined ? "up" : "down", "attempts",
-                     (json_int_t)info->attempts, "connected", (json_int_t)info->connected,
-                     "reconnects", (json_int_t)(info->connected > 1 ? info->connected - 1 : 0),
-                     "disconnected", (json_int_t)info->disconnected));
-}
-
-static void list_conn(void *ctx, const struct visit_info *info)
-{
-    const struct listing *listing = ctx;
-    char target[CV_CONNECT_TARGET_MAX + 1];
-
-    snprintf(target, sizeof(target), "%s/%s", cv_proto_name(info->proto), info->address);
-    append(listing->array,
-           json_pack("{s:I, s:s, s:s, s:s, s:s, s:I, s:f, s:i}", "id", (json_int_t)info->id,
-                     "client", info->client, "door", info->door, "visitor", info->peer, "target",
-                     target, "connection", (json_int_t)info->conn_id, "seconds",
-                     seconds_since(listing->worker, info->since), "worker",
-                     (int)listing->worker->index));
-}
-
-static void list_peers(struct listing *listing)
-{
-    guests_each(listing->worker, list_peer, listing);
-    if (listing->worker->index == 0) /* who dials them all */
-        peering_each(listing->worker->server->peering, list_dialled, listing);
-    if (listing->worker->index == 0)
-        listed_members(listing->worker->server, listing->array);
-}
-
-/* On the worker's thread. */
-static void work_out(struct part *part, struct worker *worker)
-{
-    const struct question *question = part->question;
-    struct listing listing = {.worker = worker};
+    struct question *question = cv_container_of(ask, struct question, ask);
+    struct part *part = &question->parts[worker->index];
 
     switch (question->what) {
     case ASK_KICK:
@@ -166,19 +91,9 @@ static void work_out(struct part *part, struct worker *worker)
         part->found = visit_cut(worker, question->visit);
         return;
     case ASK_LIST:
-        break;
+        list_part(part, question->list, worker);
+        return;
     }
-    part->array = listing.array = json_array();
-    if (question->list == CV_ADMIN_CLIENTS)
-        guests_each(worker, list_client, &listing);
-    else if (question->list == CV_ADMIN_CONNS)
-        visits_each(worker, list_conn, &listing);
-    else if (question->list == CV_ADMIN_PEERS)
-        list_peers(&listing);
-    else
-        totals_add(&part->totals, worker);
-    if (question->list == CV_ADMIN_METRICS) /* which tell of peers too */
-        list_peers(&listing);
 }
 
 static void answer_json(struct admin *admin, uint64_t id, enum cv_admin_list list, json_t *json)
@@ -191,21 +106,6 @@ static void answer_json(struct admin *admin, uint64_t id, enum cv_admin_list lis
         cv_admin_answer(admin->http, id, list, "null", 4);
     free(text);
     json_decref(json);
-}
-
-static json_t *status(const struct admin *admin, const struct totals *totals)
-{
-    const struct server *server = admin->server;
-
-    return json_pack(
-        "{s:s, s:s, s:s, s:f, s:i, s:I, s:I, s:I, s:I, s:I, s:b}", "name", PROGRAM, "version",
-        CULVERT_VERSION, "commit", CULVERT_COMMIT, "uptime_seconds",
-        (double)(cv_loop_now(&server->workers[0].loop) - admin->began) / 1e6, "threads",
-        (int)server->worker_count, "sessions", (json_int_t)atomic_load(&server->sessions), "conns",
-        (json_int_t)atomic_load(&server->conns), "bytes_in", (json_int_t)totals->stats.bytes_in,
-        "bytes_out", (json_int_t)totals->stats.bytes_out, "queue_bytes",
-        (json_int_t)atomic_load(&server->budget.used), "draining",
-        (int)atomic_load(&server->draining));
 }
 
 static void answer_metrics(struct admin *admin, uint64_t id, const struct totals *totals,
@@ -224,56 +124,39 @@ static void answer_metrics(struct admin *admin, uint64_t id, const struct totals
     free(text);
 }
 
-/* All parts are there. */
-static void answer(struct question *question)
+static void answer(struct question *question, const struct totals *totals, unsigned found)
 {
     struct admin *admin = question->admin;
 
     if (question->what != ASK_LIST)
-        cv_admin_done(admin->http, question->id, question->found);
+        cv_admin_done(admin->http, question->id, found);
     else if (question->list == CV_ADMIN_METRICS)
-        answer_metrics(admin, question->id, &question->totals, question->array);
+        answer_metrics(admin, question->id, totals, question->array);
     else if (question->list == CV_ADMIN_STATUS)
-        answer_json(admin, question->id, question->list, status(admin, &question->totals));
+        answer_json(admin, question->id, question->list, admin_status(admin, totals));
     else
         answer_json(admin, question->id, question->list, json_incref(question->array));
 }
 
-static void take_part(struct part *part)
+static void on_answered(struct ask *ask)
 {
-    struct question *question = part->question;
+    struct question *question = cv_container_of(ask, struct question, ask);
+    struct totals totals = {.conns = 0};
+    unsigned found = 0;
 
-    question->found += part->found;
-    totals_merge(&question->totals, &part->totals);
-    if (part->array)
-        json_array_extend(question->array, part->array);
-    json_decref(part->array);
-    if (--question->missing > 0)
-        return;
+    for (unsigned i = 0; i < ask->server->worker_count; i++) {
+        struct part *part = &question->parts[i];
+
+        found += part->found;
+        totals_merge(&totals, &part->totals);
+        if (part->array)
+            json_array_extend(question->array, part->array);
+        json_decref(part->array);
+    }
     if (!question->admin->closed)
-        answer(question);
+        answer(question, &totals, found);
     json_decref(question->array);
     free(question);
-}
-
-static void on_part(struct cv_mail *mail, void *ctx, bool lost)
-{
-    (void)ctx, (void)lost; /* a question goes with its last part, answered or not */
-    take_part(cv_container_of(mail, struct part, mail));
-}
-
-static void on_asked(struct cv_mail *mail, void *ctx, bool lost)
-{
-    struct part *part = cv_container_of(mail, struct part, mail);
-    struct worker *worker = ctx;
-
-    if (lost) { /* the threads have ended: this is the main one */
-        take_part(part);
-        return;
-    }
-    work_out(part, worker);
-    mail->deliver = on_part;
-    cv_mailbox_post(&worker->server->workers[0].mailbox, mail);
 }
 
 static struct question *question_new(struct admin *admin, uint64_t id)
@@ -283,42 +166,56 @@ static struct question *question_new(struct admin *admin, uint64_t id)
 
     if (!question)
         return NULL;
+    question->ask.part = work_out;
+    question->ask.done = on_answered;
     question->admin = admin;
     question->id = id;
-    question->missing = workers;
     question->array = json_array();
     return question;
 }
 
-static void ask(struct question *question)
-{
-    struct server *server = question->admin->server;
-
-    for (unsigned i = 1; i < server->worker_count; i++) {
-        struct part *part = &question->parts[i];
-
-        part->question = question;
-        part->mail.deliver = on_asked;
-        cv_mailbox_post(&server->workers[i].mailbox, &part->mail);
-    }
-    question->parts[0].question = question;
-    work_out(&question->parts[0], &server->workers[0]);
-    take_part(&question->parts[0]);
-}
-
 /* What the main thread knows by itself. */
 
-static json_t *list_events(struct admin *admin)
+static json_t *addresses(const struct worker *worker)
 {
     json_t *array = json_array();
-    uint64_t from;
+
+    for (size_t i = 0; i < worker->listener_count; i++)
+        json_array_append_new(array, json_string(cv_listener_address(worker->listeners[i])));
+    return array;
+}
+
+json_t *admin_status(const struct admin *admin, const struct totals *totals)
+{
+    const struct server *server = admin->server;
+
+    return json_pack(
+        "{s:s, s:s, s:s, s:f, s:i, s:o, s:b, s:s?, s:I, s:I, s:I, s:I, s:I, s:b}", "name", PROGRAM,
+        "version", CULVERT_VERSION, "commit", CULVERT_COMMIT, "uptime_seconds",
+        (double)(cv_loop_now(&server->workers[0].loop) - admin->began) / 1e6, "threads",
+        (int)server->worker_count, "listen", addresses(&server->workers[0]), "tls",
+        server->tls != NULL, "peer_id", server->config->peer_id, "sessions",
+        (json_int_t)atomic_load(&server->sessions), "conns",
+        (json_int_t)atomic_load(&server->conns), "bytes_in", (json_int_t)totals->stats.bytes_in,
+        "bytes_out", (json_int_t)totals->stats.bytes_out, "queue_bytes",
+        (json_int_t)atomic_load(&server->budget.used), "draining",
+        (int)atomic_load(&server->draining));
+}
+
+json_t *admin_events(struct admin *admin, uint64_t *seen)
+{
+    json_t *array = json_array();
+    uint64_t from = *seen;
 
     uv_mutex_lock(&admin->lock);
-    from = admin->event_count > EVENTS_MAX ? admin->event_count - EVENTS_MAX : 0;
+    if (admin->event_count - from > EVENTS_MAX)
+        from = admin->event_count - EVENTS_MAX;
+    *seen = admin->event_count;
     for (uint64_t i = from; i < admin->event_count; i++) {
         const struct event *event = &admin->events[i % EVENTS_MAX];
 
-        append(array, json_pack("{s:I, s:I, s:s, s:s, s:s}", "number", (json_int_t)event->number,
+        listed_append(array,
+                      json_pack("{s:I, s:I, s:s, s:s, s:s}", "number", (json_int_t)event->number,
                                 "time", (json_int_t)event->at, "kind", event->kind, "client",
                                 event->client, "text", event->text));
     }
@@ -335,7 +232,7 @@ static json_t *list_here(struct admin *admin, enum cv_admin_list list)
     case CV_ADMIN_ROUTES:
         return listed_routes(admin->server);
     case CV_ADMIN_EVENTS:
-        return list_events(admin);
+        return admin_events(admin, &(uint64_t){0});
     case CV_ADMIN_DIRECTORY:
         return listed_directory(admin->server);
     case CV_ADMIN_ROOMS:
@@ -362,7 +259,7 @@ static void on_list(void *ctx, uint64_t id, enum cv_admin_list list)
     }
     question->what = ASK_LIST;
     question->list = list;
-    ask(question);
+    ask_all(&question->ask, question->admin->server);
 }
 
 static void on_kick(void *ctx, uint64_t id, const char *key)
@@ -375,7 +272,7 @@ static void on_kick(void *ctx, uint64_t id, const char *key)
     }
     question->what = ASK_KICK;
     snprintf(question->key, sizeof(question->key), "%s", key);
-    ask(question);
+    ask_all(&question->ask, question->admin->server);
 }
 
 static void on_cut(void *ctx, uint64_t id, uint64_t conn)
@@ -388,7 +285,22 @@ static void on_cut(void *ctx, uint64_t id, uint64_t conn)
     }
     question->what = ASK_CUT;
     question->visit = conn;
-    ask(question);
+    ask_all(&question->ask, question->admin->server);
+}
+
+static void on_watched(void *ctx, uint64_t id)
+{
+    live_watched(((struct admin *)ctx)->live, id);
+}
+
+static void on_told(void *ctx, uint64_t id)
+{
+    live_told(((struct admin *)ctx)->live, id);
+}
+
+static void on_unwatched(void *ctx, uint64_t id)
+{
+    live_unwatched(((struct admin *)ctx)->live, id);
 }
 
 static void on_drain_due(void *ctx)
@@ -440,6 +352,7 @@ void admin_event(struct admin *admin, const char *kind, const char *client, cons
     snprintf(event->client, sizeof(event->client), "%s", client);
     snprintf(event->text, sizeof(event->text), "%s", text);
     uv_mutex_unlock(&admin->lock);
+    live_ring(admin->live);
 }
 
 void admin_joined(struct admin *admin, const char *client, const char *peer)
@@ -460,6 +373,9 @@ static const struct cv_admin_ops ops = {
     .kick = on_kick,
     .cut = on_cut,
     .drain = on_drain,
+    .watched = on_watched,
+    .told = on_told,
+    .unwatched = on_unwatched,
     .ready = is_ready,
 };
 
@@ -503,6 +419,8 @@ static int start(struct admin *admin, struct cv_config_error *error)
     rc = cv_seen_new(&admin->seen, &config.loop->alloc, cv_random_u64(&config.loop->random));
     if (rc == 0)
         rc = cv_admin_new(&admin->http, &config);
+    if (rc == 0)
+        rc = live_new(&admin->live, admin, server, admin->http);
     if (rc == 0)
         rc = cv_timer_new(&admin->drain, config.loop, on_drain_due, admin);
     for (unsigned i = 0; rc == 0 && i < server->worker_count; i++)
@@ -550,6 +468,7 @@ void admin_reload(struct admin *admin)
     }
     cv_credentials_free(admin->credentials);
     admin->credentials = fresh;
+    cv_admin_recheck(admin->http);
 }
 
 void admin_close(struct admin *admin)
@@ -558,6 +477,7 @@ void admin_close(struct admin *admin)
         return;
     admin->closed = true;
     cv_timer_free(admin->drain);
+    live_close(admin->live);
     cv_site_close(cv_admin_site(admin->http));
 }
 
@@ -573,6 +493,7 @@ void admin_free(struct admin *admin)
 {
     if (!admin)
         return;
+    live_free(admin->live);
     cv_credentials_free(admin->credentials);
     cv_seen_free(admin->seen);
     uv_mutex_destroy(&admin->lock);

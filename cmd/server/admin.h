@@ -1,7 +1,10 @@
 #ifndef CMD_SERVER_ADMIN_H
 #define CMD_SERVER_ADMIN_H
 
+#include <jansson.h>
+
 #include "process.h"
+#include "totals.h"
 #include "worker.h"
 
 /* --admin: what operators see and do, gathered from all workers. It lives on the main thread. */
@@ -23,6 +26,13 @@ void admin_event(struct admin *admin, const char *kind, const char *client, cons
 
 /* The same of an agent's session that joined, from @peer; a client that comes back is counted. */
 void admin_joined(struct admin *admin, const char *client, const char *peer);
+
+/* The events after number *@seen that are still kept, oldest first; *@seen is then the last one's.
+ */
+json_t *admin_events(struct admin *admin, uint64_t *seen);
+
+/* What /api/v1/status says, with @totals of all workers. */
+json_t *admin_status(const struct admin *admin, const struct totals *totals);
 
 /* Ends the listeners and their connections; the loop must run on until that is done. NULL is fine.
  */

@@ -26,6 +26,7 @@ struct guest {
     struct publish_parting *withdrawal; /* owned; of what it has published; or NULL */
     char key[CV_KEY_MAX + 1];
     char peer[CV_ADDRESS_SIZE];
+    char version[CV_AGENT_VERSION_MAX + 1]; /* of the agent; "": it did not say */
     struct cv_log_limit complaints;
     bool has_digest; /* of its token; not where anyone may come in */
     uint8_t digest[CV_TOKEN_DIGEST];
@@ -168,11 +169,9 @@ static void leave(struct guest *guest)
 
 static void free_guest(struct guest *guest)
 {
-    const struct cv_alloc *alloc = &guest->worker->loop.alloc;
-
     cv_timer_free(guest->expiry);
-    cv_free(alloc, guest->subject);
-    cv_free(alloc, guest);
+    cv_free(&guest->worker->loop.alloc, guest->subject);
+    cv_free(&guest->worker->loop.alloc, guest);
 }
 
 static void on_closed(void *ctx, struct cv_tunnel *tunnel, int error, const char *text)
@@ -285,6 +284,7 @@ static struct guest *make_guest(struct worker *worker, const struct cv_front_gue
     guest->is_peer = from->peer;
     snprintf(guest->key, sizeof(guest->key), "%s", from->key);
     snprintf(guest->peer, sizeof(guest->peer), "%s", cv_stream_peer(from->stream));
+    snprintf(guest->version, sizeof(guest->version), "%s", from->version ? from->version : "");
     guest->has_digest = from->digest != NULL;
     if (from->digest)
         memcpy(guest->digest, from->digest, sizeof(guest->digest));
@@ -533,15 +533,16 @@ void guests_each(struct worker *worker, void (*each)(void *ctx, const struct gue
 {
     cv_list_each (link, &worker->guests) {
         const struct guest *guest = cv_container_of(link, struct guest, link);
-        struct guest_info info = {.id = guest->id,
+        each(ctx,
+             &(struct guest_info){.id = guest->id,
                                   .key = guest->key,
                                   .peer = guest->peer,
+                                  .version = guest->version[0] ? guest->version : NULL,
                                   .session = cv_tunnel_session(guest->resident.tunnel),
+                                  .tunnel = guest->resident.tunnel,
                                   .since = guest->since,
                                   .is_peer = guest->is_peer,
-                                  .announced = cv_manager_announces(worker->manager, guest->id)};
-
-        each(ctx, &info);
+                                  .announced = cv_manager_announces(worker->manager, guest->id)});
     }
 }
 

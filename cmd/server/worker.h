@@ -162,7 +162,9 @@ void guests_probe(struct worker *worker, enum cv_member_kind kind, const char *k
 struct guest_info {
     uint64_t id;
     const char *key, *peer;
+    const char *version; /* of the agent; NULL when it did not say */
     const struct cv_session *session;
+    struct cv_tunnel *tunnel;
     uint64_t since; /* microseconds of the loop's clock */
     bool is_peer;
     uint32_t announced; /* clients, by a peer */

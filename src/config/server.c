@@ -152,8 +152,8 @@ static const struct cv_option options[] = {
         .take = cv_take_listen,
         .at = AT(admins),
         .repeat = true,
-        .help =
-            "admin API, /metrics, /healthz, /readyz; loopback or unix:PATH without a token file",
+        .help = "dashboard, admin API, /metrics, /healthz, /readyz; loopback or unix:PATH without "
+                "a token file",
     },
     {
         .name = "admin-token-file",

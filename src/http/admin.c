@@ -1,5 +1,3 @@
-#include "http/admin.h"
-
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -8,14 +6,11 @@
 #include "access/ip.h"
 #include "access/target.h"
 #include "base/text.h"
+#include "http/admin_core.h"
+#include "http/dashboard.h"
 #include "net/digest.h"
 
 #define API "/api/v1/"
-
-struct cv_admin {
-    struct cv_admin_config config;
-    struct cv_site *site;
-};
 
 static const char *const list_names[CV_ADMIN_LIST_COUNT] = {
 #define X(name, word) #word,
@@ -77,6 +72,11 @@ void cv_admin_done(struct cv_admin *admin, uint64_t id, unsigned found)
 
 /* Who may come in. */
 
+static bool is_read(const struct cv_site_request *request)
+{
+    return strcmp(request->method, "GET") == 0 || strcmp(request->method, "HEAD") == 0;
+}
+
 /* Whether `HOST[:PORT]` names this machine's loopback. */
 static bool names_loopback(const char *text)
 {
@@ -114,45 +114,55 @@ static bool is_own_origin(const struct cv_site_request *request)
     return strcmp(origin, request->host) == 0;
 }
 
-static bool has_token(const struct cv_credentials *credentials, const char *authorization)
+bool cv_admin_knows(const struct cv_admin *admin, const uint8_t digest[CV_TOKEN_DIGEST])
+{
+    const struct cv_credentials *credentials = admin->config.credentials(admin->config.ctx);
+    struct cv_access_answer answer;
+
+    return !credentials || cv_access_admin(&answer, credentials, digest, cv_wall_clock()) == 0;
+}
+
+static bool has_token(const struct cv_admin *admin, const char *authorization)
 {
     static const char scheme[] = "Bearer ";
-    struct cv_access_answer answer;
     uint8_t digest[CV_TOKEN_DIGEST];
     const char *token = authorization + sizeof(scheme) - 1;
 
     return strncmp(authorization, scheme, sizeof(scheme) - 1) == 0 &&
-           cv_sha256(digest, token, strlen(token)) == 0 &&
-           cv_access_admin(&answer, credentials, digest, cv_wall_clock()) == 0;
+           cv_sha256(digest, token, strlen(token)) == 0 && cv_admin_knows(admin, digest);
+}
+
+const char *cv_admin_objection(const struct cv_admin *admin, const struct cv_site_request *request)
+{
+    if (request->origin[0] && !is_own_origin(request))
+        return "a page of another site may not ask this";
+    if (!admin->config.credentials(admin->config.ctx) && !request->is_unix &&
+        !names_loopback(request->host))
+        return "the Host is not this machine's loopback";
+    return NULL;
 }
 
 /* Whether the request may go on; else it is answered. */
 static bool may_enter(struct cv_admin *admin, uint64_t id, const struct cv_site_request *request)
 {
-    const struct cv_credentials *credentials = admin->config.credentials(admin->config.ctx);
+    const char *objection = cv_admin_objection(admin, request);
+    struct cv_site_answer page;
 
-    if (request->origin[0] && !is_own_origin(request)) {
-        refuse(admin, id, 403, "a page of another site may not ask this");
+    if (objection) {
+        refuse(admin, id, 403, objection);
         return false;
     }
-    if (credentials) {
-        if (has_token(credentials, request->authorization))
-            return true;
-        refuse(admin, id, 401, "an admin token is needed: Authorization: Bearer TOKEN");
+    if (is_read(request) && cv_dashboard_answer(&page, request->path, request->encodings)) {
+        cv_site_answer(admin->site, id, &page);
         return false;
     }
-    if (request->is_unix || names_loopback(request->host))
+    if (!admin->config.credentials(admin->config.ctx) || has_token(admin, request->authorization))
         return true;
-    refuse(admin, id, 403, "the Host is not this machine's loopback");
+    refuse(admin, id, 401, "an admin token is needed: Authorization: Bearer TOKEN");
     return false;
 }
 
 /* What is asked for. */
-
-static bool is_read(const struct cv_site_request *request)
-{
-    return strcmp(request->method, "GET") == 0 || strcmp(request->method, "HEAD") == 0;
-}
 
 static void read_only(struct cv_admin *admin, uint64_t id, const struct cv_site_request *request,
                       enum cv_admin_list list)
@@ -212,6 +222,8 @@ static void call(struct cv_admin *admin, uint64_t id, const struct cv_site_reque
     }
     if (strcmp(rest, "drain") == 0)
         drain(admin, id, request);
+    else if (strcmp(rest, "live") == 0)
+        refuse(admin, id, 426, "this is a WebSocket");
     else if (!delete_one(admin, id, request, rest))
         refuse(admin, id, 404, "no such path");
 }
@@ -261,7 +273,7 @@ int cv_admin_new(struct cv_admin **out, const struct cv_admin_config *config)
     if (!admin)
         return -ENOMEM;
     admin->config = *config;
-    rc = cv_site_new(&admin->site, config->loop, on_request, admin);
+    rc = cv_site_new(&admin->site, config->loop, on_request, &cv_admin_talks, admin);
     if (rc < 0) {
         free(admin);
         return rc;

@@ -4,8 +4,8 @@
 #include "access/credential.h"
 #include "http/site.h"
 
-/* The admin API over a cv_site: who may come in, and what is asked for. What there is to tell is
- * the server's.
+/* The admin API and the dashboard over a cv_site: who may come in, and what is asked for. What
+ * there is to tell is the server's.
  *
  * Without a token an operator comes from this machine: by a unix socket, or with a Host that names
  * loopback, which a page of another site that was made to point here cannot have (DNS rebinding). A
@@ -38,6 +38,12 @@ struct cv_admin_ops {
     void (*cut)(void *ctx, uint64_t id, uint64_t conn);
     void (*drain)(void *ctx);
 
+    /* Somebody watches at /api/v1/live, and may be told things by cv_admin_tell(); what that said
+     * is out; and has gone. */
+    void (*watched)(void *ctx, uint64_t id);
+    void (*told)(void *ctx, uint64_t id);
+    void (*unwatched)(void *ctx, uint64_t id);
+
     /* Whether new work is welcome: /readyz; *@why is what it says, a line or more. */
     bool (*ready)(void *ctx, const char **why);
 };
@@ -60,6 +66,18 @@ void cv_admin_free(struct cv_admin *admin);
 /* Answers a list: JSON, or of CV_ADMIN_METRICS the text format of Prometheus. */
 void cv_admin_answer(struct cv_admin *admin, uint64_t id, enum cv_admin_list list, const char *text,
                      size_t len);
+
+/* Errors are those of cv_site_tell(). */
+int cv_admin_tell(struct cv_admin *admin, uint64_t id, struct cv_site_text *text) CV_MUST_USE;
+
+/* Closes those who watch by a token that is none any more. */
+void cv_admin_recheck(struct cv_admin *admin);
+
+#define CV_ADMIN_WATCHERS_MAX CV_SITE_TALKS_MAX
+
+/* Codes that the WebSocket of watchers is closed with. */
+#define CV_ADMIN_CLOSE_NONSENSE 4400 /* not a message of ours */
+#define CV_ADMIN_CLOSE_TOKEN    4401 /* no token, or none that is let in */
 
 /* @found: how many were ended; 0 is answered 404. */
 void cv_admin_done(struct cv_admin *admin, uint64_t id, unsigned found);

@@ -1,5 +1,7 @@
 #include "http/features.h"
 
+#include <string.h>
+
 #include "base/text.h"
 #include "session/session.h"
 
@@ -10,6 +12,8 @@ static const struct {
     {CV_FEATURE_ACK, "ack"},     {CV_FEATURE_HALFCLOSE, "halfclose"}, {CV_FEATURE_CREDIT, "credit"},
     {CV_FEATURE_DGRAM, "dgram"}, {CV_FEATURE_PUBLISH, "publish"},
 };
+
+#define VERSION_BYTES "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz.+-"
 
 #define FEATURE_COUNT (sizeof(features) / sizeof(features[0]))
 
@@ -45,4 +49,19 @@ void cv_features_write(char *out, unsigned shared)
             cv_text_str(&text, ", ");
         cv_text_str(&text, features[i].name);
     }
+}
+
+void cv_features_version(char out[CV_AGENT_VERSION_MAX + 1], const struct cv_http_head *head)
+{
+    static const char product[] = CV_AGENT_PRODUCT;
+    const struct cv_slice *agent = cv_http_find(head, "User-Agent");
+    size_t skip = sizeof(product) - 1, len = 0;
+
+    if (agent && agent->len >= skip && memcmp(agent->at, product, skip) == 0)
+        while (len < CV_AGENT_VERSION_MAX && skip + len < agent->len &&
+               strchr(VERSION_BYTES, agent->at[skip + len])) {
+            out[len] = agent->at[skip + len];
+            len++;
+        }
+    out[len] = '\0';
 }

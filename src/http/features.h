@@ -9,6 +9,13 @@
 #define CV_FEATURES_HEADER   "X-Culvert-Features"
 #define CV_FEATURES_TEXT_MAX 64
 
+/* An agent of ours says its version by this as its User-Agent, with the version behind. */
+#define CV_AGENT_PRODUCT     "culvert-agent/"
+#define CV_AGENT_VERSION_MAX 31 /* bytes that are kept */
+
+/* What the head says so, up to what no version is made of; else "". */
+void cv_features_version(char out[CV_AGENT_VERSION_MAX + 1], const struct cv_http_head *head);
+
 /* What this version speaks (CV_FEATURE_*). */
 unsigned cv_features_ours(void);
 

@@ -7,7 +7,6 @@
 #include "base/text.h"
 #include "door/http_text.h"
 #include "http/accept_key.h"
-#include "http/features.h"
 #include "http/publish.h"
 #include "net/digest.h"
 #include "net/linger.h"
@@ -30,6 +29,7 @@ static void hand_over(struct cv_knock *knock)
                                    .peer = knock->is_peer,
                                    .culvert = knock->culvert,
                                    .features = knock->features,
+                                   .version = knock->version[0] ? knock->version : NULL,
                                    .publish = knock->publish};
 
     cv_stream_owner(knock->stream, NULL, NULL);
@@ -303,6 +303,7 @@ static void connect_tunnel(struct cv_knock *knock, const struct cv_http_head *he
         return;
     }
     knock->features = cv_features_read(head, &knock->culvert);
+    cv_features_version(knock->version, head);
     if (keep_wishes(knock, head) < 0 ||
         accept_upgrade(knock, cv_http_find(head, "Sec-WebSocket-Key")) < 0)
         cv_knock_refuse(knock, 500, "out of memory");

@@ -2,6 +2,7 @@
 #define CV_HTTP_FRONT_H
 
 #include "access/credential.h"
+#include "http/features.h"
 #include "http/gateway.h"
 #include "net/listener.h"
 #include "net/tls.h"
@@ -28,6 +29,8 @@ struct cv_front_guest {
     bool peer;    /* a server that peers with us; @key is its id, @digest of its token */
     bool culvert; /* it sent X-Culvert-Features */
     unsigned features;
+    const char *version; /* of the agent, at most CV_AGENT_VERSION_MAX bytes; NULL: it says none.
+                            Borrowed for the call */
     const char *publish; /* what it wants published, a line each (http/publish.h); NULL: nothing.
                             Borrowed for the call */
 };

@@ -41,7 +41,8 @@ struct cv_knock {
     bool is_visitor;
     bool culvert;
     unsigned features;
-    char *publish; /* owned: see struct cv_front_guest */
+    char version[CV_AGENT_VERSION_MAX + 1]; /* of the agent; empty: it did not say */
+    char *publish;                          /* owned: see struct cv_front_guest */
     char key[CV_KEY_MAX + 1];
     bool has_digest;
     uint8_t digest[CV_TOKEN_DIGEST];

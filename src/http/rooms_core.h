@@ -42,7 +42,7 @@ struct cv_room_guest {
     bool leave;                        /* close after the answer */
     char answer[CV_ROOMS_ANSWER_MAX];
     size_t answer_len;
-    const struct cv_demo_file
+    const struct cv_embedded
         *file; /* of which the answer is what is left after file_sent; or NULL */
     size_t file_sent;
     /* the body, or the message so far */

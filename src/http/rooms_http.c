@@ -68,8 +68,7 @@ static int answer(struct cv_room_guest *guest, struct lws *wsi, unsigned status,
 }
 
 /* Sends the head now, and the file piece by piece. */
-static int answer_file(struct cv_room_guest *guest, struct lws *wsi,
-                       const struct cv_demo_file *file)
+static int answer_file(struct cv_room_guest *guest, struct lws *wsi, const struct cv_embedded *file)
 {
     unsigned char head[LWS_PRE + HEAD_MAX], *start = head + LWS_PRE, *at = start;
     unsigned char *end = head + sizeof(head) - 1;
@@ -218,7 +217,7 @@ static long long announced(struct lws *wsi)
 }
 
 /* The file of the demonstration that is asked for; NULL: none. */
-static const struct cv_demo_file *demo_file(const struct cv_room_guest *guest, struct lws *wsi)
+static const struct cv_embedded *demo_file(const struct cv_room_guest *guest, struct lws *wsi)
 {
     bool reads = lws_hdr_total_length(wsi, WSI_TOKEN_GET_URI) || guest->method == CV_ROOM_HEAD;
 
@@ -228,7 +227,7 @@ static const struct cv_demo_file *demo_file(const struct cv_room_guest *guest, s
 static int start(struct cv_room_guest *guest, struct lws *wsi, const char *path, size_t len)
 {
     const struct cv_alloc *alloc = &guest->server->config.loop->alloc;
-    const struct cv_demo_file *file;
+    const struct cv_embedded *file;
     long long body = announced(wsi);
 
     cv_free(alloc, guest->path);

@@ -3,13 +3,9 @@
 #include <string.h>
 #include <strings.h>
 
+#include "http/goodbye.h"
 #include "http/rooms_core.h"
 #include "ws/ws.h"
-
-/* libwebsockets has the name in a header that is not installed. */
-#define WRITE_CLOSE ((enum lws_write_protocol)4)
-
-#define CLOSE_WAIT 2 /* seconds for the other end to close, too */
 
 #define RECEIVE_ERROR "websocket.JSON.Receive error: "
 
@@ -121,22 +117,12 @@ static unsigned char *encode(const struct cv_alloc *alloc, const struct cv_rooms
     return frame;
 }
 
-/* Sends the close frame and waits for the other's. lws_close_reason() sends one only where a
- * message is being received: from here, or by a time-out, libwebsockets takes the socket for a
- * broken one. */
 static int say_goodbye(struct cv_room_guest *guest, struct lws *wsi, unsigned code)
 {
-    unsigned char frame[LWS_PRE + 2];
-
     if (guest->closing)
         return 0;
     guest->closing = true;
-    frame[LWS_PRE] = (unsigned char)(code >> 8);
-    frame[LWS_PRE + 1] = (unsigned char)code;
-    if (lws_write(wsi, frame + LWS_PRE, 2, WRITE_CLOSE) < 0)
-        return -1;
-    lws_set_timeout(wsi, PENDING_TIMEOUT_CLOSE_ACK, CLOSE_WAIT);
-    return 0;
+    return cv_goodbye(wsi, code);
 }
 
 /* One message, since more than one lws_write() in a callback spoils the stream. */

@@ -1,19 +1,14 @@
-#include "http/site.h"
-
 #include <errno.h>
-#include <libwebsockets.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/list.h"
+#include "http/site_core.h"
 
 /* libwebsockets 4.1 answers from LWS_CALLBACK_HTTP and LWS_CALLBACK_HTTP_WRITEABLE, one lws_write()
  * a call. What goes out is one block: head and body. */
 
-#define LISTENERS_MAX 8
-#define SOCKETS_MAX   256 /* at once; one more is refused */
-#define PIECE         ((size_t)16 * 1024)
-#define HEAD_MAX      1024
+#define SOCKETS_MAX 256 /* at once; one more is refused */
+#define HEAD_MAX    1024
 
 /* One request under way; libwebsockets keeps one for each connection. */
 struct exchange {
@@ -24,31 +19,6 @@ struct exchange {
     size_t len, sent;
     bool head_only, last;
 };
-
-struct door {
-    struct cv_site *site;
-    struct cv_listener *listener;
-    bool is_unix;
-};
-
-struct cv_site {
-    struct cv_loop *loop; /* borrowed */
-    cv_site_handle *handle;
-    void *ctx; /* borrowed */
-    struct lws_context *context;
-    struct lws_vhost *vhost;
-    struct lws_protocols protocols[2];
-    struct door doors[LISTENERS_MAX];
-    size_t door_count;
-    struct cv_list exchanges;
-    uint64_t next_id;
-    void *loops[1];
-};
-
-static struct cv_site *site_of(struct lws *wsi)
-{
-    return lws_context_user(lws_get_context(wsi));
-}
 
 static void forget(struct exchange *exchange)
 {
@@ -65,15 +35,18 @@ static const struct {
     const char *name, *value;
 } always[] = {
     {"cache-control:", "no-store"},
-    {"content-security-policy:", "default-src 'none'; frame-ancestors 'none'"},
     {"x-content-type-options:", "nosniff"},
     {"referrer-policy:", "no-referrer"},
 };
 
+#define NOTHING_AT_ALL "default-src 'none'; frame-ancestors 'none'"
+
+/* @value NULL: nothing. */
 static int add(struct lws *wsi, const char *name, const char *value, unsigned char **at,
                unsigned char *end)
 {
-    return lws_add_http_header_by_name(wsi, (const unsigned char *)name,
+    return value &&
+           lws_add_http_header_by_name(wsi, (const unsigned char *)name,
                                        (const unsigned char *)value, (int)strlen(value), at, end);
 }
 
@@ -88,9 +61,12 @@ static int write_head(struct exchange *exchange, const struct cv_site_answer *an
     for (size_t i = 0; i < sizeof(always) / sizeof(always[0]); i++)
         if (add(wsi, always[i].name, always[i].value, &at, end))
             return -1;
-    if (answer->allow && add(wsi, "allow:", answer->allow, &at, end))
-        return -1;
-    if (answer->status == 401 && add(wsi, "www-authenticate:", "Bearer", &at, end))
+    if (add(wsi, "content-security-policy:", answer->policy ? answer->policy : NOTHING_AT_ALL, &at,
+            end) ||
+        add(wsi, "allow:", answer->allow, &at, end) ||
+        add(wsi, "content-encoding:", answer->encoding, &at, end) ||
+        add(wsi, "vary:", answer->encoding ? "accept-encoding" : NULL, &at, end) ||
+        add(wsi, "www-authenticate:", answer->status == 401 ? "Bearer" : NULL, &at, end))
         return -1;
     return lws_finalize_write_http_header(wsi, start, &at, end);
 }
@@ -130,7 +106,7 @@ static int write_some(struct exchange *exchange)
 {
     struct lws *wsi = exchange->wsi;
     size_t left = exchange->len - exchange->sent;
-    size_t piece = left < PIECE ? left : PIECE;
+    size_t piece = left < CV_SITE_PIECE ? left : CV_SITE_PIECE;
     bool last = exchange->last, is_end = piece == left;
 
     if (!exchange->body)
@@ -190,35 +166,42 @@ static void begin(struct exchange *exchange, struct lws *wsi, struct cv_site *si
     cv_list_push_back(&site->exchanges, &exchange->link);
 }
 
+bool cv_site_look(struct cv_site_look *look, struct lws *wsi, const char *path)
+{
+    const struct cv_site_door *door = lws_get_opaque_user_data(wsi);
+
+    look->request = (struct cv_site_request){.method = method_of(wsi),
+                                             .path = path,
+                                             .host = look->host,
+                                             .origin = look->origin,
+                                             .authorization = look->authorization,
+                                             .encodings = look->encodings,
+                                             .is_unix = door && door->is_unix};
+    return header(wsi, WSI_TOKEN_HOST, look->host) && header(wsi, WSI_TOKEN_ORIGIN, look->origin) &&
+           header(wsi, WSI_TOKEN_HTTP_AUTHORIZATION, look->authorization) &&
+           header(wsi, WSI_TOKEN_HTTP_ACCEPT_ENCODING, look->encodings);
+}
+
 static void on_request(struct lws *wsi, struct exchange *exchange, const char *path)
 {
-    char host[CV_SITE_HEADER_MAX], origin[CV_SITE_HEADER_MAX], authorization[CV_SITE_HEADER_MAX];
+    struct cv_site *site = cv_site_of(wsi);
     char length[CV_SITE_HEADER_MAX];
-    struct cv_site *site = site_of(wsi);
-    struct cv_site_request request = {.method = method_of(wsi),
-                                      .path = path,
-                                      .host = host,
-                                      .origin = origin,
-                                      .authorization = authorization};
-    const struct door *door = lws_get_opaque_user_data(wsi);
+    struct cv_site_look look;
 
     begin(exchange, wsi, site);
-    exchange->head_only = strcmp(request.method, "HEAD") == 0;
+    exchange->last = exchange->head_only = lws_hdr_total_length(wsi, WSI_TOKEN_HEAD_URI) > 0;
     if (strlen(path) > CV_SITE_PATH_MAX) {
         refuse(site, exchange->id, 414, "the path is too long\n");
         return;
     }
-    if (!header(wsi, WSI_TOKEN_HOST, host) || !header(wsi, WSI_TOKEN_ORIGIN, origin) ||
-        !header(wsi, WSI_TOKEN_HTTP_AUTHORIZATION, authorization) ||
-        !header(wsi, WSI_TOKEN_HTTP_CONTENT_LENGTH, length)) {
+    if (!cv_site_look(&look, wsi, path) || !header(wsi, WSI_TOKEN_HTTP_CONTENT_LENGTH, length)) {
         refuse(site, exchange->id, 431, "a header is too long\n");
         return;
     }
-    request.has_body = (length[0] && strcmp(length, "0") != 0) ||
-                       lws_hdr_total_length(wsi, WSI_TOKEN_HTTP_TRANSFER_ENCODING) > 0;
-    exchange->last = request.has_body || strcmp(request.method, "GET") != 0;
-    request.is_unix = door && door->is_unix;
-    site->handle(site->ctx, exchange->id, &request);
+    look.request.has_body = (length[0] && strcmp(length, "0") != 0) ||
+                            lws_hdr_total_length(wsi, WSI_TOKEN_HTTP_TRANSFER_ENCODING) > 0;
+    exchange->last = look.request.has_body || strcmp(look.request.method, "GET") != 0;
+    site->handle(site->ctx, exchange->id, &look.request);
 }
 
 static int on_event(struct lws *wsi, enum lws_callback_reasons reason, void *user, void *in,
@@ -226,7 +209,6 @@ static int on_event(struct lws *wsi, enum lws_callback_reasons reason, void *use
 {
     struct exchange *exchange = user;
 
-    (void)len;
     switch ((int)reason) {
     case LWS_CALLBACK_HTTP:
         on_request(wsi, exchange, in);
@@ -238,7 +220,12 @@ static int on_event(struct lws *wsi, enum lws_callback_reasons reason, void *use
         return 0;
     case LWS_CALLBACK_HTTP_CONFIRM_UPGRADE:
     case LWS_CALLBACK_FILTER_PROTOCOL_CONNECTION:
-        return -1;
+    case LWS_CALLBACK_ESTABLISHED:
+    case LWS_CALLBACK_RECEIVE:
+    case LWS_CALLBACK_SERVER_WRITEABLE:
+    case LWS_CALLBACK_WS_PEER_INITIATED_CLOSE:
+    case LWS_CALLBACK_CLOSED:
+        return cv_site_talk(wsi, reason, in, len);
     case LWS_CALLBACK_CLOSED_HTTP:
     case LWS_CALLBACK_HTTP_DROP_PROTOCOL:
         if (exchange)
@@ -256,7 +243,8 @@ static void silent(int level, const char *line)
     (void)level, (void)line;
 }
 
-int cv_site_new(struct cv_site **out, struct cv_loop *loop, cv_site_handle *handle, void *ctx)
+int cv_site_new(struct cv_site **out, struct cv_loop *loop, cv_site_handle *handle,
+                const struct cv_site_talks *talks, void *ctx)
 {
     struct cv_site *site = calloc(1, sizeof(*site));
     struct lws_context_creation_info info = {.port = CONTEXT_PORT_NO_LISTEN_SERVER};
@@ -265,12 +253,15 @@ int cv_site_new(struct cv_site **out, struct cv_loop *loop, cv_site_handle *hand
         return -ENOMEM;
     site->loop = loop;
     site->handle = handle;
+    site->talks = *talks;
     site->ctx = ctx;
     site->next_id = 1;
     site->loops[0] = loop->uv;
-    site->protocols[0] = (struct lws_protocols){
-        .name = "http", .callback = on_event, .per_session_data_size = sizeof(struct exchange)};
+    site->protocols[0] = (struct lws_protocols){.name = CV_SITE_PROTOCOL,
+                                                .callback = on_event,
+                                                .per_session_data_size = sizeof(struct exchange)};
     cv_list_init(&site->exchanges);
+    cv_list_init(&site->talking);
     lws_set_log_level(0, silent);
     info.user = site;
     info.protocols = site->protocols;
@@ -279,7 +270,7 @@ int cv_site_new(struct cv_site **out, struct cv_loop *loop, cv_site_handle *hand
                    LWS_SERVER_OPTION_SKIP_SERVER_CANONICAL_NAME;
     info.gid = info.uid = -1; /* who we are stays */
     info.fd_limit_per_thread = SOCKETS_MAX;
-    info.pt_serv_buf_size = PIECE;
+    info.pt_serv_buf_size = CV_SITE_PIECE;
     info.max_http_header_data = 4096;
     info.max_http_header_pool = 16;
     site->context = lws_create_context(&info);
@@ -296,7 +287,7 @@ int cv_site_new(struct cv_site **out, struct cv_loop *loop, cv_site_handle *hand
 
 static void on_accepted(void *ctx, int fd, const char *peer)
 {
-    struct door *door = ctx;
+    struct cv_site_door *door = ctx;
     struct lws *wsi = lws_adopt_socket_vhost(door->site->vhost, fd);
 
     (void)peer;
@@ -306,10 +297,10 @@ static void on_accepted(void *ctx, int fd, const char *peer)
 
 int cv_site_listen(struct cv_site *site, const char *address)
 {
-    struct door *door = &site->doors[site->door_count];
+    struct cv_site_door *door = &site->doors[site->door_count];
     int rc;
 
-    if (site->door_count == LISTENERS_MAX)
+    if (site->door_count == CV_SITE_LISTENERS_MAX)
         return -ENOBUFS;
     door->site = site;
     door->is_unix = strncmp(address, "unix:", 5) == 0;

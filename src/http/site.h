@@ -15,10 +15,36 @@ struct cv_site;
 struct cv_site_request {
     const char *method;
     const char *path; /* decoded, without the query */
-    const char *host, *origin, *authorization;
+    const char *host, *origin, *authorization, *encodings;
     bool has_body; /* it was not read, and the connection ends with the answer */
     bool is_unix;  /* by a unix socket: only who may open that comes this way */
 };
+
+/* WebSockets at one path: what comes in are short messages, and what goes out is one text after
+ * another. A socket is named by @id, in all calls on the loop's thread. */
+#define CV_SITE_TALKS_MAX   16   /* at once; one more is closed with 1013 */
+#define CV_SITE_MESSAGE_MAX 1024 /* bytes; a longer one closes with 1009 */
+#define CV_SITE_TALK_WAIT   5    /* seconds until it is told something for the first time */
+#define CV_SITE_TALK_STALL  20   /* for one that takes nothing of what it is told */
+
+struct cv_site_talks {
+    const char *path; /* NULL: none */
+
+    /* Whether it may be opened at all; refused by the end of the connection. */
+    bool (*may)(void *ctx, const struct cv_site_request *request);
+    void (*opened)(void *ctx, uint64_t id);
+    void (*heard)(void *ctx, uint64_t id, const char *text, size_t len);
+    void (*told)(void *ctx, uint64_t id); /* the text is out: there is room for the next */
+    void (*closed)(void *ctx, uint64_t id);
+};
+
+/* A text that any number of sockets are told. */
+struct cv_site_text;
+
+/* Copies; counted once. NULL without memory. */
+struct cv_site_text *cv_site_text_new(const char *text, size_t len);
+struct cv_site_text *cv_site_text_ref(struct cv_site_text *text);
+void cv_site_text_unref(struct cv_site_text *text); /* NULL is fine */
 
 /* @id names the request for cv_site_answer(), which may be called before this returns or later, on
  * the loop's thread, once. */
@@ -26,15 +52,18 @@ typedef void cv_site_handle(void *ctx, uint64_t id, const struct cv_site_request
 
 struct cv_site_answer {
     unsigned status;
-    const char *type;  /* of the body, as in Content-Type */
-    const char *allow; /* of a 405; else NULL */
+    const char *type;     /* of the body, as in Content-Type */
+    const char *allow;    /* of a 405; else NULL */
+    const char *encoding; /* of the body; NULL: none */
+    const char *policy;   /* Content-Security-Policy; NULL: nothing at all */
     const void *body;
     size_t len;
 };
 
-/* @loop and @ctx are borrowed. Returns 0, -ENOMEM, or -EIO when libwebsockets does not start. */
+/* @loop and @ctx are borrowed; @talks is copied. Returns 0, -ENOMEM, or -EIO when libwebsockets
+ * does not start. */
 int cv_site_new(struct cv_site **out, struct cv_loop *loop, cv_site_handle *handle,
-                void *ctx) CV_MUST_USE;
+                const struct cv_site_talks *talks, void *ctx) CV_MUST_USE;
 
 /* One more listener; errors are those of cv_listener_new(). */
 int cv_site_listen(struct cv_site *site, const char *address) CV_MUST_USE;
@@ -44,6 +73,13 @@ const char *cv_site_address(const struct cv_site *site, size_t index);
 
 /* Answers; everything is copied. Nothing happens when the client has gone in the meantime. */
 void cv_site_answer(struct cv_site *site, uint64_t id, const struct cv_site_answer *answer);
+
+/* Starts to tell a socket something, which is counted once more for it. Returns 0, -EBUSY while the
+ * text before is not out, or -ENOENT. */
+int cv_site_tell(struct cv_site *site, uint64_t id, struct cv_site_text *text) CV_MUST_USE;
+
+/* Closes a socket with @code, at once: what it was being told is cut. `closed` follows. */
+void cv_site_hang_up(struct cv_site *site, uint64_t id, unsigned code);
 
 /* Ends all listeners and connections; the loop must run on until that is done. Requests that were
  * not answered never are. NULL is fine. */

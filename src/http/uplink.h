@@ -30,7 +30,7 @@ struct cv_uplink_config {
     void *ctx;
 };
 
-#define CV_UPLINK_HEADERS_MAX 48 /* further headers */
+#define CV_UPLINK_HEADERS_MAX 49 /* further headers */
 
 /* Starts dialling. Returns 0, -ENOMEM, or CV_EFULL for too many headers. */
 int cv_uplink_new(struct cv_uplink **out, struct cv_loop *loop, struct cv_outbound *outbound,

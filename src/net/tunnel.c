@@ -465,6 +465,17 @@ void cv_tunnel_may_rest(struct cv_tunnel *t)
     t->busy_at = cv_loop_now(t->loop);
 }
 
+bool cv_tunnel_measure(struct cv_tunnel *t)
+{
+    uint64_t now = cv_loop_now(t->loop);
+
+    if (!t->stream || t->error || !cv_session_measure(cv_link_session(t->link), now))
+        return false;
+    t->busy_at = now;
+    cv_tunnel_touch(t);
+    return true;
+}
+
 void cv_tunnel_touch(struct cv_tunnel *t)
 {
     cv_turn_add(&t->loop->turn, &t->job);

@@ -40,6 +40,9 @@ struct cv_loop *cv_tunnel_loop(struct cv_tunnel *tunnel);
  * its keep-alive may wait for CV_REST_MS, and shares a wake of the process with that of others. */
 void cv_tunnel_may_rest(struct cv_tunnel *tunnel);
 
+/* cv_session_measure(), over a link that does not rest meanwhile. */
+bool cv_tunnel_measure(struct cv_tunnel *tunnel);
+
 /* The session was used: at the end of this turn its events are handed out and what it has to send
  * is sent. */
 void cv_tunnel_touch(struct cv_tunnel *tunnel);

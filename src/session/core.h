@@ -147,7 +147,7 @@ struct cv_session {
     uint64_t takeover_at;  /* silence until then is the end, or CV_NEVER */
     uint64_t asked_at;     /* cv_session_ask(), and nothing was heard since; or CV_NEVER */
     uint64_t sync_at;
-    uint64_t rtt;
+    uint64_t rtt, measure_at; /* the shortest; when cv_session_measure() may have the next one */
     bool want_ping;
 
     uint32_t sync_number;   /* of the list being read, or last read */

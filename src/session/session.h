@@ -44,6 +44,7 @@ enum cv_feature {
 #define CV_DEAD_AFTER_FOREIGN (60 * CV_SEC)   /* of silence, with a reference end */
 #define CV_TAKEOVER_WAIT      (5 * CV_SEC)    /* of silence after cv_session_probe() */
 #define CV_ANSWER_WAIT        (750 * CV_MSEC) /* of silence after cv_session_ask() */
+#define CV_MEASURE_EVERY      (10 * CV_SEC)   /* between two of cv_session_measure() */
 #define CV_DRAIN_WAIT                                                                             \
     (30 * CV_SEC) /* a sink that takes nothing for that long after the link is gone loses what is \
                      stored */
@@ -269,6 +270,10 @@ void cv_session_woke(struct cv_session *session, uint64_t now);
 /* Asks the other end for a sign of life, which it has CV_TAKEOVER_WAIT for: a newer session of its
  * key has come. */
 void cv_session_probe(struct cv_session *session, uint64_t now);
+
+/* Has one more round trip measured, for who looks at cv_session_rtt(). False, and nothing is done,
+ * while an answer is waited for, and within CV_MEASURE_EVERY of the last one. */
+bool cv_session_measure(struct cv_session *session, uint64_t now);
 
 /* Asks the other end for a sign of life, as a dial is not answered. Its silence ends nothing: see
  * cv_session_silent(). Does nothing while an answer is waited for. */

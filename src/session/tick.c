@@ -57,6 +57,15 @@ void cv_session_ask(struct cv_session *s, uint64_t now)
     s->asked_at = now;
 }
 
+bool cv_session_measure(struct cv_session *s, uint64_t now)
+{
+    if (s->cut || s->want_ping || s->pings_out > 0 || now < s->measure_at)
+        return false;
+    s->want_ping = true;
+    s->measure_at = now + CV_MEASURE_EVERY;
+    return true;
+}
+
 uint64_t cv_session_patience(const struct cv_session *s)
 {
     if (s->rtt >= CV_TAKEOVER_WAIT / 4) /* none is known, or it is long */

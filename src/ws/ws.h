@@ -41,6 +41,7 @@ enum cv_ws_code {
     CV_WS_POLICY = 1008,
     CV_WS_TOO_BIG = 1009,
     CV_WS_RESTART = 1012,
+    CV_WS_TRY_LATER = 1013,
 };
 
 enum cv_ws_event_kind {

@@ -184,7 +184,8 @@ class Api(AdminCase):
     def test_what_is_no_request_of_ours_is_refused(self):
         self.watched()
         self.assertEqual(self.ask("/api/v1/nothing")[0], 404)
-        self.assertEqual(self.ask("/")[0], 404)
+        self.assertEqual(self.ask("/nothing")[0], 404)
+        self.assertEqual(self.ask("/", "POST")[0], 404)
         self.assertEqual(self.ask("/api/v1/status", "POST")[0], 405)
         self.assertEqual(self.ask("/api/v1/drain")[0], 405)
         self.assertEqual(self.ask("/api/v1/clients/foo")[0], 405)

@@ -9,6 +9,7 @@ import unittest
 from . import traffic
 from .lab import ROOT, wait_until
 from .test_admin import AdminCase
+from .test_live import Watch
 
 # of the interpreter of Debian, which has python3-yaml and python3-jsonschema whichever one runs
 # the tests: reads [schema, value] pairs, and prints what is wrong
@@ -128,6 +129,24 @@ class OpenApi(AdminCase):
                 if isinstance(value, list):
                     self.assertTrue(value, f"{name}: an empty list shows nothing")
         self.assertGreater(len(pairs), 10)
+        self.assertEqual(debian_python(VALIDATE, json.dumps(pairs)), "")
+
+    def test_watchers_hear_what_is_told(self):
+        server = self.everything()
+        watch = Watch(self.admin_port)
+        self.addCleanup(watch.ws.close)
+        documents = []
+        while not {"full", "events"} <= set(watch.kinds):
+            documents.append(watch.hear())
+        self.assertTrue(traffic.echoes(server.forwards["main"]))
+        while not documents[-1].get("clients", {}).get("now"):
+            documents.append(watch.hear())
+        self.assertTrue(watch.conns and watch.peers and watch.clients)
+        pairs = []
+        for document in documents:
+            name = "Events" if document["type"] == "events" else "Snapshot"
+            schema = resolved(SPEC["components"]["schemas"][name])
+            pairs.append((document["type"], schema, document))
         self.assertEqual(debian_python(VALIDATE, json.dumps(pairs)), "")
 
     def test_every_call_of_the_server_is_told(self):

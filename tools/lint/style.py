@@ -113,11 +113,14 @@ def file_errors(path, root):
         yield from guard_errors(path, root, code)
 
 
+NOT_OURS = (".git", "__pycache__", "corpus", "node_modules")
+
+
 def text_files(root):
-    """Every file of the tree but build output, repositories and binaries."""
+    """Every file of the tree but build output, repositories, packages and binaries."""
     for folder, folders, names in os.walk(root):
         inside = Path(folder).relative_to(root)
-        folders[:] = sorted(f for f in folders if f not in (".git", "__pycache__", "corpus")
+        folders[:] = sorted(f for f in folders if f not in NOT_OURS
                             and not (inside == Path(".") and f == "build"))
         for name in sorted(names):
             path = Path(folder) / name

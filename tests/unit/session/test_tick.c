@@ -161,6 +161,21 @@ Test(tick, a_slow_link_has_four_round_trips_to_answer)
     cr_assert_eq(cv_session_patience(end.session), CV_ANSWER_WAIT);
 }
 
+Test(tick, a_round_trip_is_measured_when_asked_for_and_not_too_often)
+{
+    uint64_t at = END_START + CV_MSEC;
+
+    round_trip(30 * CV_MSEC);
+    cr_assert(cv_session_measure(end.session, at));
+    cr_assert_not(cv_session_measure(end.session, at));
+    cr_assert_str_eq(end_says(&end), "ping");
+    cr_assert_not(cv_session_measure(end.session, at + 2 * CV_MEASURE_EVERY), "it is under way");
+    cv_session_pong(end.session, at + 5 * CV_MSEC);
+    cr_assert_leq(cv_session_rtt(end.session), 30 * CV_MSEC);
+    cr_assert_not(cv_session_measure(end.session, at + CV_MEASURE_EVERY - 1));
+    cr_assert(cv_session_measure(end.session, at + CV_MEASURE_EVERY));
+}
+
 Test(tick, the_shortest_round_trip_is_kept)
 {
     cr_assert_eq(cv_session_rtt(end.session), CV_NEVER);
