@@ -32,7 +32,8 @@ def sources(root):
 
 def compile_one(root, source, text_from, target):
     """Compiles @text_from as if it stood at @source."""
-    includes = [f"-I{root}/src", f"-I{root}/tests", f"-I{source.parent}"]
+    folders = (root / "src", root / "include", root / "tests", source.parent)
+    includes = [f"-I{folder}" for folder in folders]
     subprocess.run([CC, *FLAGS, *includes, "-c", "-o", target, text_from], check=True)
 
 
