@@ -22,13 +22,14 @@ static void search_free(struct search *search)
     free(search);
 }
 
-/* It found nothing: what else there is, is the visit's to know. */
+/* It found nothing: what else there is, is the visit's to know. What was wrong here is truer than
+ * that nobody else has the client. */
 static void end_search(struct search *search, int why)
 {
     struct visit *visit = search->visit;
 
     search_free(search);
-    if (!visit->moved || why != CV_ENOSESSION)
+    if (visit->problem == CV_ENOSESSION || (visit->moved && why != CV_ENOSESSION))
         visit->problem = why;
     visit_serve(visit);
 }
@@ -173,6 +174,8 @@ bool directory_has_another(const struct visit *visit, bool sure)
 
     if (!directory || visit->from != CV_ROUTE_VISITOR)
         return false;
+    if (!visit->asked) /* nobody knows before: when there is none, the visit comes back */
+        return true;
     if (!sure || worker->index > 0)
         return !sure;
     return cv_directory_has_other(directory->core, visit->client, visit->claim_incarnation,

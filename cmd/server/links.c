@@ -11,6 +11,8 @@
 #include "server.h"
 #include "session_dial.h"
 
+#define REFUSED_WAIT (1 * CV_SEC) /* until a server that refused us is dialled anew */
+
 struct link {
     struct resident resident; /* first */
     struct cv_list in_list;   /* the links'; alone once it is given up */
@@ -22,6 +24,7 @@ struct link {
     struct cv_uplink *uplink;
     struct cv_list waiters;
     uint64_t used_at;
+    uint64_t again_at; /* it was refused, and is not dialled before; 0: it was not */
     struct cv_log_limit complaints;
 };
 
@@ -117,12 +120,17 @@ static void on_down(void *ctx, struct cv_tunnel *tunnel, int error, const char *
 static bool on_refused(void *ctx, const struct cv_upgrade_end *end)
 {
     struct link *link = ctx;
+    uint64_t now = cv_loop_now(&link->links->worker->loop);
 
-    cv_log(log_of(link), CV_LOG_WARN, "server %s at %s: %s", link->id, link->url.at[0].text,
-           end->text);
-    cv_list_remove(&link->in_list);
-    tell_all(link, NULL, end->text);
-    link_free(link);
+    if (cv_log_admit(log_of(link), &link->links->refusals, now, NULL))
+        cv_log(log_of(link), CV_LOG_WARN, "server %s at %s: %s", link->id, link->url.at[0].text,
+               end->text);
+    link->uplink = NULL;
+    link->again_at = now + REFUSED_WAIT;
+    if (cv_list_empty(&link->in_list)) /* given up */
+        link_free(link);
+    else
+        tell_all(link, NULL, end->text);
     return false;
 }
 
@@ -207,6 +215,10 @@ static void give_up(struct link *link)
     bool stands = link->resident.tunnel != NULL;
 
     cv_list_remove(&link->in_list);
+    if (link->again_at) {
+        link_free(link);
+        return;
+    }
     cv_uplink_close(link->uplink); /* may call on_down() when a session stands */
     if (stands)
         return;
@@ -214,12 +226,15 @@ static void give_up(struct link *link)
     link_free(link);
 }
 
-/* Whether its session is over, though that is yet to be told. One that is full goes on. */
+/* Whether it is to be dialled anew: its session is over, though that is yet to be told, or it was
+ * refused some time ago. One that is full goes on. */
 static bool is_ending(const struct link *link)
 {
     const struct cv_session *session =
         link->resident.tunnel ? cv_tunnel_session(link->resident.tunnel) : NULL;
 
+    if (link->again_at)
+        return cv_loop_now(&link->links->worker->loop) >= link->again_at;
     return session && !cv_session_usable(session) && !cv_session_full(session);
 }
 
@@ -238,6 +253,8 @@ void links_want(struct links *links, const char *id, uint64_t incarnation, const
         rc = link_new(&link, links, id, incarnation, url);
     if (rc < 0) {
         waiter->ready(waiter, NULL, cv_strerror(rc));
+    } else if (link->again_at) {
+        waiter->ready(waiter, NULL, "it refused this server a moment ago");
     } else if (link->resident.tunnel) {
         struct cv_route route = route_of(link);
 
@@ -261,9 +278,11 @@ void links_sweep(struct links *links)
     cv_list_each_safe (entry, &links->list) {
         struct link *link = cv_container_of(entry, struct link, in_list);
 
-        if (!link->resident.tunnel)
+        if (link->again_at && is_ending(link))
+            give_up(link);
+        else if (!link->resident.tunnel)
             continue;
-        if (cv_session_conns(cv_tunnel_session(link->resident.tunnel)) > 0)
+        else if (cv_session_conns(cv_tunnel_session(link->resident.tunnel)) > 0)
             link->used_at = now;
         else if (now - link->used_at >= links->idle)
             give_up(link);
@@ -281,7 +300,7 @@ unsigned links_count(const struct links *links)
     unsigned count = 0;
 
     cv_list_each (entry, &links->list)
-        count++;
+        count += !cv_container_of(entry, struct link, in_list)->again_at;
     return count;
 }
 
@@ -291,5 +310,7 @@ const char *links_state(const struct links *links, const char *id)
 
     if (!link)
         return NULL;
+    if (link->again_at)
+        return "refused";
     return link->resident.tunnel ? "up" : "dialling";
 }

@@ -15,6 +15,7 @@ struct links {
     struct cv_ws_header token; /* borrowed */
     uint64_t idle;             /* microseconds without a connection, and a link is closed */
     struct cv_list list;
+    struct cv_log_limit refusals; /* by other servers */
 };
 
 struct link;
@@ -43,7 +44,7 @@ void links_close(struct links *links);
 
 unsigned links_count(const struct links *links);
 
-/* "up", "dialling" or NULL for none. */
+/* "up", "dialling", "refused" a moment ago, or NULL for none. */
 const char *links_state(const struct links *links, const char *id);
 
 #endif

@@ -84,6 +84,25 @@ class Finding(DirectoryCase):
         self.assertTrue(traffic.echoes(c.forwards["main"]))
         self.assertEqual(self.listed(c, "a"), "up")
 
+    def test_a_frozen_agent_leaves_visitors_to_its_twin_at_another_server(self):
+        redis = self.redis()
+        for threads in ("1", "2"):
+            with self.subTest(threads=threads):
+                a, b = (self.member(n + threads, redis, "--threads", threads) for n in "ab")
+                frozen = self.agent(a.url)
+                self.wait_claims(redis, "foo", a.name)
+                twin = self.agent(b.url)
+                self.wait_claims(redis, "foo", a.name, b.name)
+                self.wait_echo(a.forwards["main"])
+                frozen.signal(signal.SIGSTOP)
+                self.addCleanup(frozen.signal, signal.SIGCONT)
+                self.assertTrue(traffic.echoes(a.forwards["main"]))
+                self.assertRegex(a.log(), "session [0-9]+ is silent: another one is tried")
+                self.assertNotRegex(a.log(), "session [0-9]+ ended")
+                frozen.signal(signal.SIGCONT)
+                for process in (frozen, twin, a, b):
+                    process.stop()
+
     def test_static_peers_go_on_beside_the_directory(self):
         redis = self.redis()
         ports = {name: traffic.free_port() for name in "ab"}
@@ -108,7 +127,9 @@ class Finding(DirectoryCase):
         b = self.member("b", redis)
         self.agent(a.url)
         self.wait_claims(redis, "foo", "a")
-        self.assertFalse(traffic.echoes(b.forwards["main"]))
+        for _ in range(60):  # it is not dialled for each
+            self.assertFalse(traffic.echoes(b.forwards["main"]))
+        self.assertLess(b.log().count("server a at "), 30)
         self.assertIn("b is no peer", a.log())
         self.assertNotIn(TOKEN, a.log() + b.log())
 
