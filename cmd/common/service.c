@@ -12,6 +12,7 @@
 #include "net/notify.h"
 #include "net/timer.h"
 
+#define STATE_SIZE   80 /* bytes of other lines */
 #define STATUS_EVERY (1 * CV_SEC)
 #define STOP_MARGIN  (10 * CV_SEC) /* from the end of a drain to that of the process */
 
@@ -26,7 +27,7 @@ struct service {
 
 static void tell(struct service *service, const char *state)
 {
-    char lines[SERVICE_STATUS_SIZE + 80];
+    char lines[SERVICE_STATUS_SIZE + STATE_SIZE + 8]; /* STATUS= */
 
     service->config.status(service->config.ctx, service->status);
     snprintf(lines, sizeof(lines), "%sSTATUS=%s", state, service->status);
@@ -141,7 +142,7 @@ void service_ready(struct service *service)
 
 void service_reloading(struct service *service)
 {
-    char state[64];
+    char state[STATE_SIZE];
 
     if (!service)
         return;
@@ -152,7 +153,7 @@ void service_reloading(struct service *service)
 
 void service_stopping(struct service *service, uint64_t wait)
 {
-    char state[80];
+    char state[STATE_SIZE];
 
     if (!service)
         return;
