@@ -45,8 +45,10 @@ static bool takes_dials(const struct member *member, const struct cv_route_wish 
 {
     if (member->info.id == wish->but)
         return false;
+    if (cv_session_usable(member->info.session))
+        return true;
     *full |= cv_session_full(member->info.session);
-    return cv_session_usable(member->info.session);
+    return false;
 }
 
 static struct choice pick_local(const struct group *group, const struct cv_route_wish *wish,

@@ -159,7 +159,7 @@ void cv_session_limit_conns(struct cv_session *s, uint32_t max)
 
 bool cv_session_usable(const struct cv_session *s)
 {
-    return !s->stopped && !cv_session_full(s);
+    return !s->stopped && HASH_COUNT(s->entries) < s->config.max_conns;
 }
 
 bool cv_session_full(const struct cv_session *s)
