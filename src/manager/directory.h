@@ -21,7 +21,7 @@
  * connections to Redis and with what came on them, and drained of commands and of waiters. */
 struct cv_directory;
 
-#define CV_DIRECTORY_CACHE   10000 /* keys */
+#define CV_DIRECTORY_CACHE   10000 /* keys of which something is known */
 #define CV_DIRECTORY_WAITERS 10000
 #define CV_DIRECTORY_MEMBERS 1000
 #define CV_DIRECTORY_CLAIMS  16 /* of one key; more are not looked at */
@@ -134,7 +134,7 @@ struct cv_directory_waiter {
  * 1             at once
  * 0             later: the waiter is borrowed until cv_directory_woken() or cv_directory_unwait()
  * CV_ENOSESSION nobody
- * CV_EFULL      too many dials wait, or too many keys are looked up
+ * CV_EFULL      too many dials wait
  * -ENOMEM */
 int cv_directory_ask(struct cv_directory *directory, const char *key,
                      struct cv_directory_waiter *waiter, uint64_t now) CV_MUST_USE;

@@ -16,11 +16,13 @@ static void entry_free(struct cv_directory *d, struct entry *entry)
 {
     const struct cv_alloc *table_alloc = d->alloc;
 
-    cv_watch_remove(d, entry);
+    if (entry->known) {
+        cv_watch_remove(d, entry);
+        d->stats.cached--;
+    }
     cv_list_remove(&entry->lru);
     cv_list_remove(&entry->queue);
     HASH_DEL(d->entries, entry);
-    d->stats.cached--;
     cv_free(d->alloc, entry->claims);
     cv_free(d->alloc, entry);
 }
@@ -33,18 +35,30 @@ void cv_cache_clear(struct cv_directory *d)
         entry_free(d, entry);
 }
 
-/* Makes room; false when every key is being looked up. */
-static bool evict(struct cv_directory *d)
+/* Nobody waits for it: it may go, and does so at once when nothing is known of it. So keys that are
+ * only asked for take no room from those that are known, however many they are. */
+static void rest(struct cv_directory *d, struct entry *entry)
 {
-    cv_list_each (link, &d->lru) {
-        struct entry *entry = cv_container_of(link, struct entry, lru);
-
-        if (entry->phase != PHASE_IDLE || !cv_list_empty(&entry->waiters))
-            continue;
+    if (!cv_list_empty(&entry->waiters))
+        return;
+    if (!entry->known) {
         entry_free(d, entry);
-        return true;
+        return;
     }
-    return false;
+    cv_list_remove(&entry->lru);
+    cv_list_push_back(&d->lru, &entry->lru);
+}
+
+/* The first answer for it. */
+static void become_known(struct cv_directory *d, struct entry *entry)
+{
+    if (entry->known)
+        return;
+    if (d->stats.cached >= CV_DIRECTORY_CACHE && !cv_list_empty(&d->lru))
+        entry_free(d, cv_container_of(d->lru.next, struct entry, lru));
+    entry->known = true;
+    d->stats.cached++;
+    cv_watch_add(d, entry);
 }
 
 static int entry_get(struct cv_directory *d, const char *key, struct entry **out)
@@ -54,17 +68,17 @@ static int entry_get(struct cv_directory *d, const char *key, struct entry **out
 
     *out = entry;
     if (entry) {
-        cv_list_remove(&entry->lru);
-        cv_list_push_back(&d->lru, &entry->lru);
+        rest(d, entry);
         return 0;
     }
-    if (d->stats.cached >= CV_DIRECTORY_CACHE && !evict(d))
+    if (d->stats.waiting >= CV_DIRECTORY_WAITERS)
         return CV_EFULL;
     entry = cv_alloc_zero(d->alloc, sizeof(*entry));
     if (!entry)
         return -ENOMEM;
     memcpy(entry->key, key, strlen(key));
     entry->serial = ++d->serial;
+    cv_list_init(&entry->lru);
     cv_list_init(&entry->queue);
     cv_list_init(&entry->waiters);
     HASH_ADD_STR(d->entries, key, entry);
@@ -72,21 +86,28 @@ static int entry_get(struct cv_directory *d, const char *key, struct entry **out
         cv_free(d->alloc, entry);
         return -ENOMEM;
     }
-    cv_list_push_back(&d->lru, &entry->lru);
-    d->stats.cached++;
-    cv_watch_add(d, entry);
     *out = entry;
     return 0;
 }
 
 /* Waiters. */
 
-static void wake(struct cv_directory *d, struct cv_directory_waiter *waiter,
-                 const struct cv_claim *claim, int otherwise)
+/* @waiter, which waits, does so no longer. */
+static void end_wait(struct cv_directory *d, struct cv_directory_waiter *waiter)
 {
+    struct cv_list *others = waiter->link.next;
+
     cv_list_remove(&waiter->link);
     cv_list_remove(&waiter->by_time);
     d->stats.waiting--;
+    if (cv_list_empty(others)) /* then it is the entry's head */
+        rest(d, cv_container_of(others, struct entry, waiters));
+}
+
+static void wake(struct cv_directory *d, struct cv_directory_waiter *waiter,
+                 const struct cv_claim *claim, int otherwise)
+{
+    end_wait(d, waiter);
     waiter->result = claim ? 0 : otherwise;
     if (claim)
         waiter->claim = *claim;
@@ -126,9 +147,10 @@ struct cv_directory_waiter *cv_directory_woken(struct cv_directory *d)
 
 void cv_directory_unwait(struct cv_directory *d, struct cv_directory_waiter *waiter)
 {
-    d->stats.waiting -= !cv_list_empty(&waiter->by_time);
-    cv_list_remove(&waiter->link);
-    cv_list_remove(&waiter->by_time);
+    if (cv_list_empty(&waiter->by_time))
+        cv_list_remove(&waiter->link);
+    else
+        end_wait(d, waiter);
 }
 
 static void ask_again(struct cv_directory *d, struct entry *entry)
@@ -217,6 +239,7 @@ int cv_directory_ask(struct cv_directory *d, const char *key, struct cv_director
         return CV_EFULL;
     look_up(d, entry);
     waiter->deadline = now + CV_DIRECTORY_WAIT;
+    cv_list_remove(&entry->lru);
     cv_list_push_back(&entry->waiters, &waiter->link);
     cv_list_push_back(&d->waits, &waiter->by_time);
     d->stats.waiting++;
@@ -301,7 +324,7 @@ void cv_cache_answered(struct cv_directory *d, const struct op *op, const struct
             d->retry_at = now + CV_DIRECTORY_RETRY;
         return;
     }
-    entry->known = true;
+    become_known(d, entry);
     entry->was_watched = entry->will_be;
     entry->asked_at = op->sent_at;
     if (cv_claims_are_listed(d, entry, now)) {

@@ -70,8 +70,9 @@ struct entry {
     char key[CV_KEY_MAX + 1];
     UT_hash_handle hh;
     uint64_t serial;
-    struct cv_list lru, queue;
-    struct cv_list waiters;
+    struct cv_list lru; /* in the directory's, when nobody waits */
+    struct cv_list queue;
+    struct cv_list waiters; /* never none while nothing is known */
     enum phase phase;
     bool known, fresh;
     bool watched;              /* now */

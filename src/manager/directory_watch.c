@@ -48,7 +48,8 @@ void cv_directory_watch_up(struct cv_directory *d)
 
     d->watch_up = true;
     HASH_ITER (hh, d->entries, entry, next)
-        push(d, entry, true);
+        if (entry->known)
+            push(d, entry, true);
 }
 
 /* What changes meanwhile is not heard. */

@@ -372,7 +372,8 @@ DIRECTORY_MUTANTS = [
     (
         "watch-nothing-after-an-outage",
         "src/manager/directory_watch.c",
-        "    HASH_ITER (hh, d->entries, entry, next)\n        push(d, entry, true);\n",
+        "    HASH_ITER (hh, d->entries, entry, next)\n        if (entry->known)\n"
+        "            push(d, entry, true);\n",
         "    (void)entry, (void)next;\n",
     ),
     (

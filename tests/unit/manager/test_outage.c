@@ -101,17 +101,46 @@ Test(outage, bounds_the_cache_and_lets_the_least_used_go)
 {
     char key[16];
 
-    for (int i = 0; i < CV_DIRECTORY_CACHE + 10; i++) {
-        struct cv_directory_waiter waiter = {.deadline = 0};
-
+    cv_directory_watch_down(lab.servers[2].core); /* so many subscriptions the model has not */
+    for (int i = 0; i < CV_DIRECTORY_CACHE; i++) {
         snprintf(key, sizeof(key), "k%d", i);
-        lab.servers[2].cut = i % 1000 != 0; /* not that many subscriptions in the model */
-        cr_assert_eq(cv_directory_ask(lab.servers[2].core, key, &waiter, lab.now),
-                     i < CV_DIRECTORY_WAITERS ? 0 : CV_EFULL);
-        if (i < CV_DIRECTORY_WAITERS)
-            cv_directory_unwait(lab.servers[2].core, &waiter);
-        if (i == CV_DIRECTORY_CACHE)
-            break;
+        cr_assert_eq(ask(2, key), CV_ENOSESSION);
     }
+    cr_assert_eq(ask(2, "k0"), CV_ENOSESSION);
+    cr_assert_eq(stats(2)->lookups, CV_DIRECTORY_CACHE);
+    cr_assert_eq(ask(2, "foo"), CV_ENOSESSION); /* in the place of k1 */
     cr_assert_eq(stats(2)->cached, CV_DIRECTORY_CACHE);
+    cr_assert_eq(ask(2, "k0"), CV_ENOSESSION);
+    cr_assert_eq(stats(2)->lookups, CV_DIRECTORY_CACHE + 1);
+    cr_assert_eq(ask(2, "k1"), CV_ENOSESSION);
+    cr_assert_eq(stats(2)->lookups, CV_DIRECTORY_CACHE + 2);
+}
+
+Test(outage, bounds_those_who_wait_and_keeps_what_it_knows)
+{
+    static struct cv_directory_waiter waiters[CV_DIRECTORY_WAITERS], late;
+    struct cv_directory *core = lab.servers[2].core;
+    char key[16];
+
+    join(1, "foo", 7, 1);
+    cr_assert_eq(ask(2, "foo"), 1);
+    cut(2);
+    for (int turn = 0; turn < 2; turn++) {
+        for (int i = 0; i < CV_DIRECTORY_WAITERS; i++) {
+            snprintf(key, sizeof(key), "k%d", turn * CV_DIRECTORY_WAITERS + i);
+            cr_assert_eq(cv_directory_ask(core, key, &waiters[i], lab.now), 0);
+        }
+        cr_assert_eq(cv_directory_ask(core, "bar", &late, lab.now), CV_EFULL);
+        cr_assert_eq(ask(2, "foo"), 1);
+        lab.now += CV_DIRECTORY_WAIT;
+        cv_directory_tick(core, lab.now);
+        for (int i = 0; i < CV_DIRECTORY_WAITERS; i++)
+            cr_assert_eq(cv_directory_woken(core), &waiters[i]);
+        cr_assert_eq(stats(2)->waiting, 0);
+    }
+    cr_assert_eq(cv_directory_ask(core, "bar", &late, lab.now), 0);
+    cv_directory_unwait(core, &late);
+    mend(2);
+    cr_assert_eq(stats(2)->lookups, 1, "nobody waits for the others");
+    cr_assert_eq(stats(2)->cached, 1);
 }
