@@ -126,12 +126,22 @@ void cv_directory_calm(struct cv_directory *d)
         d->trouble[0] = '\0';
 }
 
+/* Lookups go first, but for the few commands that renew our record: without it all we claim is
+ * lost.
+ */
+static bool next(struct cv_directory *d, uint64_t now, struct cv_command *command)
+{
+    if (d->record_step == RECORD_STEPS && cv_cache_next(d, now, command))
+        return true;
+    return cv_own_first(d, now, command) || cv_members_next(d, now, command) ||
+           cv_own_next(d, now, command);
+}
+
 bool cv_directory_next(struct cv_directory *d, uint64_t now, struct cv_command *command)
 {
     if (!d->up || d->ops.count == CV_DIRECTORY_PIPELINE)
         return false;
-    if (!cv_cache_next(d, now, command) && !cv_own_first(d, now, command) &&
-        !cv_members_next(d, now, command) && !cv_own_next(d, now, command))
+    if (!next(d, now, command))
         return false;
     d->stats.commands++;
     return true;

@@ -183,6 +183,30 @@ Test(directory, renews_records_and_claims)
     cr_assert_eq(stats(1)->unpublished, 0);
 }
 
+Test(directory, renews_its_record_before_it_looks_up_what_waits)
+{
+    static struct cv_directory_waiter waiters[2 * CV_DIRECTORY_PIPELINE];
+    struct cv_directory *core = lab.servers[2].core;
+    struct cv_command command;
+    char key[16];
+
+    lab.now += CV_DIRECTORY_INTERVAL;
+    for (int i = 0; i < 2 * CV_DIRECTORY_PIPELINE; i++) {
+        snprintf(key, sizeof(key), "k%d", i);
+        cr_assert_eq(cv_directory_ask(core, key, &waiters[i], lab.now), 0);
+    }
+    cv_directory_tick(core, lab.now);
+    for (int i = 0; i < 4; i++) {
+        cr_assert(cv_directory_next(core, lab.now, &command));
+        cr_assert_str_neq(command.argv[0], "HGETALL");
+    }
+    cr_assert_str_eq(command.argv[0], "SADD");
+    cr_assert(cv_directory_next(core, lab.now, &command));
+    cr_assert_str_eq(command.argv[0], "HGETALL");
+    for (int i = 0; i < 2 * CV_DIRECTORY_PIPELINE; i++)
+        cv_directory_unwait(core, &waiters[i]);
+}
+
 Test(directory, publishes_all_anew_when_the_data_is_gone)
 {
     char key[16];
