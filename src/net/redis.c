@@ -30,9 +30,13 @@ struct cv_redis {
     struct cv_timer *timer;           /* owned */
     struct cv_connecting *connecting; /* at most one of these three */
     struct cv_dialling *dialling;
-    struct cv_stream *stream; /* owned */
-    redisReader *reader;      /* owned */
-    char *out;                /* owned; what is queued, from `sent` on */
+    struct cv_stream *stream;            /* owned */
+    redisReader *reader;                 /* owned */
+    redisReplyObjectFunctions functions; /* the reader's, but for our own look at arrays */
+    void *(*create_array)(const redisReadTask *task, int count); /* hiredis's own */
+    size_t unfinished; /* bytes that came since the last whole answer */
+    bool over;         /* an array was announced that is longer than an answer may be */
+    char *out;         /* owned; what is queued, from `sent` on */
     size_t out_len, out_size, sent;
     int broken;         /* an error that the next flush reports */
     uint64_t awaited;   /* answers that are missing */
@@ -249,6 +253,15 @@ static int take(struct cv_redis *redis, const struct cv_reply *reply, char *why)
     return redis->config.reply(redis->config.ctx, reply);
 }
 
+/* No item is shorter than "+\r\n". hiredis would ask for the memory before the items are there. */
+static void *create_array(const redisReadTask *task, int count)
+{
+    struct cv_redis *redis = task->privdata;
+
+    redis->over = count > (int)(CV_REDIS_ANSWER_MAX / 3);
+    return redis->over ? NULL : redis->create_array(task, count);
+}
+
 /* Everything that the reader has. */
 static int take_all(struct cv_redis *redis, char *why)
 {
@@ -258,9 +271,10 @@ static int take_all(struct cv_redis *redis, char *why)
         int rc;
 
         if (redisReaderGetReply(redis->reader, &read) != REDIS_OK)
-            return CV_EPROTO;
+            return redis->over ? CV_EFLOW : CV_EPROTO;
         if (!read)
-            return 0;
+            return redis->unfinished > CV_REDIS_ANSWER_MAX ? CV_EFLOW : 0;
+        redis->unfinished = redis->reader->len - redis->reader->pos;
         rc = convert(&reply, read);
         if (rc == 0)
             rc = take(redis, &reply, why);
@@ -285,6 +299,7 @@ static int read_all(struct cv_redis *redis, char *why)
             return (int)n;
         if (redisReaderFeed(redis->reader, (char *)redis->loop->read_buf, (size_t)n) != REDIS_OK)
             return -ENOMEM;
+        redis->unfinished += (size_t)n;
         rc = take_all(redis, why);
         if (rc < 0)
             return rc;
@@ -357,13 +372,31 @@ static void greet(struct cv_redis *redis)
     cv_redis_flush(redis);
 }
 
+static int start_reader(struct cv_redis *redis)
+{
+    redisReader *reader = redisReaderCreate();
+
+    if (!reader)
+        return -ENOMEM;
+    redis->functions = *reader->fn;
+    redis->create_array = redis->functions.createArray;
+    redis->functions.createArray = create_array;
+    reader->fn = &redis->functions;
+    reader->privdata = redis;
+    redis->reader = reader;
+    redis->unfinished = 0;
+    redis->over = false;
+    return 0;
+}
+
 /* Takes @stream. */
 static void start(struct cv_redis *redis, struct cv_stream *stream)
 {
+    int rc = start_reader(redis);
+
     redis->stream = stream;
-    redis->reader = redisReaderCreate();
-    if (!redis->reader) {
-        fail_code(redis, -ENOMEM);
+    if (rc < 0) {
+        fail_code(redis, rc);
         return;
     }
     cv_stream_owner(stream, on_ready, redis);

@@ -13,6 +13,8 @@ struct cv_redis;
 #define CV_REDIS_RETRY_MAX (1500 * CV_MSEC) /* waits have full jitter */
 #define CV_REDIS_PING      (1 * CV_SEC)     /* of a connection that only listens */
 #define CV_REDIS_OUT_MAX   ((size_t)16 << 20) /* bytes that it does not take; more is an error */
+#define CV_REDIS_ANSWER_MAX \
+    ((size_t)1 << 20) /* bytes of an answer that is not whole; more gives the connection up */
 
 struct cv_redis_config { /* all borrowed for the connection's life */
     const char *path;    /* of a unix socket; NULL: */
