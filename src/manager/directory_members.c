@@ -149,6 +149,11 @@ static void set_gone(struct cv_directory *d, struct member_record *member, uint6
     }
 }
 
+static bool is_word(const char *word, const char *text, size_t len)
+{
+    return strncmp(word, text, len) == 0 && word[len] == '\0';
+}
+
 /* `RUN URL VERSION SESSIONS`; false when it cannot be read. */
 static bool read_record(struct cv_directory *d, struct member_record *member, const char *text)
 {
@@ -167,9 +172,8 @@ static bool read_record(struct cv_directory *d, struct member_record *member, co
         return false;
     size = (size_t)(end - url);
     copy = member->url;
-    if (!copy || member->incarnation != run || memcmp(copy, url, (size_t)(blank - url)) != 0 ||
-        copy[blank - url] != '\0' ||
-        strncmp(member->version, version, (size_t)(end - version)) != 0)
+    if (!copy || member->incarnation != run || !is_word(copy, url, (size_t)(blank - url)) ||
+        !is_word(member->version, version, (size_t)(end - version)))
         copy = NULL;
     if (!copy) {
         copy = cv_alloc_zero(d->alloc, size + 1);

@@ -8,6 +8,17 @@
 
 TestSuite(directory, .init = setup, .fini = teardown);
 
+/* Writes a record of a server s9 that is none of ours, and lets it be read. */
+static void record(const char *text)
+{
+    static const char *const enrol[] = {"SADD", "culvert:{servers}", "s9"};
+    const char *const set[] = {"SET", "culvert:{servers}:s9", text, "PX", "100000"};
+
+    free(redis_model_run(&lab.redis, lab.now, NULL, 5, set));
+    free(redis_model_run(&lab.redis, lab.now, NULL, 3, enrol));
+    pass(CV_DIRECTORY_INTERVAL);
+}
+
 Test(directory, finds_the_server_that_has_a_key)
 {
     join(1, "foo", 7, 1);
@@ -283,13 +294,21 @@ Test(directory, reads_only_what_can_be_claims_and_records)
         free(redis_model_run(&lab.redis, lab.now, NULL, 4, odd[i]));
     cr_assert_eq(ask(2, "foo"), CV_ENOSESSION);
     for (size_t i = 0; i < sizeof(records) / sizeof(records[0]); i++) {
-        const char *const set[] = {"SET", "culvert:{servers}:s9", records[i], "PX", "100000"};
-        static const char *const enrol[] = {"SADD", "culvert:{servers}", "s9"};
-
-        free(redis_model_run(&lab.redis, lab.now, NULL, 5, set));
-        free(redis_model_run(&lab.redis, lab.now, NULL, 3, enrol));
-        pass(CV_DIRECTORY_INTERVAL);
+        record(records[i]);
         cr_assert_eq(stats(2)->members, i == 8 ? 4 : 3, "%s", records[i]);
+    }
+}
+
+Test(directory, takes_a_longer_and_a_shorter_url_of_the_same_run)
+{
+    static const char *const urls[] = {"w", "ws://127.0.0.1:8123/much/longer", "ws://127.0.0.1"};
+
+    for (size_t i = 0; i < sizeof(urls) / sizeof(urls[0]); i++) {
+        char text[100];
+
+        snprintf(text, sizeof(text), "5 %s 1 2", urls[i]);
+        record(text);
+        cr_assert_str_eq(cv_directory_url(lab.servers[2].core, "s9", 5), urls[i]);
     }
 }
 
