@@ -149,6 +149,16 @@ static void set_gone(struct cv_directory *d, struct member_record *member, uint6
     }
 }
 
+/* The end of a word of visible characters before a blank; NULL when there is none. */
+static const char *word_end(const char *text)
+{
+    const char *at = text;
+
+    while (*at > ' ' && *at <= '~')
+        at++;
+    return at > text && *at == ' ' ? at : NULL;
+}
+
 static bool is_word(const char *word, const char *text, size_t len)
 {
     return strncmp(word, text, len) == 0 && word[len] == '\0';
@@ -162,8 +172,8 @@ static bool read_record(struct cv_directory *d, struct member_record *member, co
     size_t size;
     char *copy;
 
-    if (!cv_directory_number(&text, ' ', &run) || !(blank = strchr(text, ' ')) ||
-        !(end = strchr(blank + 1, ' ')))
+    if (!cv_directory_number(&text, ' ', &run) || !(blank = word_end(text)) ||
+        !(end = word_end(blank + 1)))
         return false;
     url = text;
     version = blank + 1;

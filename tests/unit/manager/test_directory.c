@@ -287,16 +287,29 @@ Test(directory, reads_only_what_can_be_claims_and_records)
         {"HSET", "culvert:r:{foo}", "s0/100", "-1 1"},
         {"HSET", "culvert:r:{foo}", "s0/1000000000000000000000", "7 1"},
     };
-    static const char *const records[] = {
-        "", "x", "5", "5 ", "5 ws://x", "5 ws://x 1", "5 ws://x 1 ", "5 ws://x 1 y", "5  1 2"};
+    static const char *const records[] = {"",
+                                          "x",
+                                          "5",
+                                          "5 ",
+                                          "5 ws://x",
+                                          "5 ws://x 1",
+                                          "5 ws://x 1 ",
+                                          "5 ws://x 1 y",
+                                          "5  1 2",
+                                          "5 ws://x  2",
+                                          "5 ws://\nx 1 2",
+                                          "5 ws://x\x7f 1 2",
+                                          "5 ws://x 1\xe9 2"};
 
     for (size_t i = 0; i < sizeof(odd) / sizeof(odd[0]); i++)
         free(redis_model_run(&lab.redis, lab.now, NULL, 4, odd[i]));
     cr_assert_eq(ask(2, "foo"), CV_ENOSESSION);
     for (size_t i = 0; i < sizeof(records) / sizeof(records[0]); i++) {
         record(records[i]);
-        cr_assert_eq(stats(2)->members, i == 8 ? 4 : 3, "%s", records[i]);
+        cr_assert_eq(stats(2)->members, 3, "%s", records[i]);
     }
+    record("5 ws://x 1 2");
+    cr_assert_eq(stats(2)->members, 4);
 }
 
 Test(directory, takes_a_longer_and_a_shorter_url_of_the_same_run)
