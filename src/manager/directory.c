@@ -108,16 +108,21 @@ bool cv_directory_number(const char **text, char stop, uint64_t *value)
     return true;
 }
 
-void cv_directory_refused(struct cv_directory *d, const struct cv_reply *reply, uint64_t now)
+void cv_directory_quote(char trouble[TROUBLE_MAX], const struct cv_reply *reply)
 {
     struct cv_text text;
 
+    cv_text_init(&text, trouble, TROUBLE_MAX);
+    cv_text_bytes(&text, reply->text, cv_min_size(reply->len, TROUBLE_MAX - 1));
+}
+
+void cv_directory_refused(struct cv_directory *d, const struct cv_reply *reply, uint64_t now)
+{
     d->stats.refused++;
     if (d->retry_at == CV_NEVER)
         d->retry_at = now + CV_DIRECTORY_RETRY;
     d->renew_at = cv_min_time(d->renew_at, d->retry_at);
-    cv_text_init(&text, d->trouble, sizeof(d->trouble));
-    cv_text_bytes(&text, reply->text, cv_min_size(reply->len, sizeof(d->trouble) - 1));
+    cv_directory_quote(d->trouble, reply);
 }
 
 void cv_directory_calm(struct cv_directory *d)
@@ -258,7 +263,9 @@ const struct cv_directory_stats *cv_directory_stats(const struct cv_directory *d
 
 const char *cv_directory_trouble(const struct cv_directory *d)
 {
-    return d->twin ? "another server runs under our --peer-id" : d->trouble;
+    if (d->twin)
+        return "another server runs under our --peer-id";
+    return d->trouble[0] ? d->trouble : d->watch_trouble;
 }
 
 bool cv_directory_is_up(const struct cv_directory *d)

@@ -16,6 +16,7 @@
 #define FIELD_MAX      (CV_KEY_MAX + 1 + RUN_DIGITS + 1) /* SERVER/RUN and its NUL */
 #define CV_MEMBERS_GET 64                                /* records of one MGET */
 #define PRUNES_MAX     64
+#define TROUBLE_MAX    200           /* bytes of an error of Redis, and its NUL */
 #define LISTED_FOR     CV_SEC        /* who was not listed a moment ago is not asked for again */
 #define DEAD_FOR       (60 * CV_SEC) /* a record that was away so long does not come back */
 
@@ -138,7 +139,7 @@ struct cv_directory {
     char field[FIELD_MAX]; /* ours */
     uint64_t incarnation, sessions, serial;
     bool up, was_up, watch_up, leaving;
-    char trouble[200];
+    char trouble[TROUBLE_MAX], watch_trouble[TROUBLE_MAX];
     struct ops ops, watch_ops;
 
     struct entry *entries;
@@ -180,6 +181,8 @@ struct op *cv_directory_op(struct ops *ops, enum op_kind kind, const char *key, 
                            uint64_t now);
 /* Nothing is refused any more. */
 void cv_directory_calm(struct cv_directory *d);
+/* Copies an error, cut where it does not fit. */
+void cv_directory_quote(char trouble[TROUBLE_MAX], const struct cv_reply *reply);
 void cv_directory_refused(struct cv_directory *d, const struct cv_reply *reply, uint64_t now);
 
 /* Writes a key or channel to d->text[@slot]. */

@@ -94,6 +94,8 @@ static int confirmed(struct cv_directory *d)
     op = d->watch_ops.at[d->watch_ops.head];
     d->watch_ops.head = (d->watch_ops.head + 1) % CV_DIRECTORY_PIPELINE;
     d->watch_ops.count--;
+    if (op.kind == OP_SUBSCRIBE)
+        d->watch_trouble[0] = '\0';
     entry = cv_cache_find(d, op.key);
     if (op.kind != OP_SUBSCRIBE || !entry || entry->serial != op.serial || entry->watched)
         return 0;
@@ -121,6 +123,7 @@ int cv_directory_heard(struct cv_directory *d, const struct cv_reply *reply)
         d->watch_ops.head = (d->watch_ops.head + 1) % CV_DIRECTORY_PIPELINE;
         d->watch_ops.count -= d->watch_ops.count > 0;
         d->stats.refused++;
+        cv_directory_quote(d->watch_trouble, reply);
         return 0;
     }
     if (reply->type != CV_REPLY_ARRAY || reply->count < 3 || kind->type != CV_REPLY_TEXT)

@@ -278,6 +278,22 @@ static bool writes(const char *word)
     return strcmp(word, "HSET") == 0 || strcmp(word, "SET") == 0 || strcmp(word, "SADD") == 0;
 }
 
+static bool refuses(const struct redis_model *model, const char *word)
+{
+    for (size_t i = 0; i < sizeof(model->refused) / sizeof(model->refused[0]); i++)
+        if (model->refused[i] && strcmp(model->refused[i], word) == 0)
+            return true;
+    return false;
+}
+
+static struct model_answer *refuse(const char *word)
+{
+    char text[64];
+
+    snprintf(text, sizeof(text), "NOPERM this user has no permissions to run '%s'", word);
+    return say(CV_REPLY_ERROR, text);
+}
+
 struct model_answer *redis_model_run(struct redis_model *model, uint64_t now, void *who,
                                      size_t argc, const char *const *argv)
 {
@@ -286,6 +302,8 @@ struct model_answer *redis_model_run(struct redis_model *model, uint64_t now, vo
     model->commands++;
     if (model->full && writes(word))
         return say(CV_REPLY_ERROR, "OOM command not allowed when used memory > 'maxmemory'.");
+    if (refuses(model, word))
+        return refuse(word);
     if (strcmp(word, "HGETALL") == 0)
         return all(model, now, argv[1], true);
     if (strcmp(word, "SMEMBERS") == 0)

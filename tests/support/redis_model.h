@@ -29,7 +29,8 @@ struct redis_model {
         void *who; /* NULL: free */
         char channel[100];
     } subs[MODEL_SUBS];
-    bool full; /* what writes is refused */
+    bool full;              /* what writes is refused */
+    const char *refused[2]; /* commands that who asks has no right to; NULL: none */
     uint64_t commands, told;
 
     /* Somebody published on a channel that @who is subscribed to. */

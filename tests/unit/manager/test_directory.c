@@ -266,6 +266,19 @@ Test(directory, takes_back_what_others_ask_for_in_vain)
     cr_assert_eq(stats(1)->unpublished, 0);
 }
 
+Test(directory, says_that_it_may_not_watch_until_it_may)
+{
+    lab.redis.refused[0] = "SUBSCRIBE";
+    cr_assert_eq(ask(2, "foo"), CV_ENOSESSION);
+    for (int i = 0; i < 100; i++) { /* nor do records that are written tell otherwise */
+        cr_assert_eq(strncmp(cv_directory_trouble(lab.servers[2].core), "NOPERM", 6), 0);
+        pass(CV_DIRECTORY_INTERVAL / 20);
+    }
+    lab.redis.refused[0] = NULL;
+    cr_assert_eq(ask(2, "bar"), CV_ENOSESSION);
+    cr_assert_str_empty(cv_directory_trouble(lab.servers[2].core));
+}
+
 Test(directory, says_that_another_server_has_its_id)
 {
     stop(1);
