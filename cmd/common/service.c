@@ -153,12 +153,12 @@ void service_reloading(struct service *service)
 
 void service_stopping(struct service *service, uint64_t wait)
 {
+    unsigned long long time = wait + STOP_MARGIN;
     char state[STATE_SIZE];
 
     if (!service)
         return;
-    snprintf(state, sizeof(state), "STOPPING=1\nEXTEND_TIMEOUT_USEC=%llu\n",
-             (unsigned long long)(wait + STOP_MARGIN));
+    snprintf(state, sizeof(state), "STOPPING=1\nEXTEND_TIMEOUT_USEC=%llu\n", time);
     tell(service, state);
 }
 

@@ -271,6 +271,18 @@ void links_unwant(struct link_waiter *waiter)
 
 /* Ending. */
 
+/* Whether nobody has a use for it. One that is being dialled has. */
+static bool is_idle(struct link *link, uint64_t now)
+{
+    if (link->again_at)
+        return is_ending(link);
+    if (!link->resident.tunnel)
+        return false;
+    if (cv_session_conns(cv_tunnel_session(link->resident.tunnel)) > 0)
+        link->used_at = now;
+    return now - link->used_at >= link->links->idle;
+}
+
 void links_sweep(struct links *links)
 {
     uint64_t now = cv_loop_now(&links->worker->loop);
@@ -278,13 +290,7 @@ void links_sweep(struct links *links)
     cv_list_each_safe (entry, &links->list) {
         struct link *link = cv_container_of(entry, struct link, in_list);
 
-        if (link->again_at && is_ending(link))
-            give_up(link);
-        else if (!link->resident.tunnel)
-            continue;
-        else if (cv_session_conns(cv_tunnel_session(link->resident.tunnel)) > 0)
-            link->used_at = now;
-        else if (now - link->used_at >= links->idle)
+        if (is_idle(link, now))
             give_up(link);
     }
 }
