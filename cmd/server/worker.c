@@ -35,15 +35,19 @@ static bool has_room(void *ctx)
     return atomic_load(&server->sessions) < server->config->limits.max_sessions;
 }
 
-/* Who comes now waits in the kernel's queue, all agents of a server that restarted at once. */
+/* Who comes now waits in the kernel's queue, all agents of a server that restarted at once. The
+ * listener that goes on first may take all that is allowed then: so it is another one each time. */
 static void hold(struct worker *worker, uint64_t time)
 {
     uint64_t now = cv_loop_now(&worker->loop);
 
     worker->counts.held++;
-    for (size_t i = 0; i < worker->listener_count; i++)
-        if (worker->listeners[i])
-            cv_listener_hold(worker->listeners[i], time);
+    for (size_t i = 0; i < worker->listener_count; i++) {
+        size_t at = (i + worker->counts.held) % worker->listener_count;
+
+        if (worker->listeners[at])
+            cv_listener_hold(worker->listeners[at], time);
+    }
     if (worker->held_said && now - worker->held_said < HELD_SAID_EVERY)
         return;
     worker->held_said = now;

@@ -36,7 +36,9 @@ struct cv_agent_options {
  *
  * -EINVAL     no id, or a struct of another size
  * CV_EBADKEY  the id is no client key
- * -ENOMEM, libuv's code */
+ * -ENOMEM, libuv's code
+ *
+ * After a failure too the loop is to run once more before it is closed. */
 CV_API int cv_agent_new(struct cv_agent **out, uv_loop_t *loop,
                         const struct cv_agent_options *options);
 
@@ -69,7 +71,8 @@ CV_API int cv_agent_handle(struct cv_agent *agent, const char *target, cv_agent_
 
 CV_API void *cv_agent_data(const struct cv_agent *agent);
 
-/* Ends all connections, tells the servers, and frees the agent; it takes about a second at most.
+/* Ends all connections, tells the servers, and frees the agent; it takes about a second at most, or
+ * as long as a name is being looked up.
  * @closed (may be NULL) is called when nothing of it is on the loop any more; the agent must not be
  * used after its return, and by nothing but cv_agent_data() from this call on. */
 CV_API void cv_agent_close(struct cv_agent *agent, void (*closed)(struct cv_agent *agent));

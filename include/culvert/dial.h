@@ -35,7 +35,9 @@ struct cv_dialler_options {
  * CV_ESYNTAX  a field of @server cannot be used: the log says which and why
  * CV_EBADKEY  the name has other bytes than a client key may have
  * -EINVAL     a struct of another size
- * -ENOMEM, libuv's code */
+ * -ENOMEM, libuv's code
+ *
+ * After a failure too the loop is to run once more before it is closed. */
 CV_API int cv_dialler_new(struct cv_dialler **out, uv_loop_t *loop, const struct cv_remote *server,
                           const struct cv_dialler_options *options);
 
@@ -46,7 +48,7 @@ CV_API int cv_dialler_new(struct cv_dialler **out, uv_loop_t *loop, const struct
  * CV_ESYNTAX   not a target of that form; datagrams (`udp/`) have none
  * CV_EBADKEY   CLIENT is no client key
  * CV_ETOOLONG  over 266 bytes
- * -EINVAL      @callbacks->size is wrong
+ * -EINVAL      @callbacks is NULL, or its size is wrong
  * CV_ECLOSED   the dialler closes
  * -ENOMEM */
 CV_API int cv_dial(struct cv_connection **out, struct cv_dialler *dialler, const char *target,

@@ -243,7 +243,8 @@ static const struct cv_tenant_ops ops = {.stop = stop, .gone = gone};
 
 static int keep_options(struct cv_agent *agent, const struct cv_agent_options *options)
 {
-    int rc = cv_options_copy(&agent->options, sizeof(agent->options), options, sizeof(*options));
+    int rc = cv_options_copy(&agent->options, sizeof(agent->options), options,
+                             CV_OPTIONS_LEAST(struct cv_agent_options, on_down));
 
     if (rc < 0)
         return rc;

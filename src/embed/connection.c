@@ -287,6 +287,12 @@ static void work(struct cv_turn_job *job)
 
 /* Making and ending. */
 
+static int take_callbacks(struct cv_connection *c, const struct cv_connection_callbacks *callbacks)
+{
+    return cv_options_copy(&c->callbacks, sizeof(c->callbacks), callbacks,
+                           CV_OPTIONS_LEAST(struct cv_connection_callbacks, on_close));
+}
+
 int cv_connection_new(struct cv_connection **out, struct cv_tenant *tenant, const char *target,
                       const struct cv_connection_callbacks *callbacks, void *data)
 {
@@ -298,9 +304,7 @@ int cv_connection_new(struct cv_connection **out, struct cv_tenant *tenant, cons
     if (c)
         c->target = cv_alloc(alloc, len);
     if (c && c->target)
-        rc = callbacks ? cv_options_copy(&c->callbacks, sizeof(c->callbacks), callbacks,
-                                         sizeof(c->callbacks))
-                       : 0;
+        rc = callbacks ? take_callbacks(c, callbacks) : 0;
     if (rc < 0) {
         if (c)
             cv_free(alloc, c->target);
@@ -378,7 +382,7 @@ ssize_t cv_connection_write(struct cv_connection *c, const void *data, size_t le
 
     if (c->shut || c->tx_over || c->aborting || c->over)
         return -EPIPE;
-    c->full = n < len;
+    c->full = c->full || n < len; /* by any writer of several */
     if (n > 0)
         rc = cv_chain_append(&c->out, alloc_of(c), NULL, data, n);
     if (rc < 0)
@@ -423,8 +427,8 @@ int cv_connection_accept(struct cv_connection *c, const struct cv_connection_cal
 {
     int rc = -EINVAL;
 
-    if (c->came_in && !c->taken)
-        rc = cv_options_copy(&c->callbacks, sizeof(c->callbacks), callbacks, sizeof(c->callbacks));
+    if (callbacks && c->came_in && !c->taken)
+        rc = take_callbacks(c, callbacks);
     if (rc < 0)
         return rc;
     c->data = data;

@@ -123,8 +123,10 @@ int cv_dial(struct cv_connection **out, struct cv_dialler *dialler, const char *
     struct cv_connection *connection;
     char through[CV_PROTO_MAX];
     const char *address;
-    int rc = dialler->tenant.closing ? CV_ECLOSED : split(through, &address, target);
+    int rc = callbacks ? 0 : -EINVAL;
 
+    if (rc == 0)
+        rc = dialler->tenant.closing ? CV_ECLOSED : split(through, &address, target);
     if (rc == 0)
         rc = cv_connection_new(&connection, &dialler->tenant, target, callbacks, data);
     if (rc == 0 && out)
@@ -161,8 +163,8 @@ static int keep_options(struct cv_dialler *dialler, const struct cv_dialler_opti
     int rc = 0;
 
     if (options)
-        rc =
-            cv_options_copy(&dialler->options, sizeof(dialler->options), options, sizeof(*options));
+        rc = cv_options_copy(&dialler->options, sizeof(dialler->options), options,
+                             CV_OPTIONS_LEAST(struct cv_dialler_options, on_down));
     if (rc < 0)
         return rc;
     if (!dialler->options.name)

@@ -101,7 +101,8 @@ int cv_remote_read(struct cv_uplink_config *out, struct cv_arena *arena, const s
     struct cv_outward outward = {.token = NULL};
     struct cv_urls urls = {.count = 0};
     struct cv_remote remote;
-    int rc = cv_options_copy(&remote, sizeof(remote), theirs, sizeof(remote));
+    int rc = cv_options_copy(&remote, sizeof(remote), theirs,
+                             CV_OPTIONS_LEAST(struct cv_remote, headers));
 
     if (rc == 0)
         rc = take(cv_take_url, &urls, "url", remote.url ? remote.url : "", arena, log);

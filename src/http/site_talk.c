@@ -18,7 +18,8 @@ struct talk {
     char in[CV_SITE_MESSAGE_MAX]; /* of a message so far */
     size_t in_len;
     unsigned code; /* to close with; 0: it goes on */
-    bool silent;   /* the site's owner never heard of it */
+    bool spoke;    /* a message of it was heard */
+    bool let_go;   /* the site's owner does not know it, or no more */
     bool closing;  /* the close frame is on its way */
 };
 
@@ -81,6 +82,7 @@ static void hang_up(struct talk *talk, unsigned code)
     if (talk->code)
         return;
     talk->code = code;
+    lws_set_timeout(talk->wsi, PENDING_TIMEOUT_USER_REASON_BASE, CV_SITE_TALK_STALL);
     lws_callback_on_writable(talk->wsi);
 }
 
@@ -145,6 +147,29 @@ static int write_next(struct talk *talk)
     return cv_goodbye(talk->wsi, talk->code);
 }
 
+static void let_go(struct cv_site *site, struct talk *talk)
+{
+    if (talk->let_go)
+        return;
+    talk->let_go = true;
+    site->talk_count--;
+    site->talks.closed(site->ctx, talk->id);
+}
+
+/* Who has said nothing yet, no token either, makes room: the first that came. */
+static void make_room(struct cv_site *site)
+{
+    cv_list_each (link, &site->talking) {
+        struct talk *talk = cv_container_of(link, struct talk, link);
+
+        if (talk->spoke || talk->let_go)
+            continue;
+        let_go(site, talk);
+        hang_up(talk, CV_WS_TRY_LATER);
+        return;
+    }
+}
+
 static int open_talk(struct cv_site *site, struct lws *wsi)
 {
     struct talk *talk = calloc(1, sizeof(*talk));
@@ -153,10 +178,12 @@ static int open_talk(struct cv_site *site, struct lws *wsi)
         return -1;
     talk->wsi = wsi;
     talk->id = site->next_id++;
-    cv_list_push_back(&site->talking, &talk->link);
     lws_set_timeout(wsi, PENDING_TIMEOUT_USER_REASON_BASE, CV_SITE_TALK_WAIT);
-    talk->silent = site->talk_count == CV_SITE_TALKS_MAX;
-    if (talk->silent) {
+    if (site->talk_count == CV_SITE_TALKS_MAX)
+        make_room(site);
+    cv_list_push_back(&site->talking, &talk->link);
+    talk->let_go = site->talk_count == CV_SITE_TALKS_MAX;
+    if (talk->let_go) {
         hang_up(talk, CV_WS_TRY_LATER);
         return 0;
     }
@@ -168,10 +195,7 @@ static int open_talk(struct cv_site *site, struct lws *wsi)
 static void close_talk(struct cv_site *site, struct talk *talk)
 {
     cv_list_remove(&talk->link);
-    if (!talk->silent) {
-        site->talk_count--;
-        site->talks.closed(site->ctx, talk->id);
-    }
+    let_go(site, talk);
     cv_site_text_unref(talk->text);
     free(talk);
 }
@@ -190,6 +214,7 @@ static void hear(struct cv_site *site, struct talk *talk, const void *in, size_t
         return;
     len = talk->in_len;
     talk->in_len = 0;
+    talk->spoke = true;
     site->talks.heard(site->ctx, talk->id, talk->in, len);
 }
 

@@ -225,6 +225,13 @@ class Locks(LiveCase):
         self.watched()
         self.assertEqual(self.watch(None).end(), 0)
 
+    def test_who_says_nothing_makes_room(self):
+        self.watched()
+        silent = [self.watch(None) for _ in range(WATCHERS_MAX + 4)]
+        watch = self.watch()
+        watch.until(lambda: watch.status)
+        self.assertEqual([one.end() for one in silent[:5]], [1013] * 5)
+
     def test_one_watcher_too_many_is_told_to_come_later(self):
         self.watched()
         watches = [self.watch() for _ in range(WATCHERS_MAX)]

@@ -54,9 +54,13 @@ export function showCommand(status: Status): void {
 
 export function makeAgents(model: Model): Table<Agent> {
   const copy = el("button", { type: "button" }, "Copy");
+  copy.hidden = !navigator.clipboard; // a browser has none for a page that came without TLS
   copy.addEventListener("click", async () => {
-    await navigator.clipboard?.writeText(command.textContent ?? "");
-    copy.textContent = "Copied";
+    const done = navigator.clipboard.writeText(command.textContent ?? "");
+    copy.textContent = await done.then(
+      () => "Copied",
+      () => "Not copied",
+    );
   });
   return new Table<Agent>(byId("agents"), {
     id: "agents",
