@@ -122,12 +122,16 @@ void cv_directory_refused(struct cv_directory *d, const struct cv_reply *reply, 
     if (d->retry_at == CV_NEVER)
         d->retry_at = now + CV_DIRECTORY_RETRY;
     d->renew_at = cv_min_time(d->renew_at, d->retry_at);
-    cv_directory_quote(d->trouble, reply);
+    d->clean = false;
+    d->refusals++;
+    if (d->refusals == d->round_refusals + 1 || !d->trouble[0])
+        cv_directory_quote(d->trouble, reply); /* one a round: several do not take turns */
 }
 
 void cv_directory_calm(struct cv_directory *d)
 {
-    if (!d->record_refused && cv_list_empty(&d->failed) && cv_list_empty(&d->refused))
+    if (d->clean && cv_list_empty(&d->failed) && cv_list_empty(&d->spread) &&
+        cv_list_empty(&d->refused))
         d->trouble[0] = '\0';
 }
 

@@ -189,7 +189,7 @@ struct cv_directory_stats {
 
 const struct cv_directory_stats *cv_directory_stats(const struct cv_directory *directory);
 
-/* The last error that Redis answered; "" when what it refused has gone through since. */
+/* An error that Redis answered; "" when what it refused has gone through since. */
 const char *cv_directory_trouble(const struct cv_directory *directory);
 
 bool cv_directory_is_up(const struct cv_directory *directory);

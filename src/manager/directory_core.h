@@ -171,6 +171,11 @@ struct cv_directory {
     bool twin;            /* the record was another run's */
     bool record_refused;  /* the last time */
 
+    uint64_t refusals;         /* of commands, so far; */
+    uint64_t round_refusals;   /* when our record's first command was sent; */
+    uint64_t listing_refusals; /* and when that of the last record before the listing was */
+    bool clean; /* a record's commands, a listing's after them, and all since went through */
+
     char text[8][FIELD_MAX + PREFIX_MAX + 48];
     char record[CV_DIRECTORY_URL_MAX + 160];
     char names[CV_MEMBERS_GET][CV_KEY_MAX + PREFIX_MAX];
@@ -179,7 +184,7 @@ struct cv_directory {
 /* directory.c */
 struct op *cv_directory_op(struct ops *ops, enum op_kind kind, const char *key, uint64_t serial,
                            uint64_t now);
-/* Nothing is refused any more. */
+/* Forgets the trouble if nothing is refused any more. */
 void cv_directory_calm(struct cv_directory *d);
 /* Copies an error, cut where it does not fit. */
 void cv_directory_quote(char trouble[TROUBLE_MAX], const struct cv_reply *reply);

@@ -60,6 +60,7 @@ static void renew(struct cv_directory *d, uint64_t now, struct cv_command *comma
 
     switch (d->record_step) {
     case 0:
+        d->round_refusals = d->refusals;
         *command = (struct cv_command){2, {"GET", key}};
         break;
     case 1: /* also goes through where there is no memory to write it anew */
@@ -230,7 +231,6 @@ static void recorded(struct cv_directory *d, const struct cv_reply *reply, uint6
     d->recorded = d->recorded || !d->record_refused;
     if (!d->record_refused)
         cv_own_retry(d, now);
-    cv_directory_calm(d);
 }
 
 /* What Redis has of the record of @id. */
@@ -275,6 +275,8 @@ static void finish(struct cv_directory *d, uint64_t now)
         member_free(d, member);
     }
     cv_cache_listed(d, d->listing_whole, now);
+    d->clean = d->clean || d->refusals == d->listing_refusals;
+    cv_directory_calm(d);
 }
 
 static void listed(struct cv_directory *d, const struct cv_reply *reply, uint64_t now)
@@ -366,6 +368,7 @@ static bool list_next(struct cv_directory *d, uint64_t now, struct cv_command *c
     d->listing_busy = true;
     d->listing_count = d->listing_asked = 0;
     d->listing_turn = d->stats.commands;
+    d->listing_refusals = d->round_refusals;
     *command = (struct cv_command){2, {"SMEMBERS", MEMBERS_KEY}};
     cv_directory_op(&d->ops, OP_LIST, "", 0, now);
     return true;

@@ -97,6 +97,31 @@ Test(outage, tries_again_what_redis_refuses)
     cr_assert_str_empty(cv_directory_trouble(lab.servers[1].core));
 }
 
+Test(outage, says_without_a_break_what_redis_refuses)
+{
+    static const char *const refused[][2] = {
+        {"SMEMBERS"}, {"MGET"},         {"SADD"},        {"GET"},
+        {"HSET"},     {"MGET", "SADD"}, {"SET", "HSET"}, {"SMEMBERS", "PEXPIRE"}};
+
+    join(1, "foo", 7, 1);
+    for (size_t i = 0; i < sizeof(refused) / sizeof(refused[0]); i++) {
+        char said[200];
+
+        memcpy(lab.redis.refused, refused[i], sizeof(lab.redis.refused));
+        join(1, "bar", (int64_t)i, 1);
+        pass(2 * CV_DIRECTORY_INTERVAL);
+        snprintf(said, sizeof(said), "%s", cv_directory_trouble(lab.servers[1].core));
+        cr_assert_str_not_empty(said, "%s", refused[i][0]);
+        for (int step = 0; step < 500; step++) {
+            pass(20 * CV_MSEC);
+            cr_assert_str_eq(cv_directory_trouble(lab.servers[1].core), said);
+        }
+        memset(lab.redis.refused, 0, sizeof(lab.redis.refused));
+        pass(CV_DIRECTORY_INTERVAL + CV_DIRECTORY_RETRY + CV_DIRECTORY_SPREAD);
+        cr_assert_str_empty(cv_directory_trouble(lab.servers[1].core), "%s", refused[i][0]);
+    }
+}
+
 Test(outage, bounds_the_cache_and_lets_the_least_used_go)
 {
     char key[16];
