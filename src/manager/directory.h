@@ -21,15 +21,13 @@
  * connections to Redis and with what came on them, and drained of commands and of waiters. */
 struct cv_directory;
 
-#define CV_DIRECTORY_CACHE   10000 /* keys of which something is known */
-#define CV_DIRECTORY_WAITERS 10000
-#define CV_DIRECTORY_MEMBERS 1000
-#define CV_DIRECTORY_CLAIMS  16 /* of one key; more are not looked at */
-#define CV_DIRECTORY_GONE                                                  \
-    10000 /* keys that left while Redis was away, and are taken back later \
-           */
-#define CV_DIRECTORY_PIPELINE 1024 /* commands without an answer, on each connection */
-#define CV_DIRECTORY_URL_MAX  1024 /* bytes */
+#define CV_DIRECTORY_CACHE    10000 /* keys of which something is known */
+#define CV_DIRECTORY_WAITERS  10000
+#define CV_DIRECTORY_MEMBERS  1000
+#define CV_DIRECTORY_CLAIMS   16    /* of one key; more are not looked at */
+#define CV_DIRECTORY_GONE     10000 /* keys that left while Redis was away or refused it */
+#define CV_DIRECTORY_PIPELINE 1024  /* commands without an answer, on each connection */
+#define CV_DIRECTORY_URL_MAX  1024  /* bytes */
 
 #define CV_DIRECTORY_INTERVAL     (5 * CV_SEC)   /* between renewals, less a jitter */
 #define CV_DIRECTORY_MEMBER_LEASE (15 * CV_SEC)  /* of a member's record, in Redis */

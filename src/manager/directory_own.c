@@ -49,6 +49,13 @@ static void forget(struct cv_directory *d, struct own *own)
     cv_free(d->alloc, own);
 }
 
+static void forget_gone(struct cv_directory *d, struct own *own)
+{
+    d->gone--;
+    d->stats.unpublished--;
+    forget(d, own);
+}
+
 void cv_own_clear(struct cv_directory *d)
 {
     struct own *own, *next;
@@ -111,11 +118,8 @@ static void went(struct cv_directory *d, struct own *own)
     d->stats.claims--;
     d->gone++;
     change(d, own);
-    if (d->up || d->gone <= CV_DIRECTORY_GONE)
-        return;
-    d->gone--; /* the lease, or who dials it here in vain, ends it */
-    d->stats.unpublished--;
-    forget(d, own);
+    if (!d->up && d->gone > CV_DIRECTORY_GONE)
+        forget_gone(d, own); /* the lease, or who dials it here in vain, ends it */
 }
 
 void cv_directory_left(struct cv_directory *d, const char *key, int64_t session)
@@ -298,15 +302,17 @@ static void settle(struct cv_directory *d, struct own *own)
         await_renewal(d, own);
         return;
     }
-    d->gone--;
-    d->stats.unpublished--;
     d->stats.withdrawn++;
-    forget(d, own);
+    forget_gone(d, own);
 }
 
-/* It is tried again, by and by. */
+/* It is tried again, by and by; but no more of what is gone than while Redis is away. */
 static void fail(struct cv_directory *d, struct own *own)
 {
+    if (is_gone(own) && d->gone > CV_DIRECTORY_GONE) {
+        forget_gone(d, own);
+        return;
+    }
     own->tell = own->tell || !own->published;
     own->serial = ++d->serial;
     enqueue(&d->failed, own);

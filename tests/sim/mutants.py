@@ -354,8 +354,8 @@ DIRECTORY_MUTANTS = [
     (
         "keep-what-left",
         "src/manager/directory_own.c",
-        "    d->gone++;\n    change(d, own);\n    if (d->up",
-        "    d->gone++;\n    if (d->up",
+        "    d->gone++;\n    change(d, own);\n    if (!d->up",
+        "    d->gone++;\n    if (!d->up",
     ),
     (
         "forget-what-was-refused",

@@ -122,6 +122,24 @@ Test(outage, says_without_a_break_what_redis_refuses)
     }
 }
 
+Test(outage, bounds_what_it_takes_back_while_redis_refuses_that)
+{
+    char key[16];
+
+    lab.redis.refused[0] = "HDEL";
+    for (int i = 0; i < CV_DIRECTORY_GONE + 100; i++) {
+        snprintf(key, sizeof(key), "k%d", i);
+        cr_assert_eq(cv_directory_joined(lab.servers[1].core, key, i, 1, lab.now), 0);
+        cv_directory_left(lab.servers[1].core, key, i);
+    }
+    pump();
+    cr_assert_eq(stats(1)->unpublished, CV_DIRECTORY_GONE);
+    lab.redis.refused[0] = NULL;
+    pass(2 * (CV_DIRECTORY_RETRY + CV_DIRECTORY_SPREAD));
+    cr_assert_eq(stats(1)->unpublished, 0);
+    cr_assert_eq(stats(1)->withdrawn, CV_DIRECTORY_GONE);
+}
+
 Test(outage, bounds_the_cache_and_lets_the_least_used_go)
 {
     char key[16];
