@@ -60,9 +60,8 @@ MUTANTS = [
     (
         "look-twice",
         "src/manager/route.c",
-        "    struct member *member = group ? pick_local(group, but, now) : NULL;\n",
-        "    struct member *member =\n"
-        "        group ? pick_local(cv_group_find(m, key), but, now) : NULL;\n",
+        "        best = pick_local(group, wish, now, &full);\n",
+        "        best = pick_local(cv_group_find(m, wish->key), wish, now, &full);\n",
         "manager.route",
         "manager/manager.c:cv_group_find",
     ),
