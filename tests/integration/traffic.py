@@ -1,5 +1,6 @@
 """Targets that a tunnel dials, visitors that come through it, content checked by SHA-256."""
 import errno
+import fcntl
 import hashlib
 import os
 import pathlib
@@ -7,6 +8,7 @@ import random
 import socket
 import struct
 import sys
+import tempfile
 import threading
 
 MIB = 1 << 20
@@ -18,13 +20,45 @@ ESTABLISHED, LISTEN = "01", "0A"  # states in /proc/net/tcp
 _BLOCK = random.Random("culvert").randbytes(MIB)
 
 
+class Ports:
+    """Ports that the kernel gives nobody who asks for any (ip_local_port_range begins at 32768): of
+    a block that no other process of tests has, each once, until all have had their turn."""
+
+    FIRST, BLOCK, BLOCKS = 16384, 256, 64
+
+    def __init__(self):
+        self.lock, self.first, self.left = None, 0, []
+
+    def _take_block(self):
+        while True:
+            block = random.SystemRandom().randrange(self.BLOCKS)
+            path = pathlib.Path(tempfile.gettempdir(), f"culvert-test-ports-{block}")
+            self.lock = open(path, "w", encoding="ascii")
+            try:
+                fcntl.flock(self.lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                self.lock.close()
+                continue
+            return self.FIRST + block * self.BLOCK
+
+    def next(self):
+        if not self.lock:
+            self.first = self._take_block()
+        if not self.left:
+            self.left = list(range(self.first, self.first + self.BLOCK))
+            random.SystemRandom().shuffle(self.left)
+        return self.left.pop()
+
+
+_PORTS = Ports()
+
+
 def free_port(host="127.0.0.1"):
-    """One that nobody has, and that the kernel gives nobody who asks for any (ip_local_port_range
-    begins at 32768)."""
+    """One that nobody has, nor is going to have."""
     while True:
         with socket.socket(_family(host)) as sock:
             try:
-                sock.bind((host, port := random.SystemRandom().randrange(16384, 32768)))
+                sock.bind((host, port := _PORTS.next()))
                 return port
             except OSError as error:
                 if error.errno != errno.EADDRINUSE:
