@@ -1,5 +1,8 @@
 """All agents lose their server at once and come back, by the benchmark's own tool."""
+import concurrent.futures
+import contextlib
 import sys
+import threading
 import unittest
 
 from . import traffic
@@ -10,6 +13,7 @@ import bed
 import measures
 
 AGENTS = 300
+FLOODERS = 24
 
 
 class Herd(LabCase):
@@ -39,6 +43,31 @@ class Herd(LabCase):
                 self.assertTrue(agent.alive())
                 wait_until(lambda: again.log().count(" ended: ") >= AGENTS, "their ends")
                 self.assertTrue(again.alive())
+
+    def test_a_flood_at_one_address_leaves_the_other_its_turn(self):
+        other = traffic.free_port()
+        server = self.server("--listen", f"127.0.0.1:{other}", "--max-rate", 400)
+        over = threading.Event()
+
+        def knock(port):
+            with traffic.visit(port) as sock:
+                sock.sendall(b"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+                return b"404" in sock.recv(4096)
+
+        def flood():
+            while not over.is_set():
+                with contextlib.suppress(OSError):
+                    knock(server.port)
+
+        with concurrent.futures.ThreadPoolExecutor(FLOODERS) as pool:
+            for _ in range(FLOODERS):
+                pool.submit(flood)
+            try:
+                wait_until(lambda: "they wait" in server.log(), "the flood")
+                for _ in range(20):
+                    self.assertTrue(knock(other))
+            finally:
+                over.set()
 
 
 if __name__ == "__main__":
