@@ -8,6 +8,7 @@
 #include "culvert_version.h"
 #include "files.h"
 #include "net/log.h"
+#include "pages.h"
 
 void process_print_version(const char *name)
 {
@@ -54,6 +55,7 @@ void process_settle(const struct confine_user *user, const struct cv_common_conf
         cv_log(log, CV_LOG_ERROR, "--user: %s: %s", user->name, cv_strerror(rc));
         _exit(EXIT_RUNTIME); /* other threads run already */
     }
+    pages_let_go();
     rc = common->unconfined ? 0 : confine_calls();
     if (rc < 0)
         cv_log(log, CV_LOG_WARN, "system calls are not confined: %s", cv_strerror(rc));

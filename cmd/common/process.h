@@ -20,8 +20,9 @@ bool process_only_prints(const struct cv_common_config *common);
 int process_begin(struct confine_user *user, const struct cv_common_config *common,
                   struct cv_config_error *error);
 
-/* When everything is open: becomes the user and gives up system calls. It ends the process when it
- * cannot become the user; without the filter it goes on, and says so in @log. */
+/* When everything is open: becomes the user, lets go of what only starting needed, and gives up
+ * system calls. It ends the process when it cannot become the user; without the filter it goes on,
+ * and says so in @log. */
 void process_settle(const struct confine_user *user, const struct cv_common_config *common,
                     const struct cv_log *log);
 
