@@ -73,6 +73,11 @@ enum cv_want {
 #define CV_WINDOW_INITIAL ((size_t)256 * 1024)
 #define CV_WINDOW_MAX     ((size_t)16 * 1024 * 1024)
 
+/* The shortest round trip that a window reckons with. On one machine or a LAN a ping is back
+ * sooner, but a process that is busy or asleep is not: a window of less makes the ends take turns.
+ */
+#define CV_WINDOW_ROUND (CV_MSEC / 2)
+
 /* A reference end that paused us and forgot is asked by a Resume and, a moment later, a small Data
  * frame: first wait before asking, longest wait, the moment (in which its blocked writer wakes;
  * Data that comes at once would pause it again), bytes that the frame may carry, and how long the
@@ -167,8 +172,9 @@ void cv_conn_said_pause(struct cv_conn *conn);
 void cv_conn_said_resume(struct cv_conn *conn, uint64_t now);
 
 /* Returns the grant to say, in bytes. @rtt is the shortest round trip known; a window that is used
- * up within two of them while the sink keeps up is too small and doubles. @most is what it may be
- * now: a larger one shrinks, step by step, since what was granted cannot be taken back. */
+ * up within two of them, or of CV_WINDOW_ROUND, while the sink keeps up is too small and doubles.
+ * @most is what it may be now: a larger one shrinks, step by step, since what was granted cannot be
+ * taken back. */
 size_t cv_conn_said_window(struct cv_conn *conn, size_t most, uint64_t now, uint64_t rtt);
 
 /* Takes the next step of the question to an end that forgot its Pause, when it is due. */

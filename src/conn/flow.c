@@ -160,7 +160,8 @@ void cv_conn_said_resume(struct cv_conn *conn, uint64_t now)
 size_t cv_conn_said_window(struct cv_conn *conn, size_t most, uint64_t now, uint64_t rtt)
 {
     size_t grant = conn->rx_consumed;
-    bool quick = rtt != CV_NEVER && now - conn->granted_at <= 2 * rtt;
+    uint64_t round = rtt > CV_WINDOW_ROUND ? rtt : CV_WINDOW_ROUND;
+    bool quick = rtt != CV_NEVER && now - conn->granted_at <= 2 * round;
 
     if (conn->rx_window > most) {
         size_t less = cv_min_size(conn->rx_window - most, grant / 2);

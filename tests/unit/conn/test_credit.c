@@ -132,6 +132,14 @@ Test(credit, does_not_grow_when_the_window_lasted_longer)
     cr_assert_eq(grant(START + 2 * RTT + 1, RTT, CV_WINDOW_MAX), WINDOW);
 }
 
+Test(credit, reckons_with_no_shorter_round_trip_than_a_busy_process_keeps)
+{
+    pass(WINDOW);
+    cr_assert_eq(grant(START + 2 * CV_WINDOW_ROUND, 1, CV_WINDOW_MAX), 2 * WINDOW);
+    pass(2 * WINDOW);
+    cr_assert_eq(grant(START + 4 * CV_WINDOW_ROUND + 1, 1, CV_WINDOW_MAX), 2 * WINDOW);
+}
+
 Test(credit, does_not_grow_without_a_known_round_trip)
 {
     pass(WINDOW);
