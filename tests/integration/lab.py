@@ -3,6 +3,7 @@ import ctypes
 import json
 import os
 import pathlib
+import re
 import resource
 import shutil
 import signal
@@ -228,6 +229,18 @@ class LabCase(unittest.TestCase):
         env = {**(env or {}), **({"CULVERT_TOKEN": token} if token else {})}
         argv = [*prefix, binaries() / "culvert-agent", "--connect", url, "--id", key, *flags]
         return self.start(f"agent-{key}", argv, env=env, **how)
+
+    def wait_log(self, process, text, count=1):
+        """Until the log of @process has @text, a string or a compiled pattern, so often. A line may
+        come later than the answer, the end or the other process's line that goes with it."""
+
+        def seen():
+            log = process.log()
+            found = log.count(text) if isinstance(text, str) else len(text.findall(log))
+            return found >= count
+
+        wait_until(lambda: seen() or not process.alive(), f"{count} of {text!r} in the log")
+        self.assertTrue(seen(), f"it ended without {text!r}: {process.log()[-800:]}")
 
     def wait_echo(self, port, what="an echo through the tunnel"):
         wait_until(lambda: traffic.echoes(port), what)

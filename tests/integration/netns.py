@@ -12,7 +12,7 @@ import subprocess
 import threading
 import time
 
-from .lab import LabCase, Process, binaries, wait_until
+from .lab import LabCase, binaries, wait_until
 from .traffic import DEADLINE
 
 _libc = ctypes.CDLL(None, use_errno=True)
@@ -318,16 +318,6 @@ class NetCase(LabCase):
             *("--discover", "--id", key, "--log-level", "debug", *flags),
             env=env,
         )
-
-    def wait_log(self, process: Process, text, count=1):
-        def seen():
-            self.assertTrue(
-                process.alive() or text in process.log(),
-                f"ended with {process.popen.returncode}: {process.log()[-800:]}",
-            )
-            return process.log().count(text) >= count
-
-        wait_until(seen, lambda: f"{text!r} in {process.log()[-800:]}")
 
     def discover(self, *flags, ns=None):
         """culvertctl discover to its end."""

@@ -32,10 +32,6 @@ class Activated(LabCase):
         argv = [*passing(sockets), str(binaries() / "culvert-server"), "--insecure-no-auth", *flags]
         return self.start("server", argv, Server, fds=fds, **how)
 
-    def wait_log(self, process, text):
-        wait_until(lambda: text in process.log() or not process.alive(), text)
-        self.assertIn(text, process.log())
-
     def has(self, process, sock):
         """Whether @process has @sock among its descriptors."""
         wanted = f"socket:[{os.fstat(sock.fileno()).st_ino}]"
@@ -162,7 +158,7 @@ class Activated(LabCase):
         server = self.start("server", [*argv, "--insecure-no-auth", "--listen", "systemd:front"])
         self.wait_listening(server, port)
         self.assertTrue(self.knock(port))
-        self.assertIn("front door at", server.log())
+        self.wait_log(server, "front door at")
 
     @staticmethod
     def knock(port, sock=None):

@@ -41,7 +41,7 @@ class Addresses(LabCase):
         before = self.hub.log().count("client foo: session")
         agent = self.agent("ws://hub:8123/connect", prefix=self.near.prefix)
         wait_until(lambda: "session up as foo" in agent.log(), "the session")
-        self.assertGreater(self.hub.log().count("client foo: session"), before)
+        self.wait_log(self.hub, "client foo: session", before + 1)
         self.assertNotIn("cannot connect", agent.log())
         agent.kill()
 

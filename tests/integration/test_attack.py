@@ -1,5 +1,6 @@
 """Strangers who cost as much as they can: slow heads, slow bodies, slow readers, and floods from
 one address, while those who are in go on."""
+import re
 import socket
 import statistics
 import subprocess
@@ -200,8 +201,8 @@ class Addresses(LabCase):
                 self.assertTrue(all(traffic.ping(sock) for sock in held))
                 held.pop().close()
                 wait_until(lambda: self.echo(9000, self.BAD), "the freed place")
-                self.assertIn(f"{self.BAD}:", server.log())
-                self.assertIn("too many connections of that address", server.log())
+                line = rf"{self.BAD}:\d+ refused: too many connections of that address"
+                self.wait_log(server, re.compile(line))
                 for process in self.processes:
                     process.kill()
 
@@ -229,7 +230,7 @@ class Addresses(LabCase):
         more = self.open(8123, self.BAD)
         self.assertFalse(more and self.served(more), "one more")
         self.assertTrue(self.served(self.open(8123, self.GOOD)), "another address")
-        self.assertIn("too many connections of that address", server.log())
+        self.wait_log(server, "too many connections of that address")
         held.pop().close()
 
         def again():
@@ -293,6 +294,7 @@ class Addresses(LabCase):
             self.assertEqual(traffic.read_exactly(sock, len(hello)), hello)
         more = self.open(8123, self.BAD, hello)
         self.assertEqual(traffic.read_end(more)[0] if more else b"", b"")
+        self.wait_log(server, "too many connections of that address")
         self.assertEqual(server.log().count("too many connections of that address"), 1)
 
     def test_a_visitors_session_holds_a_place_of_its_address(self):
@@ -316,8 +318,7 @@ class Addresses(LabCase):
         self.assertTrue(session(self.GOOD), "another address")
         held.pop().close()
         wait_until(lambda: session(self.BAD), "the freed place")
-        # the answer may be here before its line is in the log
-        wait_until(lambda: server.log().count("session of v up") >= 5, "five sessions")
+        self.wait_log(server, "session of v up", 5)
         self.assertEqual(server.log().count("session of v up"), 5)
 
     def test_an_agent_does_not_hold_a_place_of_its_address(self):
@@ -326,17 +327,17 @@ class Addresses(LabCase):
         for key in ("a", "b", "c", "d"):
             self.agent(f"ws://{self.HERE}:8123/connect", key=key, prefix=self.ns.prefix)
         server = self.processes[0]
-        wait_until(lambda: server.log().count(": session ") >= 5, "five sessions")
+        self.wait_log(server, ": session ", 5)
 
     def test_so_many_a_second(self):
         server = self.setup("--max-rate-per-address", "1")
         wait_until(lambda: self.echo(9000, self.BAD), "the first one")
-        flood = [self.echo(9000, self.BAD) for _ in range(50)]
-        self.assertLess(sum(sock is not None for sock in flood), 50)
+        flood = [self.echo(9000, self.BAD) for _ in range(200)]
+        self.assertLess(sum(sock is not None for sock in flood), 200)
         self.assertTrue(self.echo(9000, self.GOOD), "another address")
         wait_until(lambda: self.echo(9000, self.BAD), "its turn, later")
         # what was refused is logged within bounds
-        self.assertLess(server.log().count("too many connections of that address"), 60)
+        self.assertLess(server.log().count("too many connections of that address"), 100)
 
 
 if __name__ == "__main__":

@@ -197,7 +197,7 @@ class Refused(Visits):
         self.assert_fails(self.ctl("connect", to, token=agent), "401", hint)
         self.assert_fails(self.ctl("connect", to, token=other), to, "not allowed")
         dial = to.replace("/", "/tcp/")
-        self.assertRegex(self.lab.log(), f"visitor [^ ]+ as bob to {dial} refused: ")
+        self.wait_log(self.lab, re.compile(f"visitor [^ ]+ as bob to {dial} refused: "))
         self.assert_fails(self.ctl("connect", to, token=wildcard), to, "not allowed")
         environment = {"CULVERT_SERVER": self.url, "CULVERT_TOKEN": ""}
         done = self.run_to_end("culvertctl", "connect", *self.trust, to, env=environment)
@@ -307,7 +307,7 @@ class Strangers(Visits):
         for conn in range(6001, 12001, 2):
             self.say(session, wire.CONNECT, f"foo::tcp/{hold.address}".encode(), conn=conn)
         self.assertIn("a limit is reached", self.answer(session, 11999).text)
-        self.assertLessEqual(lab.log().count("refused: "), 30)
+        self.assertLess(lab.log().count("refused: "), 100)  # 20, and one a second
 
         def told():
             told.conn += 2

@@ -54,7 +54,7 @@ class Credentials(LabCase):
         self.assertFalse(traffic.echoes(server.forwards["foo"]), "a fourth")
         self.assertTrue(traffic.echoes(server.forwards["bar"]), "another credential's")
         self.assertTrue(all(traffic.ping(sock) for sock in held))
-        self.assertIn("turned away: a limit is reached", server.log())
+        self.wait_log(server, "turned away: a limit is reached")
 
     def test_sessions_that_are_full_leave_visitors_to_their_twins(self):
         for flags in ((), ("--balance", "round-robin"), ("--threads", "2")):
@@ -68,7 +68,7 @@ class Credentials(LabCase):
                 held = self.hold(server.forwards["foo"], 6)
                 self.assertFalse(traffic.echoes(server.forwards["foo"]), "a seventh")
                 self.assertTrue(all(traffic.ping(sock) for sock in held))
-                self.assertIn("turned away: a limit is reached", server.log())
+                self.wait_log(server, "turned away: a limit is reached")
 
     def test_max_conns_follows_a_reload(self):
         server, path, (foo, _) = self.guarded(("agent", "foo", "max-conns=1"), ("agent", "bar"))

@@ -153,7 +153,7 @@ class Trusts(NetCase):
         server, cert = self.tls_server("IP:10.77.0.1", "IP:fd77::1")
         agent = self.agent("--ca", cert, "--discover-interface", "vb")
         self.wait_log(agent, UP)
-        self.assertIn("client foo: session", server.log())
+        self.wait_log(server, "client foo: session")
         self.assertIn("wss://", agent.log())
 
     def test_a_name_that_it_was_given(self):

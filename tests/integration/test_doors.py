@@ -166,6 +166,7 @@ class Socks(Doors):
         sock = self.connect(self.socks)
         sock.sendall(b"\5\1\0")
         self.assertEqual(traffic.read_end(sock), (b"\5\xff", True))
+        self.lab.stop()
         self.assertNotIn(self.all, self.lab.log())
         self.assertEqual(self.aim.accepted, 2)
 
@@ -225,7 +226,7 @@ class Socks(Doors):
         )
         self.assertIn("it came through", done.stdout, done.stderr[-2000:])
         self.assertIn("/page?q=1", [path for path, _ in self.web.heads])
-        self.assertIn(f"socks 127.0.0.1:{self.own_socks}: visitor", self.lab.log())
+        self.wait_log(self.lab, f"socks 127.0.0.1:{self.own_socks}: visitor")
 
 
 class HttpProxy(Doors):
@@ -272,6 +273,7 @@ class HttpProxy(Doors):
                 got, answer = self.ask(text)
                 self.assertEqual(got, status, answer)
                 self.assertIn(words_of_it, answer)
+        self.lab.stop()
         self.assertNotIn(self.all, self.lab.log())
 
     def test_curl(self):

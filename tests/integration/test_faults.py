@@ -235,7 +235,7 @@ class Refused(LabCase):
         _, agent = self.assert_refused_beside(
             f"foo/127.0.0.1:{self.closed_port}", ["--allow", self.good.address]
         )
-        self.assertIn(str(self.closed_port), agent.log(), "the agent does not say what it refused")
+        self.wait_log(agent, str(self.closed_port))
 
     def test_by_default_only_loopback_is_dialled(self):
         self.assert_refused_beside("foo/192.0.2.1:80")

@@ -148,7 +148,7 @@ class Journaled(LabCase):
 
     def test_standard_error_that_is_another_file_is_written_to(self):
         server = self.journaled(env={"SAID": "1:1"})
-        self.assertRegex(server.log(), r"(?m)^\d{4}-\S+ info front door at")
+        self.wait_log(server, re.compile(r"(?m)^\d{4}-\S+ info front door at"))
         self.assertEqual(self.journal.raw, [])
 
     def test_what_a_stranger_says_makes_no_field(self):

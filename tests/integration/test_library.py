@@ -45,7 +45,7 @@ class Scenarios(LabCase):
     def test_an_abort_is_an_error_at_the_other_end_and_its_words_are_in_the_servers_log(self):
         server = self.server()
         self.holds("aborts", server.url)
-        self.assertIn("enough of that", server.log())
+        self.wait_log(server, "enough of that")
 
     def test_an_agent_closes_within_a_callback_and_its_connections_end(self):
         self.holds("closes")

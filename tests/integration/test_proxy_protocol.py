@@ -308,6 +308,7 @@ class Receiving(ReceivingCase):
         with self.visit(b"PROXY TCP4 1", None) as part, self.visit(b"", None) as nothing:
             self.assertEqual(traffic.read_end(part)[0], b"")
             self.assertEqual(traffic.read_end(nothing)[0], b"")
+        self.wait_log(server, "the head did not come in time", 2)
         self.assertEqual(server.log().count("the head did not come in time"), 2)
 
     def test_who_says_nothing_makes_room(self):
@@ -317,7 +318,7 @@ class Receiving(ReceivingCase):
         for sock in (first, *rest):
             self.addCleanup(sock.close)
         self.assertEqual(traffic.read_end(first)[0], b"")
-        self.assertIn("too many wait for theirs", server.log())
+        self.wait_log(server, "too many wait for theirs")
         with self.visit(HEADS["v1"][0]) as good:
             self.assertTrue(traffic.ping(good))
 
@@ -349,6 +350,7 @@ class Receiving(ReceivingCase):
         head = HEADS["v1"][0]
         with self.visit(b"ECHO\n" + head, None, server.forwards["main"]) as sock:
             self.assertEqual(traffic.read_exactly(sock, len(head)), head)
+        self.wait_log(server, "ended in order")
         self.assertNotIn("192.0.2.7", server.log())
 
 

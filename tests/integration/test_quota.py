@@ -187,9 +187,8 @@ class Quota(Visits):
                 held.append(self.taken(self.by_session))
                 for one in (*held, other):
                     self.leave(one)
-        self.assertRegex(
-            self.lab.log(), rf"socks \S+: visitor \S+ as few to foo/\S+: turned away: {TEXT},"
-        )
+        line = rf"socks \S+: visitor \S+ as few to foo/\S+: turned away: {TEXT},"
+        self.wait_log(self.lab, re.compile(line))
 
     def test_answered_requests_take_no_place(self):
         """Though the target's connection is kept for the next one, and the visitor's too."""

@@ -112,7 +112,7 @@ class Forwards(ReloadCase):
             self.hup(server, forward=[])
             wait_until(lambda: not self.listening(self.port), "the listeners' end")
             self.assertTrue(traffic.ping(visitor), "an open connection was cut")
-        self.assertIn(f"forward 127.0.0.1:{self.port} closed", server.log())
+        self.wait_log(server, f"forward 127.0.0.1:{self.port} closed")
         self.wait_echo(self.kept)
 
     def test_another_target_is_for_new_visitors(self):
@@ -122,7 +122,7 @@ class Forwards(ReloadCase):
             self.hup(server, forward=[self.to(self.other)])
             self.wait_led_to(self.other)
             self.assertTrue(traffic.ping(visitor), "an open connection was cut")
-        self.assertIn(f"leads now to foo/tcp/{self.other.address}", server.log())
+        self.wait_log(server, f"leads now to foo/tcp/{self.other.address}")
         self.hup(server, forward=[f"127.0.0.1:{self.port}=nobody/{self.other.address}"])
         wait_until(lambda: not traffic.echoes(self.port), "another client")
 
@@ -152,11 +152,7 @@ class Forwards(ReloadCase):
 
     def test_a_range_grows_and_shrinks(self):
         server = self.lab()
-        base = next(
-            port
-            for port in iter(traffic.free_port, None)
-            if not any(traffic.listening(port + i) for i in range(8)) and port < 32000
-        )
+        base = traffic.free_run(8)
 
         def span(count):
             ends = f"{base}-{base + count - 1}"
@@ -371,7 +367,7 @@ class Peers(ReloadCase):
         self.assertTrue(traffic.echoes(self.port), "a peer that stays was let go")
         self.hup(server, peer=[], **rules)
         wait_until(lambda: not traffic.echoes(self.port), "the peer's end")
-        self.assertIn(f"peer there at {other.url} is gone", server.log())
+        self.wait_log(server, f"peer there at {other.url} is gone")
 
 
 class OnThreads(Forwards):

@@ -319,7 +319,7 @@ class Listed(RoomsCase):
             self.assertEqual(self.ask("DELETE", f"/r/{client}")[::2], (200, b"OK\n"))
             self.assertEqual(end.hear_close(), 1000)
         self.assertEqual(self.rooms(), [])
-        self.assertEqual(self.status()["openws"], 0)
+        wait_until(lambda: self.status()["openws"] == 0, "the end of both")
 
     def rooms(self):
         done = self.run_to_end("culvertctl", "--admin", self.admin, "rooms", "--json")

@@ -55,7 +55,7 @@ class Told(LabCase):
 
     def test_an_address_that_is_none_is_no_reason_to_stand_still(self):
         server = self.server(env={"NOTIFY_SOCKET": "vsock:2:1"})
-        self.assertIn("NOTIFY_SOCKET", server.log())
+        self.wait_log(server, "NOTIFY_SOCKET")
 
     def test_a_reload_is_announced_and_ends(self):
         server = self.watched()
@@ -69,7 +69,7 @@ class Told(LabCase):
         self.assertEqual(name, "MONOTONIC_USEC")
         self.assertTrue(before <= int(at) <= time.monotonic_ns() // 1000)
         self.assertEqual(last[0], "READY=1")
-        self.assertIn("reloaded", server.log())
+        self.wait_log(server, "reloaded")
 
     def test_stopping_is_told_with_what_is_left(self):
         target = self.target()

@@ -2,6 +2,7 @@
 sees, and its bytes are what the target sees."""
 import os
 import pathlib
+import re
 import socket
 import ssl
 import subprocess
@@ -79,10 +80,8 @@ class RealPrograms(Certificates, SniCase):
                     self.assertEqual(done.returncode, 0, done.stderr)
                     self.assertIn("subject=CN = app", done.stdout)
                     self.assertIn("ALPN protocol: only-the-target-knows", done.stdout)
-                self.assertRegex(
-                    server.log(),
-                    r"tls:app\.test: visitor 127\.0\.0\.1:\d+ to foo/tcp/127\.0\.0\.1:\d+: ended",
-                )
+                line = r"tls:app\.test: visitor 127\.0\.0\.1:\d+ to foo/tcp/127\.0\.0\.1:\d+: ended"
+                self.wait_log(server, re.compile(line))
 
     def test_another_name_and_none_are_ours(self):
         server = self.routed(*self.own)
@@ -259,7 +258,7 @@ class Hellos(SniCase):
                 while piece := sock.recv(65536):
                     got += piece
                 self.assertEqual(got, hello)
-        self.assertIn("tls:app.test: visitor unix to foo/tcp/", server.log())
+        self.wait_log(server, "tls:app.test: visitor unix to foo/tcp/")
 
 
 class Flags(LabCase):

@@ -164,7 +164,7 @@ class Frozen(Takeover):
                     self.assert_served(server, ["forward"])
                     newest.signal(signal.SIGSTOP)
                     self.assert_served(server, [way])
-                    self.assertIn("is silent: another one is tried", server.log())
+                    self.wait_log(server, "is silent: another one is tried")
 
     def test_the_next_visitor_does_not_wait(self):
         server = self.lab()

@@ -182,25 +182,12 @@ class Udp(LabCase):
         sock = self.visitor(port)
         for size in (1, 1400, 9000):
             self.assertEqual(self.ask(sock, b"x" * size), b"x" * size)
-        self.assertIn("client foo does not know datagrams", server.log())
-
-
-def free_run(count):
-    """The first of @count free TCP ports in a row."""
-    while True:
-        first = traffic.free_port()
-        try:
-            for port in range(first, first + count):
-                with socket.socket() as sock:
-                    sock.bind(("127.0.0.1", port))
-            return first
-        except (OSError, OverflowError):
-            continue
+        self.wait_log(server, "client foo does not know datagrams")
 
 
 class Ranges(LabCase):
     def test_a_range_of_ports_leads_to_as_many_targets(self):
-        first, here = free_run(3), free_run(3)
+        first, here = traffic.free_run(3), traffic.free_run(3)
         aims = [self.target(port=first + n) for n in range(3)]
         server = self.server(
             "--forward", f"127.0.0.1:{here}-{here + 2}=foo/127.0.0.1:{first}-{first + 2}",

@@ -49,6 +49,13 @@ class Ports:
             random.SystemRandom().shuffle(self.left)
         return self.left.pop()
 
+    def take(self, ports):
+        """Whether those were all there, and are given to nobody else."""
+        if not set(ports) <= set(self.left):
+            return False
+        self.left = [port for port in self.left if port not in ports]
+        return True
+
 
 _PORTS = Ports()
 
@@ -63,6 +70,14 @@ def free_port(host="127.0.0.1"):
             except OSError as error:
                 if error.errno != errno.EADDRINUSE:
                     raise
+
+
+def free_run(count):
+    """The first of so many in a row."""
+    while True:
+        first = free_port()
+        if _PORTS.take(range(first + 1, first + count)):
+            return first
 
 
 def sockets(port, state, pid="self"):

@@ -149,6 +149,7 @@ class Foreign(PeerCase):
         for name, token in (("theirs", "wrong"), ("others", "right"), ("theirs", "")):
             with self.assertRaisesRegex(ws.WsError, "401"):
                 ws.dial("127.0.0.1", ours.port, [(ANNOUNCED, name), (TOKEN, token)])
+        ours.stop()
         self.assertNotIn("right", ours.log())
 
     def tokens(self):
@@ -185,7 +186,7 @@ class Foreign(PeerCase):
         has it is not."""
         target = self.target()
         foreign = self.foreign(peers={"ours": "token-ours"})
-        ours = self.peered("ours", ("theirs", foreign.url), flags=("--drain-timeout", "3"))
+        ours = self.peered("ours", ("theirs", foreign.url), flags=("--drain-timeout", "6"))
         for key in ("busy", "idle"):
             self.agent(ours.url, key=key)
         wait_until(lambda: "ours" in foreign.peer_sessions, "our link")
