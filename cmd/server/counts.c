@@ -22,6 +22,7 @@ void counts_add(struct counts *to, const struct counts *from)
     to->crowded += from->crowded;
     to->strangers += from->strangers;
     to->held += from->held;
+    to->looks += from->looks;
     for (size_t i = 0; i < CV_FAILURE_COUNT; i++)
         to->failed[i] += from->failed[i];
 }

@@ -35,6 +35,7 @@ struct counts {
     uint64_t crowded;                      /* connections over the limits of their address */
     uint64_t strangers;                    /* visitors at doors whose token did not do */
     uint64_t held;                         /* times that the front door took nobody for a while */
+    uint64_t looks;                        /* times that it was described for watchers */
     uint64_t failed[CV_FAILURE_COUNT];     /* visits whose target was not had */
 };
 

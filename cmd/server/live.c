@@ -35,6 +35,7 @@ struct live {
     struct live_rows rows;
     struct live_ids visits;
     uint64_t last_session[CV_LIMIT_THREADS_MAX], last_visit[CV_LIMIT_THREADS_MAX];
+    uint64_t last_measured[CV_LIMIT_THREADS_MAX];
 
     atomic_uint watching;
     atomic_bool rung; /* the bell is on its way */
@@ -239,6 +240,7 @@ static void keep(struct live *live, struct snapshot *snapshot)
             live->last_session[i] = part->rows.at[part->rows.count - 1].id;
         if (part->visits.count)
             live->last_visit[i] = part->visits.at[part->visits.count - 1];
+        live->last_measured[i] = part->measured;
     }
     free(live->rows.at);
     free(live->visits.at);
@@ -282,6 +284,7 @@ static void ask(struct live *live, bool whole)
         part->whole = whole;
         part->after_session = live->last_session[i];
         part->after_visit = live->last_visit[i];
+        part->after_measured = live->last_measured[i];
         part->most = LIVE_ROWS_MAX / workers;
     }
     live->asking = true;

@@ -6,7 +6,7 @@
 #include "listed.h"
 
 #define SIZE_START   64
-#define MEASURED_MAX 100 /* round trips that are measured in a second: not all at once */
+#define MEASURED_MAX 100 /* round trips that a worker has measured in a second: not all at once */
 
 struct filling {
     struct live_part *part;
@@ -42,6 +42,18 @@ static bool room_for_id(struct live_ids *ids, size_t more)
     return make_room(&ids->at, &ids->size, ids->count + more, sizeof(ids->at[0]));
 }
 
+/* Each has its turn: where one second ended the next one goes on. */
+static void measure(struct filling *filling, const struct guest_info *info)
+{
+    struct live_part *part = filling->part;
+
+    if (info->id <= part->after_measured || filling->measured == MEASURED_MAX ||
+        !cv_tunnel_measure(info->tunnel))
+        return;
+    if (++filling->measured == MEASURED_MAX)
+        part->measured = info->id;
+}
+
 static void fill_session(void *ctx, const struct guest_info *info)
 {
     struct filling *filling = ctx;
@@ -60,8 +72,7 @@ static void fill_session(void *ctx, const struct guest_info *info)
                           .bytes_out = stats->bytes_out,
                           .rtt = cv_session_rtt(info->session),
                           .conns = (uint32_t)cv_session_conns(info->session)};
-    if (filling->measured < MEASURED_MAX && cv_tunnel_measure(info->tunnel))
-        filling->measured++;
+    measure(filling, info);
     if (part->whole || info->id > part->after_session)
         listed_append(part->clients, listed_client(filling->worker, info));
 }
@@ -91,6 +102,7 @@ void live_part_fill(struct live_part *part, struct worker *worker)
     part->peers = listed_peers(worker);
     guests_each(worker, fill_session, &filling);
     visits_each(worker, fill_visit, &filling);
+    worker->counts.looks++;
     totals_add(&part->totals, worker);
 }
 

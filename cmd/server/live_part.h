@@ -31,10 +31,12 @@ struct live_part {
     /* Asked: whole objects of all, or only of those with a higher id; and how many at most. */
     bool whole;
     uint64_t after_session, after_visit;
+    uint64_t after_measured; /* and whose round trips are measured */
     size_t most;
 
     /* Answered. */
-    bool failed; /* for want of memory */
+    bool failed;       /* for want of memory */
+    uint64_t measured; /* the last one whose round trip is, when others wait for theirs; else 0 */
     json_t *clients, *conns, *peers;
     struct live_rows rows;
     struct live_ids visits;

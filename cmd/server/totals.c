@@ -402,6 +402,8 @@ char *totals_write(const struct totals *totals, const struct server *server, con
     if (server->peering)
         write_peers(out, peers);
     write_loops(out, totals, server->worker_count);
+    one(out, "culvert_live_looks_total", "counter",
+        "Times that an event loop was looked at for those who watch.", totals->counts.looks);
     write_process(out);
     write_directory(out, server);
     return fclose(out) == 0 ? text : NULL;

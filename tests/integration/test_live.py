@@ -2,8 +2,12 @@
 import contextlib
 import http.client
 import json
+import re
+import selectors
 import signal
 import struct
+import threading
+import time
 import unittest
 
 from tests.interop.peer import ws
@@ -84,32 +88,33 @@ def stripped(objects):
 
 
 class Told(LiveCase):
+    def is_told(self, watch, name):
+        """Whether @watch knows just what the API lists."""
+
+        def rows(objects):
+            key = "session" if name == "clients" else "id"
+            return sorted(stripped(objects), key=lambda one: one[key])
+
+        return rows(getattr(watch, name).values()) == rows(self.listed(name))
+
     def test_everything_once_and_then_what_changed(self):
         server = self.watched("--threads", "3")
         first = self.watch()
         first.until(lambda: first.status)
         self.assertEqual((first.clients, first.conns, first.peers), ({}, {}, []))
-        for n in range(6):
-            self.agent(server.url, key=f"k{n}")
+        clients = self.join_loops(server)
         self.agent(server.url)
         self.wait_echo(server.forwards["main"])
+        self.wait_quiet()
         with contextlib.ExitStack() as held:
             for _ in range(9):
                 visitor = held.enter_context(traffic.visit(server.forwards["main"], "ECHO"))
                 self.assertTrue(traffic.ping(visitor))
-            first.until(lambda: len(first.clients) == 7 and len(first.conns) == 9)
-            first.until(lambda: sum(c["conns"] for c in first.clients.values()) == 9)
             second = self.watch()
-            second.until(lambda: second.status)
             for watch in (first, second):
                 for name in ("clients", "conns"):
-                    key = "session" if name == "clients" else "id"
-                    told = stripped(getattr(watch, name).values())
-                    self.assertEqual(
-                        sorted(told, key=lambda one: one[key]),
-                        sorted(stripped(self.listed(name)), key=lambda one: one[key]),
-                    )
-            self.assertGreater(len({conn["worker"] for conn in first.conns.values()}), 0)
+                    wait_until(lambda w=watch, n=name: w.hear() and self.is_told(w, n), name)
+                self.assertEqual((len(watch.clients), len(watch.conns)), (len(clients) + 1, 9))
             visitor.close()
             first.until(lambda: len(first.conns) == 8)
         first.until(lambda: not first.conns)
@@ -146,6 +151,62 @@ class Told(LiveCase):
         wait_until(lambda: self.listed("clients")[0]["rtt_ms"], "that answer")
         self.watch()
         answer()
+
+    def test_round_trips_of_all_are_measured_in_turn(self):
+        """Also of more agents than a loop has measured before the first ones are due again."""
+        server = self.watched()
+        selector = selectors.DefaultSelector()
+        self.addCleanup(selector.close)
+        left, quiet_since = set(), time.monotonic()
+
+        def answer(agent):
+            """Whether it was asked."""
+            message = agent.receive()
+            if message.opcode == ws.PING:
+                agent.send(ws.PONG, message.payload)
+            return message.opcode == ws.PING
+
+        for n in range(1100):
+            fields = [("X-Tunnel-ID", f"k{n}"), ("X-Culvert-Features", "ack")]
+            agent, _ = ws.dial("127.0.0.1", server.port, fields, "/connect", traffic.DEADLINE)
+            self.addCleanup(agent.close)
+            self.assertTrue(answer(agent), "the question that it begins with")
+            selector.register(agent.sock, selectors.EVENT_READ, agent)
+            left.add(agent)
+        threading.Thread(target=self.watch().end, daemon=True).start()
+
+        def all_asked():
+            nonlocal quiet_since
+            for key, _ in selector.select(1):
+                if answer(key.data):
+                    left.discard(key.data)
+            if time.monotonic() > quiet_since + 4:  # else they are let go
+                quiet_since = time.monotonic()
+                for agent in left:
+                    agent.send(ws.PING)
+            return not left
+
+        wait_until(all_asked, lambda: f"{len(left)} agents were not asked")
+
+    def test_nothing_is_done_while_nobody_watches(self):
+        self.watched("--threads", "2")
+        self.assertTrue(self.unlooked())
+        self.assertEqual(self.metric("culvert_live_looks_total"), 0)
+        watch = self.watch()
+        watch.until(lambda: watch.kinds.count("delta") == 2)
+        self.assertGreaterEqual(self.metric("culvert_live_looks_total"), 2 * 3)
+        watch.ws.close()
+        wait_until(self.unlooked, "the end of the looks")
+
+    def metric(self, name):
+        return int(re.search(rf"(?m)^{re.escape(name)} (\d+)", self.ask("/metrics")[1])[1])
+
+    def unlooked(self):
+        """Whether no loop is looked at for watchers while its clock goes on for seconds."""
+        clock = 'culvert_loop_lag_seconds_count{worker="0"}'
+        looks, since = self.metric("culvert_live_looks_total"), self.metric(clock)
+        wait_until(lambda: self.metric(clock) >= since + 3, "seconds")
+        return self.metric("culvert_live_looks_total") == looks
 
     def test_events_come_as_they_occur_with_those_of_before(self):
         server = self.watched("--threads", "2")
@@ -254,12 +315,13 @@ class Slow(LabCase):
     """In a namespace whose sockets hold little."""
 
     def test_who_reads_slowly_misses_documents_and_is_told_everything_anew(self):
+        """And who does not read at all is dropped."""
         ns = netns.Namespace("l")
         self.addCleanup(ns.delete)
         for name in ("tcp_wmem", "tcp_rmem"):
             ns.run("sysctl", "-q", "-w", f"net.ipv4.{name}=4096 8192 16384")
         argv = ["--listen", "127.0.0.1:8123", "--insecure-no-auth", "--admin", "127.0.0.1:8124"]
-        self.start("server", [*ns.prefix, binaries() / "culvert-server", *argv])
+        server = self.start("server", [*ns.prefix, binaries() / "culvert-server", *argv])
         with ns.entered():
             wait_until(lambda: self.healthy(), "the admin listener")
         for n in range(200):  # sessions make documents long
@@ -270,8 +332,8 @@ class Slow(LabCase):
                 )
             self.addCleanup(end.close)
         with ns.entered():
-            slow, quick = Watch(8124), Watch(8124)
-        for watch in (slow, quick):
+            slow, quick, deaf = Watch(8124), Watch(8124), Watch(8124)
+        for watch in (slow, quick, deaf):
             self.addCleanup(watch.ws.close)
         quick.until(lambda: quick.kinds.count("delta") == 3)
         slow.until(lambda: slow.kinds.count("full") == 2)
@@ -279,6 +341,14 @@ class Slow(LabCase):
         self.assertEqual(quick.kinds.count("full"), 1)
         slow.until(lambda: slow.kinds[-1] == "delta")
         self.assertEqual(slow.clients.keys(), quick.clients.keys())
+
+        def watched_by(count):
+            return traffic.sockets(8124, traffic.ESTABLISHED, server.pid) == count
+
+        self.assertTrue(watched_by(3))
+        wait_until(
+            lambda: slow.hear() and quick.hear() and watched_by(2), "the end of who reads nothing"
+        )
 
     @staticmethod
     def healthy():
