@@ -49,13 +49,13 @@ static void on_down(void *ctx, struct cv_tunnel *tunnel, int error, const char *
     agent_down(server->agent);
 }
 
-void agent_complain(struct agent *agent, int64_t conn_id, const char *what)
+void agent_complain(struct agent *agent, const struct cv_tunnel *tunnel, int64_t conn_id,
+                    const char *what)
 {
-    const struct cv_log_about about = {.client = agent->config->id, .conn = conn_id};
+    const struct cv_log_about about = cv_tunnel_about(tunnel, conn_id);
 
-    if (cv_log_admit(&agent->loop.log, &agent->complaints, cv_loop_now(&agent->loop), &about))
-        cv_log_about(&agent->loop.log, CV_LOG_WARN, &about, "connection %lld: %s",
-                     (long long)conn_id, what);
+    cv_log_cause(&agent->loop, CV_CAUSE_SERVER, &about, "connection %lld: %s", (long long)conn_id,
+                 what);
 }
 
 void agent_event(struct agent *agent, const char *url, struct cv_tunnel *tunnel,
@@ -64,9 +64,9 @@ void agent_event(struct agent *agent, const char *url, struct cv_tunnel *tunnel,
     if (event->kind == CV_EVENT_CONNECT)
         target_connect(agent, tunnel, event);
     else if (event->kind == CV_EVENT_NOTICE)
-        agent_complain(agent, event->conn_id, "the server sent an odd frame");
+        agent_complain(agent, tunnel, event->conn_id, "the server sent an odd frame");
     else if (event->kind == CV_EVENT_PUBLISHED)
-        publish_told(agent, url, event);
+        publish_told(agent, url, tunnel, event);
 }
 
 static void on_event(void *ctx, struct cv_tunnel *tunnel, const struct cv_session_event *event)
@@ -81,7 +81,7 @@ static void on_event(void *ctx, struct cv_tunnel *tunnel, const struct cv_sessio
 
 static void last_moment(struct agent *agent)
 {
-    cv_tunnel_end_all(&agent->loop, CV_REASON_KILLED);
+    cv_tunnel_end_all(&agent->loop, CV_ENDING_LEAVES, CV_REASON_KILLED);
     cv_linger_end(&agent->loop);
     cv_files_free(agent->files);
     agent->files = NULL;
@@ -260,6 +260,7 @@ int agent_start(struct agent *agent, const struct cv_agent_config *config,
     agent->budget.limit = BUDGET;
     cv_log_open(&log, &agent->log_out, config->common.program->name, config->common.log_level,
                 config->common.log_format == CV_LOG_JSON);
+    log.client = config->id;
     rc = cv_loop_init(&agent->loop, &log);
     if (rc < 0)
         return fail(error, EXIT_RUNTIME, "event loop", rc);

@@ -24,8 +24,7 @@ struct agent {
     struct discover *discover;    /* NULL without --discover */
     struct cv_ws_header *headers; /* sent with each handshake */
     size_t header_count;
-    char *authorization;            /* secret */
-    struct cv_log_limit complaints; /* about what servers do */
+    char *authorization; /* secret */
     struct process_signals signals;
     struct cv_timer *drain_timer;
     uint64_t conns;          /* relayed now */
@@ -63,7 +62,8 @@ int agent_dial(struct agent *agent, struct cv_uplink **out, const struct cv_url 
                const struct agent_uplink *owner) CV_MUST_USE;
 
 /* Logs something that a server did, but not as often as it likes. */
-void agent_complain(struct agent *agent, int64_t conn_id, const char *what);
+void agent_complain(struct agent *agent, const struct cv_tunnel *tunnel, int64_t conn_id,
+                    const char *what);
 
 /* A connection ended: a drain may be over. */
 void agent_conn_ended(struct agent *agent);

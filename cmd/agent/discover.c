@@ -52,7 +52,6 @@ struct discover {
     uint64_t came;
     struct candidate *home; /* the one that took us in */
     struct candidate candidates[CANDIDATES_MAX];
-    struct cv_log_limit complaints;
 };
 
 static const struct cv_log *log_of(const struct discover *discover)
@@ -63,9 +62,7 @@ static const struct cv_log *log_of(const struct discover *discover)
 /* A line about what strangers say, which they can do as often as they like. */
 static void complain(struct discover *discover, const char *what, const char *why)
 {
-    if (cv_log_admit(log_of(discover), &discover->complaints, cv_loop_now(&discover->agent->loop),
-                     NULL))
-        cv_log(log_of(discover), CV_LOG_WARN, "discover: %s: %s", what, why);
+    cv_log_cause(&discover->agent->loop, CV_CAUSE_DISCOVERY, NULL, "discover: %s: %s", what, why);
 }
 
 int discover_check(const struct cv_agent_config *config, struct cv_config_error *error)

@@ -12,6 +12,7 @@ void publish_headers(struct agent *agent);
 void publish_up(struct agent *agent, const char *url, struct cv_tunnel *tunnel);
 
 /* The server said what became of one. */
-void publish_told(struct agent *agent, const char *url, const struct cv_session_event *event);
+void publish_told(struct agent *agent, const char *url, const struct cv_tunnel *tunnel,
+                  const struct cv_session_event *event);
 
 #endif

@@ -57,20 +57,13 @@ static void ended(void *ctx)
     agent_conn_ended(ctx);
 }
 
-static void complain(void *ctx, int64_t conn_id, const char *what)
-{
-    agent_complain(ctx, conn_id, what);
-}
-
 void target_init(struct agent *agent)
 {
     agent->targets = (struct cv_targets){.loop = &agent->loop,
-                                         .client = agent->config->id,
                                          .allowed = allowed,
                                          .serve = serve,
                                          .opened = opened,
                                          .ended = ended,
-                                         .complain = complain,
                                          .ctx = agent};
 }
 

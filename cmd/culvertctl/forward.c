@@ -101,7 +101,7 @@ static void stop(struct forwarding *forwarding)
         forwarding->outlets[i].flows = NULL;
     }
     road_close(&forwarding->road);
-    cv_tunnel_end_all(&forwarding->road.loop, CV_REASON_KILLED);
+    cv_tunnel_end_all(&forwarding->road.loop, CV_ENDING_LEAVES, CV_REASON_KILLED);
     cv_linger_end(&forwarding->road.loop);
 }
 

@@ -25,6 +25,15 @@ static void write_line(void *ctx, enum cv_log_level level, const char *line)
     fprintf(stderr, "%s: %s\n", road->config.common.program->name, line);
 }
 
+/* Lines without fields: who reads them sits before the one session that there is. */
+static bool write_about(void *ctx, enum cv_log_level level, const char *line,
+                        const struct cv_log_about *about)
+{
+    (void)about;
+    write_line(ctx, level, line);
+    return true;
+}
+
 void road_fail(struct road *road, int code, const char *what, const char *why)
 {
     if (road->code == EXIT_OK)
@@ -177,7 +186,7 @@ int road_init(struct road *road, const struct cv_program *program, int argc, cha
               bool *over)
 {
     struct cv_config_error error;
-    struct cv_log log = {.write = write_line, .ctx = road};
+    struct cv_log log = {.write = write_line, .write_about = write_about, .ctx = road};
     const char *bad;
     int rc;
 

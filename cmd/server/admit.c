@@ -21,10 +21,8 @@ static bool address_of(struct cv_ip *out, const char *peer)
 
 static void complain(struct worker *worker, const char *peer)
 {
-    const struct cv_log *log = &worker->loop.log;
-
-    if (cv_log_admit(log, &worker->refusals, cv_loop_now(&worker->loop), NULL))
-        cv_log(log, CV_LOG_WARN, "%s refused: too many connections of that address", peer);
+    cv_log_cause(&worker->loop, CV_CAUSE_ADDRESS, NULL,
+                 "%s refused: too many connections of that address", peer);
 }
 
 bool admit_enter(struct worker *worker, const char *peer)

@@ -17,6 +17,8 @@ void counts_add(struct counts *to, const struct counts *from)
 {
     to->joined += from->joined;
     to->left += from->left;
+    for (size_t i = 0; i < CV_ENDING_COUNT; i++)
+        to->ended[i] += from->ended[i];
     for (size_t i = 0; i < COUNTS_STATUS_COUNT; i++)
         to->refused[i] += from->refused[i];
     to->crowded += from->crowded;

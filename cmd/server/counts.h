@@ -5,6 +5,7 @@
 #include <stdint.h>
 
 #include "door/failure.h"
+#include "net/ending.h"
 
 /* What a worker counts besides what its sessions do. Counters never go back. */
 
@@ -31,6 +32,7 @@ struct counts_lag {
 
 struct counts {
     uint64_t joined, left;                 /* sessions */
+    uint64_t ended[CV_ENDING_COUNT];       /* sessions, those of visitors too */
     uint64_t refused[COUNTS_STATUS_COUNT]; /* requests at the front door */
     uint64_t crowded;                      /* connections over the limits of their address */
     uint64_t strangers;                    /* visitors at doors whose token did not do */

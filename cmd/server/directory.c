@@ -197,8 +197,9 @@ static void take_notice(struct directory *directory, const struct directory_noti
         break;
     }
     if (rc < 0)
-        cv_log(log_of(directory), CV_LOG_ERROR, "client %s: the directory does not hear of it: %s",
-               notice->key, cv_strerror(rc));
+        cv_log_about(log_of(directory), CV_LOG_ERROR, &(struct cv_log_about){.client = notice->key},
+                     "client %s: the directory does not hear of it: %s", notice->key,
+                     cv_strerror(rc));
     pump_soon(directory);
 }
 

@@ -152,10 +152,11 @@ static void log_rule(const struct forward *forward, const char *verb)
     const struct cv_forward *rule = forward->rule;
 
     if (forward->worker->index == 0)
-        cv_log(&forward->worker->loop.log, CV_LOG_INFO, "forward %s%s %s %s/%s/%s%s",
-               forward_address(forward), rule->proxy_protocol ? ", PROXY protocol," : "", verb,
-               rule->client, cv_proto_name(rule->proto), rule->address,
-               rule->send_proxy ? ", which is told who came" : "");
+        cv_log_about(&forward->worker->loop.log, CV_LOG_INFO,
+                     &(struct cv_log_about){.client = rule->client}, "forward %s%s %s %s/%s/%s%s",
+                     forward_address(forward), rule->proxy_protocol ? ", PROXY protocol," : "",
+                     verb, rule->client, cv_proto_name(rule->proto), rule->address,
+                     rule->send_proxy ? ", which is told who came" : "");
 }
 
 int forwards_open(struct worker *worker, struct cv_config_error *error)
@@ -220,7 +221,9 @@ static void shut_all(struct worker *worker, struct cv_list *old)
         struct forward *forward = cv_container_of(link, struct forward, link);
 
         if (worker->index == 0)
-            cv_log(&worker->loop.log, CV_LOG_INFO, "forward %s closed", forward_address(forward));
+            cv_log_about(&worker->loop.log, CV_LOG_INFO,
+                         &(struct cv_log_about){.client = forward->rule->client},
+                         "forward %s closed", forward_address(forward));
         forward_shut(forward);
     }
 }
@@ -237,8 +240,9 @@ static bool open_new(struct worker *worker, const struct cv_forward *rule, int f
     if (rc == 0)
         log_rule(forward, "to");
     else if (last)
-        cv_log(&worker->loop.log, CV_LOG_ERROR, "reload: forward %s is not there: %s", rule->listen,
-               cv_strerror(rc));
+        cv_log_about(&worker->loop.log, CV_LOG_ERROR,
+                     &(struct cv_log_about){.client = rule->client},
+                     "reload: forward %s is not there: %s", rule->listen, cv_strerror(rc));
     return rc == 0;
 }
 

@@ -9,7 +9,6 @@
 #include "net/timer.h"
 #include "server.h"
 #include "session_dial.h"
-#include "ws/ws.h"
 
 /* An agent, or a peer, with a session here. It is what routes lead to. */
 struct guest {
@@ -42,7 +41,9 @@ static const struct cv_log *log_of(const struct guest *guest)
     return &guest->worker->loop.log;
 }
 
-#define ABOUT(guest, conn) (&(const struct cv_log_about){(guest)->key, (guest)->id, (conn)})
+#define ABOUT(guest, conn_id)      \
+    (&(const struct cv_log_about){ \
+        .client = (guest)->key, .session = (guest)->id, .conn = (conn_id)})
 
 static const char *kind_of(const struct guest *guest)
 {
@@ -54,7 +55,8 @@ static void complain(struct guest *guest, int64_t conn_id, const char *what)
 {
     const struct cv_log_about *about = ABOUT(guest, conn_id);
 
-    if (cv_log_admit(log_of(guest), &guest->complaints, cv_loop_now(&guest->worker->loop), about))
+    if (cv_log_admit(log_of(guest), CV_LOG_WARN, &guest->complaints,
+                     cv_loop_now(&guest->worker->loop), about))
         cv_log_about(log_of(guest), CV_LOG_WARN, about, "client %s: connection %lld: %s",
                      guest->key, (long long)conn_id, what);
 }
@@ -110,7 +112,7 @@ static void on_event(void *ctx, struct cv_tunnel *tunnel, const struct cv_sessio
     case CV_EVENT_REMOVE_CLIENT:
         rc = guest->is_peer && !guest->announces ? CV_EDENIED : announced(guest, event);
         if (rc == -ENOMEM) /* a route would be missing as long as the session lasts */
-            cv_tunnel_close(tunnel, CV_WS_POLICY, "out of memory");
+            cv_tunnel_close(tunnel, CV_ENDING_MEMORY);
         else if (rc < 0)
             complain(guest, 0,
                      rc == CV_EFULL ? "an announcement was ignored: it announced too many"
@@ -138,7 +140,7 @@ void guests_wake(struct worker *worker)
         struct resident *other = wake.owner;
 
         if (wake.error < 0)
-            cv_tunnel_close(other->tunnel, CV_WS_POLICY, "announcements are not read");
+            cv_tunnel_close(other->tunnel, CV_ENDING_UNREAD);
         else
             cv_tunnel_touch(other->tunnel);
     }
@@ -174,19 +176,22 @@ static void free_guest(struct guest *guest)
     cv_free(&guest->worker->loop.alloc, guest);
 }
 
-static void on_closed(void *ctx, struct cv_tunnel *tunnel, int error, const char *text)
+static void on_closed(void *ctx, struct cv_tunnel *tunnel, const struct cv_tunnel_end *end)
 {
     struct guest *guest = ctx;
     struct worker *worker = guest->worker;
+    struct cv_log_about about = *ABOUT(guest, 0);
 
     (void)tunnel;
-    cv_log_about(&worker->loop.log, error == CV_ECLOSED ? CV_LOG_INFO : CV_LOG_WARN,
-                 ABOUT(guest, 0), "%s %s: session %llu ended: %s", kind_of(guest), guest->key,
-                 (unsigned long long)guest->id, text);
+    about.reason = cv_ending_name(end->ending);
+    cv_log_about(&worker->loop.log, cv_ending_is_error(end->ending) ? CV_LOG_WARN : CV_LOG_INFO,
+                 &about, "%s %s: session %llu ended: %s", kind_of(guest), guest->key,
+                 (unsigned long long)guest->id, end->line);
+    worker->counts.ended[end->ending]++;
     take_back(guest);
     if (cv_manager_leave(worker->manager, guest->id) == 0) {
         if (!guest->is_peer)
-            admin_event(worker->server->admin, "left", guest->key, text);
+            admin_event(worker->server->admin, "left", guest->key, end->text);
         leave(guest);
         guests_wake(worker);
     }
@@ -232,6 +237,7 @@ static int enlist(struct guest *guest, struct cv_session *session)
         return rc;
     }
     worker->counts.joined++;
+    cv_tunnel_name(guest->resident.tunnel, guest->key, guest->id);
     if (guest->is_peer) {
         server_found_peer(worker, guest->key);
         return 0;
@@ -266,7 +272,7 @@ static int join(struct guest *guest, const struct cv_front_guest *from)
     cv_list_push_back(&worker->guests, &guest->link);
     rc = enlist(guest, session);
     if (rc < 0) /* on_closed() frees the guest */
-        cv_tunnel_close(guest->resident.tunnel, CV_WS_POLICY, cv_strerror(rc));
+        cv_tunnel_close(guest->resident.tunnel, cv_ending_of(rc, 0));
     return 0;
 }
 
@@ -357,7 +363,7 @@ static void recheck_peer(struct guest *guest)
         return;
     cv_log_about(log_of(guest), CV_LOG_WARN, ABOUT(guest, 0), "peer %s: it is no peer any more",
                  guest->key);
-    cv_tunnel_close(guest->resident.tunnel, CV_WS_POLICY, "no peer any more");
+    cv_tunnel_close(guest->resident.tunnel, CV_ENDING_NO_PEER);
 }
 
 /* The server's limit of a session, or the credential's where that is lower. */
@@ -387,7 +393,7 @@ static void recheck(struct guest *guest)
     }
     cv_log_about(log_of(guest), CV_LOG_WARN, ABOUT(guest, 0),
                  "client %s: its credential is gone: %s", guest->key, cv_access_text(answer.why));
-    cv_tunnel_close(guest->resident.tunnel, CV_WS_POLICY, "the credential is gone");
+    cv_tunnel_close(guest->resident.tunnel, CV_ENDING_CREDENTIAL);
 }
 
 void guests_recheck(struct worker *worker)
@@ -428,7 +434,7 @@ void guest_published(struct worker *worker, uint64_t id, uint32_t number, bool g
     if (rc == 0)
         cv_tunnel_touch(guest->resident.tunnel);
     else if (rc != CV_ECLOSED)
-        cv_tunnel_close(guest->resident.tunnel, CV_WS_POLICY, "answers are not read");
+        cv_tunnel_close(guest->resident.tunnel, CV_ENDING_UNREAD);
 }
 
 void guest_welcome(struct worker *worker, const struct cv_front_guest *from)
@@ -457,10 +463,10 @@ void guest_welcome(struct worker *worker, const struct cv_front_guest *from)
     guests_wake(worker);
 }
 
-void guests_dismiss(struct worker *worker, uint16_t code, const char *reason)
+void guests_dismiss(struct worker *worker, enum cv_ending ending)
 {
     cv_list_each_safe (link, &worker->guests)
-        cv_tunnel_close(cv_container_of(link, struct guest, link)->resident.tunnel, code, reason);
+        cv_tunnel_close(cv_container_of(link, struct guest, link)->resident.tunnel, ending);
 }
 
 /* Between the word to peers and the end of a session: dials of theirs that are under way. */
@@ -493,7 +499,7 @@ static bool part(struct guest *guest, uint64_t now)
     if (guest->parts_at > now || cv_session_conns(cv_tunnel_session(guest->resident.tunnel)) > 0)
         return false;
     guest->told = true;
-    cv_tunnel_close(guest->resident.tunnel, CV_WS_RESTART, "the server stops");
+    cv_tunnel_close(guest->resident.tunnel, CV_ENDING_STOPS);
     return true;
 }
 
@@ -555,7 +561,7 @@ unsigned guests_kick(struct worker *worker, const char *key)
 
         if (guest->is_peer || strcmp(guest->key, key) != 0)
             continue;
-        cv_tunnel_close(guest->resident.tunnel, CV_WS_POLICY, "ended by an operator");
+        cv_tunnel_close(guest->resident.tunnel, CV_ENDING_KILLED);
         found++;
     }
     return found;

@@ -21,6 +21,7 @@ struct link {
     struct cv_urls url;       /* one */
     char id[CV_KEY_MAX + 1];
     uint64_t incarnation;
+    uint64_t number; /* of its session, for the log */
     struct cv_uplink *uplink;
     struct cv_list waiters;
     uint64_t used_at;
@@ -56,11 +57,22 @@ static struct cv_route route_of(struct link *link)
     struct cv_session *session = cv_tunnel_session(link->resident.tunnel);
 
     link->used_at = cv_loop_now(&link->links->worker->loop);
-    return (struct cv_route){
-        .session = session, .owner = link, .healthy = !cv_session_silent(session, link->used_at)};
+    return (struct cv_route){.id = link->number,
+                             .session = session,
+                             .owner = link,
+                             .healthy = !cv_session_silent(session, link->used_at)};
 }
 
 /* The uplink's. */
+
+static uint64_t number(void *ctx, struct cv_tunnel *tunnel)
+{
+    struct link *link = ctx;
+
+    (void)tunnel;
+    link->number = cv_manager_take_number(link->links->worker->manager);
+    return link->number;
+}
 
 static void on_up(void *ctx, struct cv_tunnel *tunnel)
 {
@@ -75,7 +87,7 @@ static void on_up(void *ctx, struct cv_tunnel *tunnel)
 static void on_event(void *ctx, struct cv_tunnel *tunnel, const struct cv_session_event *event)
 {
     struct link *link = ctx;
-    const struct cv_log_about about = {.conn = event->conn_id};
+    const struct cv_log_about about = cv_tunnel_about(tunnel, event->conn_id);
 
     switch (event->kind) {
     case CV_EVENT_CONNECT:
@@ -86,8 +98,8 @@ static void on_event(void *ctx, struct cv_tunnel *tunnel, const struct cv_sessio
     case CV_EVENT_ADD_CLIENT:
     case CV_EVENT_REMOVE_CLIENT:
     case CV_EVENT_NOTICE:
-        if (cv_log_admit(log_of(link), &link->complaints, cv_loop_now(&link->links->worker->loop),
-                         &about))
+        if (cv_log_admit(log_of(link), CV_LOG_WARN, &link->complaints,
+                         cv_loop_now(&link->links->worker->loop), &about))
             cv_log_about(log_of(link), CV_LOG_WARN, &about, "server %s: connection %lld: %s",
                          link->id, (long long)event->conn_id,
                          event->kind == CV_EVENT_NOTICE ? guest_notice_text(event->notice)
@@ -122,9 +134,9 @@ static bool on_refused(void *ctx, const struct cv_upgrade_end *end)
     struct link *link = ctx;
     uint64_t now = cv_loop_now(&link->links->worker->loop);
 
-    if (cv_log_admit(log_of(link), &link->links->refusals, now, NULL))
-        cv_log(log_of(link), CV_LOG_WARN, "server %s at %s: %s", link->id, link->url.at[0].text,
-               end->text);
+    cv_log_cause(&link->links->worker->loop, CV_CAUSE_LINK,
+                 &(struct cv_log_about){.client = link->id}, "server %s at %s: %s", link->id,
+                 link->url.at[0].text, end->text);
     link->uplink = NULL;
     link->again_at = now + REFUSED_WAIT;
     if (cv_list_empty(&link->in_list)) /* given up */
@@ -155,7 +167,9 @@ static int dial(struct link *link)
         .headers = &links->token,
         .header_count = 1,
         .session = cv_session_defaults(CV_SESSION_DIALLER),
+        .client = link->id,
         .refused = on_refused,
+        .number = number,
         .up = on_up,
         .event = on_event,
         .down = on_down,

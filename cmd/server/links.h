@@ -15,7 +15,6 @@ struct links {
     struct cv_ws_header token; /* borrowed */
     uint64_t idle;             /* microseconds without a connection, and a link is closed */
     struct cv_list list;
-    struct cv_log_limit refusals; /* by other servers */
 };
 
 struct link;

@@ -174,10 +174,11 @@ static const struct cv_log *log_of(const struct peer *peer)
 
 static void complain(struct peer *peer, int64_t conn_id, const char *what)
 {
-    const struct cv_log_about about = {peer->server.id, peer->member, conn_id};
+    const struct cv_log_about about = {
+        .client = peer->server.id, .session = peer->member, .conn = conn_id};
 
-    if (cv_log_admit(log_of(peer), &peer->complaints, cv_loop_now(&peer->peering->worker->loop),
-                     &about))
+    if (cv_log_admit(log_of(peer), CV_LOG_WARN, &peer->complaints,
+                     cv_loop_now(&peer->peering->worker->loop), &about))
         cv_log_about(log_of(peer), CV_LOG_WARN, &about, "peer %s: connection %lld: %s",
                      peer->server.id, (long long)conn_id, what);
 }
@@ -189,7 +190,8 @@ static void peer_free(struct peer *peer)
     free(peer);
 }
 
-static void on_up(void *ctx, struct cv_tunnel *tunnel)
+/* The manager's is the session's number. */
+static uint64_t join(void *ctx, struct cv_tunnel *tunnel)
 {
     struct peer *peer = ctx;
     struct worker *worker = peer->peering->worker;
@@ -197,15 +199,22 @@ static void on_up(void *ctx, struct cv_tunnel *tunnel)
         cv_manager_join(worker->manager, CV_MEMBER_OUTGOING, peer->server.id,
                         cv_tunnel_session(tunnel), peer, cv_loop_now(&worker->loop), &peer->member);
 
+    peer->joined = rc == 0;
+    if (rc == 0)
+        return peer->member;
+    cv_log_about(log_of(peer), CV_LOG_ERROR, &(struct cv_log_about){.client = peer->server.id},
+                 "peer %s: %s", peer->server.id, cv_strerror(rc));
+    cv_tunnel_close(tunnel, cv_ending_of(rc, 0));
+    return 0;
+}
+
+static void on_up(void *ctx, struct cv_tunnel *tunnel)
+{
+    struct peer *peer = ctx;
+
     peer->resident.tunnel = tunnel;
     peer->connected++;
-    peer->joined = rc == 0;
-    if (rc < 0) {
-        cv_log_about(log_of(peer), CV_LOG_ERROR, &(struct cv_log_about){.client = peer->server.id},
-                     "peer %s: %s", peer->server.id, cv_strerror(rc));
-        cv_tunnel_close(tunnel, CV_WS_POLICY, cv_strerror(rc));
-    }
-    guests_wake(worker);
+    guests_wake(peer->peering->worker);
 }
 
 static void on_event(void *ctx, struct cv_tunnel *tunnel, const struct cv_session_event *event)
@@ -251,7 +260,7 @@ static void on_down(void *ctx, struct cv_tunnel *tunnel, int error, const char *
     (void)tunnel, (void)error, (void)why;
     if (peer->joined && cv_manager_leave(peer->peering->worker->manager, peer->member) < 0)
         cv_log_about(log_of(peer), CV_LOG_ERROR,
-                     &(struct cv_log_about){peer->server.id, peer->member, 0},
+                     &(struct cv_log_about){.client = peer->server.id, .session = peer->member},
                      "peer %s: left twice", peer->server.id);
     peer->joined = false;
     peer->disconnected++;
@@ -291,6 +300,8 @@ static int dial(struct peer *peer)
         .headers = &peering->token,
         .header_count = 1,
         .session = cv_session_defaults(CV_SESSION_DIALLER),
+        .client = peer->server.id,
+        .number = join,
         .up = on_up,
         .event = on_event,
         .down = on_down,
@@ -468,8 +479,9 @@ static void on_notice(struct cv_mail *mail, void *ctx, bool lost)
             cv_manager_elsewhere(first->manager, notice->add, notice->key, notice->session_key);
 
         if (rc < 0)
-            cv_log(&first->loop.log, CV_LOG_ERROR, "client %s: peers do not hear of it: %s",
-                   notice->key, cv_strerror(rc));
+            cv_log_about(&first->loop.log, CV_LOG_ERROR,
+                         &(struct cv_log_about){.client = notice->key},
+                         "client %s: peers do not hear of it: %s", notice->key, cv_strerror(rc));
         guests_wake(first);
     }
     free(notice);

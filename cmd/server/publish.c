@@ -30,7 +30,6 @@ struct publish {
     struct server *server; /* borrowed */
     struct places *places; /* owned */
     struct suitor *suitors;
-    struct cv_log_limit refusals;
 };
 
 static const struct cv_alloc *alloc_of(const struct publish *publish)
@@ -61,11 +60,9 @@ static void log_refusal(const struct claim *claim, const char *text)
 {
     struct publish *publish = claim->publish;
     struct cv_loop *loop = &publish->server->workers[0].loop;
-    const struct cv_log_about about = {.client = claim->client};
+    const struct cv_log_about about = {.client = claim->client, .session = claim->suitor->id};
 
-    if (!cv_log_admit(&loop->log, &publish->refusals, cv_loop_now(loop), &about))
-        return;
-    cv_log_about(&loop->log, CV_LOG_WARN, &about, "publish: client %s refused: %s: \"%.*s\"",
+    cv_log_cause(loop, CV_CAUSE_PUBLISH, &about, "publish: client %s refused: %s: \"%.*s\"",
                  claim->client, text, CV_PUBLISH_TEXT_MAX, claim->text);
 }
 
@@ -83,8 +80,9 @@ void publish_tell(const struct claim *claim, bool granted, const char *text)
     }
     reply = calloc(1, sizeof(*reply));
     if (!reply) {
-        cv_log(&worker->server->workers[0].loop.log, CV_LOG_ERROR,
-               "publish: client %s is not told: out of memory", claim->client);
+        cv_log_about(&worker->server->workers[0].loop.log, CV_LOG_ERROR,
+                     &(struct cv_log_about){.client = claim->client, .session = suitor->id},
+                     "publish: client %s is not told: out of memory", claim->client);
         return;
     }
     reply->mail.deliver = on_reply;
@@ -181,8 +179,9 @@ static void arrive(struct publish *publish, struct suitor *suitor)
 
     HASH_ADD(hh, publish->suitors, id, sizeof(suitor->id), suitor);
     if (!cv_table_added(suitor)) {
-        cv_log(&publish->server->workers[0].loop.log, CV_LOG_ERROR,
-               "publish: client %s: out of memory", suitor->key);
+        cv_log_about(&publish->server->workers[0].loop.log, CV_LOG_ERROR,
+                     &(struct cv_log_about){.client = suitor->key, .session = suitor->id},
+                     "publish: client %s: out of memory", suitor->key);
         cv_free(table_alloc, suitor);
         return;
     }

@@ -70,6 +70,7 @@ static void give_up(struct dial *dial, enum cv_reason reason, const char *text)
 static void relay(struct dial *dial)
 {
     struct cv_session *session = cv_tunnel_session(dial->tunnel);
+    const struct cv_log_about about = cv_tunnel_about(dial->tunnel, dial->conn_id);
     struct cv_stream *stream = dial->stream;
     int rc;
 
@@ -82,8 +83,8 @@ static void relay(struct dial *dial)
         return;
     }
     if (cv_session_accept(session, dial->conn_id) < 0)
-        cv_log_about(&dial->loop->log, CV_LOG_DEBUG, &(struct cv_log_about){.conn = dial->conn_id},
-                     "connection %lld is gone", (long long)dial->conn_id);
+        cv_log_about(&dial->loop->log, CV_LOG_DEBUG, &about, "connection %lld is gone",
+                     (long long)dial->conn_id);
     cv_tunnel_touch(dial->tunnel);
     cv_free(&dial->loop->alloc, dial);
 }
@@ -274,7 +275,7 @@ static void complain(struct worker *worker, const struct session_dialler *dialle
     const struct cv_log *log = &worker->loop.log;
     const struct cv_log_about about = {.client = request->client};
 
-    if (!cv_log_admit(log, dialler->complaints, cv_loop_now(&worker->loop), &about))
+    if (!cv_log_admit(log, CV_LOG_WARN, dialler->complaints, cv_loop_now(&worker->loop), NULL))
         return;
     cv_log_about(log, CV_LOG_WARN, &about, "%s: visitor %s%s%.*s to %s/%s refused: %s",
                  dialler->door, dialler->peer, request->who.len ? " as " : "",
@@ -362,8 +363,7 @@ void session_dial(struct worker *worker, struct cv_tunnel *tunnel,
                                     .proto = request.proto,
                                     .address = request.address,
                                     .digest = dialler->digest,
-                                    .from = dialler->from,
-                                    .in_bulk = true};
+                                    .from = dialler->from};
     int rc;
 
     if (problem) {

@@ -145,6 +145,16 @@ static void write_ends(FILE *out, const struct cv_session_stats *stats)
                 stats->closed[i]);
 }
 
+static void write_session_ends(FILE *out, const struct counts *counts)
+{
+    static const char name[] = "culvert_sessions_ended_total";
+
+    head(out, name, "counter", "Sessions of agents, peers and visitors that ended, by reason.");
+    for (int i = CV_ENDING_NONE + 1; i < CV_ENDING_COUNT; i++)
+        fprintf(out, "%s{reason=\"%s\"} %" PRIu64 "\n", name, cv_ending_name((enum cv_ending)i),
+                counts->ended[i]);
+}
+
 static void write_loops(FILE *out, const struct totals *totals, unsigned workers)
 {
     static const char name[] = "culvert_loop_lag_seconds";
@@ -398,6 +408,7 @@ char *totals_write(const struct totals *totals, const struct server *server, con
     write_flow(out, stats);
     write_dials(out, stats);
     write_ends(out, stats);
+    write_session_ends(out, &totals->counts);
     write_refusals(out, &totals->counts);
     if (server->peering)
         write_peers(out, peers);

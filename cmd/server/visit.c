@@ -296,7 +296,6 @@ static struct visit *visit_new(struct worker *worker, const struct visit_options
     visit->from = options->from;
     visit->balance = worker_balance(worker, options->client);
     visit->place = options->place;
-    visit->in_bulk = options->in_bulk;
     visit->since = cv_loop_now(&worker->loop);
     visit->wait = options->wait ? options->wait : VISIT_WAIT;
     visit->has_digest = options->digest != NULL;
@@ -363,7 +362,7 @@ void visit_start(struct worker *worker, const struct visit_options *options)
     struct visit *visit = visit_new(worker, options);
 
     if (!visit) {
-        cv_log_about(&worker->loop.log, CV_LOG_WARN,
+        cv_log_cause(&worker->loop, CV_CAUSE_TURNED_AWAY,
                      &(struct cv_log_about){.client = options->client},
                      "%s: visitor %s turned away: out of memory", options->door, options->peer);
         close(options->fd);

@@ -71,8 +71,6 @@ struct visit_options {
     enum cv_route_from from;
     enum visit_place place;
     bool entered;  /* visit_enter() has taken its places */
-    bool in_bulk;  /* its visitor can begin any number in no time: lines about those that are turned
-                      away are within bounds */
     uint64_t wait; /* microseconds for the target's answer; 0: VISIT_WAIT */
     void *ctx;     /* borrowed for the visit's life */
 };

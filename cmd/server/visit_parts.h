@@ -21,7 +21,6 @@ struct visit {
     enum cv_route_from from;
     enum cv_balance balance; /* of the client, as the rules said when it came */
     enum visit_place place;
-    bool in_bulk;
     uint64_t wait;
     uint64_t since; /* it came in */
     bool has_digest;
@@ -62,8 +61,9 @@ struct visit {
 };
 
 /* Session and connection are those of its dial, if there was one. */
-#define VISIT_ABOUT(visit) \
-    (&(const struct cv_log_about){(visit)->client, (visit)->session, (visit)->conn_id})
+#define VISIT_ABOUT(visit)         \
+    (&(const struct cv_log_about){ \
+        .client = (visit)->client, .session = (visit)->session, .conn = (visit)->conn_id})
 
 /* visit.c */
 

@@ -8,23 +8,33 @@
 #include "net/log.h"
 #include "visit_parts.h"
 
+/* What the other end said, and what the relay saw; NULL: there was none. */
+struct told {
+    const char *said;
+    size_t len;
+    const struct cv_relay_end *end;
+};
+
 /* One line a visit, whatever became of it: who, where it came in, through which agent, to what, how
  * long, how much, and why it ended. What the other end said comes last, in quotes: it may say
  * anything. */
-static void audit(const struct visit *visit, enum cv_log_level level, const char *outcome,
-                  const char *said, size_t said_len, const struct cv_relay_end *end)
+static void audit(const struct visit *visit, enum cv_log_level level, const char *reason,
+                  const char *outcome, const struct told *told)
 {
+    struct cv_log_about about = *VISIT_ABOUT(visit);
+    const struct cv_relay_end *end = told->end;
     uint64_t took = (cv_loop_now(&visit->worker->loop) - visit->since) / CV_MSEC;
 
+    about.reason = reason;
     cv_log_about(
-        &visit->worker->loop.log, level, VISIT_ABOUT(visit),
+        &visit->worker->loop.log, level, &about,
         "%s: visitor %s%s%s to %s/%s/%s: %s after %llu.%03llu s, %llu bytes to the visitor, %llu "
         "from it%s%.*s%s",
         visit->door, visit->peer, visit->who[0] ? " as " : "", visit->who, visit->client,
         cv_proto_name(visit->proto), visit->address, outcome, (unsigned long long)took / 1000,
         (unsigned long long)took % 1000, (unsigned long long)(end ? end->bytes_in : 0),
-        (unsigned long long)(end ? end->bytes_out : 0), said_len ? ": \"" : "", (int)said_len,
-        said_len ? said : "", said_len ? "\"" : "");
+        (unsigned long long)(end ? end->bytes_out : 0), told->len ? ": \"" : "", (int)told->len,
+        told->len ? told->said : "", told->len ? "\"" : "");
 }
 
 void visit_log_end(const struct visit *visit, enum cv_reason reason, const char *text, size_t len,
@@ -33,7 +43,7 @@ void visit_log_end(const struct visit *visit, enum cv_reason reason, const char 
     char outcome[120];
 
     snprintf(outcome, sizeof(outcome), "%s,", cv_reason_text(reason));
-    audit(visit, CV_LOG_INFO, outcome, text, len, end);
+    audit(visit, CV_LOG_INFO, cv_reason_name(reason), outcome, &(struct told){text, len, end});
 }
 
 ssize_t visit_answer(struct visit *visit, enum cv_failure failure, const char *text)
@@ -96,12 +106,6 @@ void visit_count_refused(struct worker *worker, int problem)
     worker->counts.failed[failure_of(problem)]++;
 }
 
-/* Whether a line about it is within the bounds that its visitor has. */
-static bool may_log(struct worker *worker)
-{
-    return cv_log_admit(&worker->loop.log, &worker->turned_away, cv_loop_now(&worker->loop), NULL);
-}
-
 void visit_turn_away(struct visit *visit)
 {
     enum cv_failure failure = failure_of(visit->problem);
@@ -110,8 +114,8 @@ void visit_turn_away(struct visit *visit)
     char outcome[120];
 
     snprintf(outcome, sizeof(outcome), "turned away: %s,", text);
-    if (!visit->in_bulk || may_log(visit->worker))
-        audit(visit, CV_LOG_WARN, outcome, NULL, 0, NULL);
+    if (cv_cause_admits(&visit->worker->loop, CV_CAUSE_TURNED_AWAY, visit->client))
+        audit(visit, CV_LOG_WARN, cv_failure_name(failure), outcome, &(struct told){.end = NULL});
     visit_count_refused(visit->worker, visit->problem);
     visit_close_failed(visit, failure, text);
 }

@@ -11,12 +11,12 @@
 #include "net/timer.h"
 #include "server.h"
 #include "session_dial.h"
-#include "ws/ws.h"
 
 struct visitor {
     struct cv_list link; /* in the worker's */
     struct worker *worker;
     struct cv_tunnel *tunnel;
+    uint64_t id;               /* of the session, for the log */
     char name[CV_KEY_MAX + 1]; /* what it calls itself */
     char peer[CV_ADDRESS_SIZE];
     bool has_digest; /* of its token; not where anyone may come in */
@@ -30,13 +30,16 @@ static const struct cv_log *log_of(const struct visitor *visitor)
     return &visitor->worker->loop.log;
 }
 
+/* It is no client: those it dials are. */
+#define ABOUT(visitor) (&(const struct cv_log_about){.session = (visitor)->id})
+
 /* A line about something that it did, which it can do as often as it likes. */
 static void complain(struct visitor *visitor, int64_t conn_id, const char *what)
 {
-    const struct cv_log_about about = {.conn = conn_id};
+    const struct cv_log_about about = {.session = visitor->id, .conn = conn_id};
 
-    if (cv_log_admit(log_of(visitor), &visitor->complaints, cv_loop_now(&visitor->worker->loop),
-                     &about))
+    if (cv_log_admit(log_of(visitor), CV_LOG_WARN, &visitor->complaints,
+                     cv_loop_now(&visitor->worker->loop), &about))
         cv_log_about(log_of(visitor), CV_LOG_WARN, &about, "visitor %s: connection %lld: %s",
                      visitor->peer, (long long)conn_id, what);
 }
@@ -84,13 +87,16 @@ static void leave(struct visitor *visitor)
     cv_free(&worker->loop.alloc, visitor);
 }
 
-static void on_closed(void *ctx, struct cv_tunnel *tunnel, int error, const char *text)
+static void on_closed(void *ctx, struct cv_tunnel *tunnel, const struct cv_tunnel_end *end)
 {
     struct visitor *visitor = ctx;
+    struct cv_log_about about = cv_tunnel_about(tunnel, 0);
 
-    (void)tunnel;
-    cv_log(log_of(visitor), error == CV_ECLOSED ? CV_LOG_INFO : CV_LOG_WARN,
-           "visitor %s: session of %s ended: %s", visitor->peer, visitor->name, text);
+    about.reason = cv_ending_name(end->ending);
+    cv_log_about(log_of(visitor), cv_ending_is_error(end->ending) ? CV_LOG_WARN : CV_LOG_INFO,
+                 &about, "visitor %s: session of %s ended: %s", visitor->peer, visitor->name,
+                 end->line);
+    visitor->worker->counts.ended[end->ending]++;
     leave(visitor);
 }
 
@@ -110,8 +116,8 @@ static void watch_expiry(struct visitor *visitor, int64_t expires)
     if (!visitor->expiry && expires != CV_EXPIRES_NEVER)
         rc = cv_timer_new(&visitor->expiry, &visitor->worker->loop, on_expiry, visitor);
     if (rc < 0)
-        cv_log(log_of(visitor), CV_LOG_ERROR, "visitor %s: its expiry is not watched: %s",
-               visitor->peer, cv_strerror(rc));
+        cv_log_about(log_of(visitor), CV_LOG_ERROR, ABOUT(visitor),
+                     "visitor %s: its expiry is not watched: %s", visitor->peer, cv_strerror(rc));
     else if (visitor->expiry)
         guest_await_expiry(visitor->expiry, expires);
 }
@@ -129,9 +135,10 @@ static void recheck(struct visitor *visitor)
         watch_expiry(visitor, answer.credential ? answer.credential->expires : CV_EXPIRES_NEVER);
         return;
     }
-    cv_log(log_of(visitor), CV_LOG_WARN, "visitor %s: its credential is gone: %s", visitor->peer,
-           cv_access_text(answer.why));
-    cv_tunnel_close(visitor->tunnel, CV_WS_POLICY, "the credential is gone");
+    cv_log_about(log_of(visitor), CV_LOG_WARN, ABOUT(visitor),
+                 "visitor %s: its credential is gone: %s", visitor->peer,
+                 cv_access_text(answer.why));
+    cv_tunnel_close(visitor->tunnel, CV_ENDING_CREDENTIAL);
 }
 
 /* Coming in. */
@@ -187,13 +194,16 @@ void visitor_welcome(struct worker *worker, const struct cv_front_guest *from)
         return;
     }
     cv_list_push_back(&worker->visitors, &visitor->link);
+    visitor->id = cv_manager_take_number(worker->manager);
+    cv_tunnel_name(visitor->tunnel, NULL, visitor->id);
     /* once more, as several workers may have seen the last place free */
     if (atomic_fetch_add(&worker->server->sessions, 1) >=
         worker->server->config->limits.max_sessions) {
-        cv_tunnel_close(visitor->tunnel, CV_WS_POLICY, cv_strerror(CV_EFULL));
+        cv_tunnel_close(visitor->tunnel, CV_ENDING_FULL);
         return;
     }
-    cv_log(&worker->loop.log, CV_LOG_INFO, "visitor %s: session of %s up", peer, visitor->name);
+    cv_log_about(&worker->loop.log, CV_LOG_INFO, ABOUT(visitor), "visitor %s: session of %s up",
+                 peer, visitor->name);
     recheck(visitor);
 }
 
@@ -203,8 +213,8 @@ void visitors_recheck(struct worker *worker)
         recheck(cv_container_of(link, struct visitor, link));
 }
 
-void visitors_dismiss(struct worker *worker, uint16_t code, const char *reason)
+void visitors_dismiss(struct worker *worker, enum cv_ending ending)
 {
     cv_list_each_safe (link, &worker->visitors)
-        cv_tunnel_close(cv_container_of(link, struct visitor, link)->tunnel, code, reason);
+        cv_tunnel_close(cv_container_of(link, struct visitor, link)->tunnel, ending);
 }

@@ -2,6 +2,7 @@
 #define CMD_SERVER_VISITOR_H
 
 #include "http/front.h"
+#include "net/ending.h"
 
 struct worker;
 
@@ -14,6 +15,6 @@ void visitor_welcome(struct worker *worker, const struct cv_front_guest *from);
 /* Closes the sessions whose credential is no longer there: called after a reload. */
 void visitors_recheck(struct worker *worker);
 
-void visitors_dismiss(struct worker *worker, uint16_t code, const char *reason);
+void visitors_dismiss(struct worker *worker, enum cv_ending ending);
 
 #endif

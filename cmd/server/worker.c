@@ -321,6 +321,7 @@ static void on_pulse(void *ctx)
     struct worker *worker = ctx;
 
     counts_lag_seen(&worker->lag, cv_less_size(cv_loop_now(&worker->loop), worker->pulse_at));
+    cv_causes_tell(&worker->loop);
     set_pulse(worker);
 }
 
@@ -387,14 +388,14 @@ static void obey(struct worker *worker, enum worker_order order)
     case WORKER_DISMISS:
         cv_timer_free(worker->parting);
         worker->parting = NULL;
-        guests_dismiss(worker, CV_WS_RESTART, "the server stops");
-        visitors_dismiss(worker, CV_WS_RESTART, "the server stops");
+        guests_dismiss(worker, CV_ENDING_STOPS);
+        visitors_dismiss(worker, CV_ENDING_STOPS);
         if (worker->index > 0) /* the first one waits for the others */
             cv_mailbox_unref(&worker->mailbox);
         break;
     case WORKER_END:
         cv_gateway_end(worker->gateway);
-        cv_tunnel_end_all(&worker->loop, CV_REASON_KILLED);
+        cv_tunnel_end_all(&worker->loop, CV_ENDING_STOPS, CV_REASON_KILLED);
         cv_linger_end(&worker->loop);
         break;
     }

@@ -48,11 +48,9 @@ struct worker {
     bool over;                  /* its thread has ended; the main thread's own */
     atomic_bool told_idle;      /* its word is on the way */
     struct cv_timer *parting;   /* owned; while agents are told to go one by one */
-    struct cv_log_limit refusals;
-    struct cv_pace pace;             /* of those who come to the front door */
-    uint64_t held_said;              /* when the log said last that they wait */
-    struct cv_log_limit turned_away; /* of visits that come in bulk */
-    unsigned next; /* at the first: who takes the next that came by a unix socket */
+    struct cv_pace pace;        /* of those who come to the front door */
+    uint64_t held_said;         /* when the log said last that they wait */
+    unsigned next;              /* at the first: who takes the next that came by a unix socket */
     uv_thread_t thread;
 };
 
@@ -143,7 +141,7 @@ struct resident {
 
 /* guest.c: agents that came in, and peers. */
 void guest_welcome(struct worker *worker, const struct cv_front_guest *guest);
-void guests_dismiss(struct worker *worker, uint16_t code, const char *reason);
+void guests_dismiss(struct worker *worker, enum cv_ending ending);
 
 /* Tells the agents to go, each at a moment of its own within @window microseconds: peers hear that
  * it is gone, and then, as soon as none of its connections runs, it does. Peers stay. */

@@ -18,7 +18,6 @@ struct cv_agent {
     struct cv_targets targets;
     struct cv_patterns allows; /* none: nothing may be dialled */
     struct cv_list handlers, servers;
-    struct cv_log_limit complaints; /* about what servers do */
     void (*closed)(struct cv_agent *agent);
 };
 
@@ -45,15 +44,13 @@ static struct cv_agent *agent_of(struct cv_tenant *tenant)
 
 /* What a server asks for. */
 
-static void complain(void *ctx, int64_t conn_id, const char *what)
+static void complain(struct cv_agent *agent, const struct cv_tunnel *tunnel, int64_t conn_id,
+                     const char *what)
 {
-    struct cv_agent *agent = ctx;
     struct cv_loop *loop = &agent->tenant.loop;
-    const struct cv_log_about about = {.client = agent->options.id, .conn = conn_id};
+    const struct cv_log_about about = cv_tunnel_about(tunnel, conn_id);
 
-    if (cv_log_admit(&loop->log, &agent->complaints, cv_loop_now(loop), &about))
-        cv_log_about(&loop->log, CV_LOG_WARN, &about, "connection %lld: %s", (long long)conn_id,
-                     what);
+    cv_log_cause(loop, CV_CAUSE_SERVER, &about, "connection %lld: %s", (long long)conn_id, what);
 }
 
 static bool allowed(void *ctx, const struct cv_target *target, const struct cv_ip *ip)
@@ -118,7 +115,7 @@ static void on_event(void *ctx, struct cv_tunnel *tunnel, const struct cv_sessio
     if (event->kind == CV_EVENT_CONNECT)
         connect_target(server->agent, tunnel, event);
     else if (event->kind == CV_EVENT_NOTICE)
-        complain(server->agent, event->conn_id, "the server sent an odd frame");
+        complain(server->agent, tunnel, event->conn_id, "the server sent an odd frame");
 }
 
 /* Sessions. */
@@ -262,13 +259,11 @@ static int begin(struct cv_agent *agent, uv_loop_t *uv)
     if (rc < 0)
         return rc;
     rc = cv_remote_keep(&agent->options.id, &agent->tenant.arena, options->id) ? 0 : -ENOMEM;
+    agent->tenant.loop.log.client = agent->options.id;
     cv_list_init(&agent->handlers);
     cv_list_init(&agent->servers);
-    agent->targets = (struct cv_targets){.loop = &agent->tenant.loop,
-                                         .client = agent->options.id,
-                                         .allowed = allowed,
-                                         .complain = complain,
-                                         .ctx = agent};
+    agent->targets =
+        (struct cv_targets){.loop = &agent->tenant.loop, .allowed = allowed, .ctx = agent};
     if (rc == 0)
         rc = cv_outbound_new(&agent->outbound, &agent->tenant.loop);
     if (rc < 0)

@@ -31,7 +31,7 @@ static void on_cut(void *ctx)
 {
     struct cv_tenant *tenant = ctx;
 
-    cv_tunnel_end_all(&tenant->loop, CV_REASON_KILLED);
+    cv_tunnel_end_all(&tenant->loop, CV_ENDING_LEAVES, CV_REASON_KILLED);
     cv_linger_end(&tenant->loop);
 }
 

@@ -21,8 +21,7 @@ struct cv_bye {
     char host_header[HOST_SIZE];
     struct cv_list calls;
     unsigned count; /* of calls */
-    struct cv_log_limit complaints;
-    uint64_t lost; /* that were not told, ever */
+    uint64_t lost;  /* that were not told, ever */
     bool closed;
 };
 
@@ -57,10 +56,9 @@ int cv_bye_new(struct cv_bye **out, struct cv_loop *loop, const struct cv_url *u
 static void complain(struct cv_bye *bye, const char *why)
 {
     bye->lost++;
-    if (cv_log_admit(&bye->loop->log, &bye->complaints, cv_loop_now(bye->loop), NULL))
-        cv_log(&bye->loop->log, CV_LOG_WARN,
-               "rooms: %s was not told that a client is gone: %s (%llu times so far)",
-               bye->url->text, why, (unsigned long long)bye->lost);
+    cv_log_cause(bye->loop, CV_CAUSE_BYE, NULL,
+                 "rooms: %s was not told that a client is gone: %s (%llu times so far)",
+                 bye->url->text, why, (unsigned long long)bye->lost);
 }
 
 static void call_free(struct call *call)

@@ -66,11 +66,15 @@ void cv_knock_send(struct cv_knock *knock)
     cv_knock_leave(knock);
 }
 
-/* Whether a line of the cause that @limit is of may be written now. */
-static bool may_say(const struct cv_knock *knock, struct cv_log_limit *limit,
-                    const struct cv_log_about *about)
+/* A 401 was said, with the reason that the other end is not told. */
+static void log_refusal(const struct cv_knock *knock, int status, const char *why)
 {
-    return cv_log_admit(&knock->loop->log, limit, cv_loop_now(knock->loop), about);
+    const struct cv_log_about about = {.client =
+                                           knock->key[0] && !knock->is_visitor ? knock->key : NULL};
+
+    if (status != 401)
+        cv_log_cause(knock->loop, status < 500 ? CV_CAUSE_FRONT_REQUEST : CV_CAUSE_FRONT_FULL,
+                     &about, "front door: %s: %d %s", cv_stream_peer(knock->stream), status, why);
 }
 
 void cv_knock_refuse(struct cv_knock *knock, int status, const char *why)
@@ -104,9 +108,7 @@ void cv_knock_refuse(struct cv_knock *knock, int status, const char *why)
     }
     memcpy(knock->answer + n, body, text.len);
     knock->answer_len = (size_t)n + text.len;
-    if (status != 401) /* that was said, with the reason that the other end is not told */
-        cv_log(&knock->loop->log, CV_LOG_INFO, "front door: %s: %d %s",
-               cv_stream_peer(knock->stream), status, why);
+    log_refusal(knock, status, why);
     cv_knock_send(knock);
 }
 
@@ -143,10 +145,10 @@ static enum cv_access check_subject(struct cv_knock *knock,
     struct cv_access_answer answer;
 
     if (cv_access_agent_subject(&answer, credentials, (struct cv_span){knock->subject, len},
-                                knock->key, strlen(knock->key), cv_wall_clock()) < 0 &&
-        may_say(knock, &knock->front->strange, NULL))
-        cv_log(&knock->loop->log, CV_LOG_WARN, "front door: %s: it showed subject:%s",
-               cv_stream_peer(knock->stream), knock->subject);
+                                knock->key, strlen(knock->key), cv_wall_clock()) < 0)
+        cv_log_cause(
+            knock->loop, CV_CAUSE_FRONT_SUBJECT, &(struct cv_log_about){.client = knock->key},
+            "front door: %s: it showed subject:%s", cv_stream_peer(knock->stream), knock->subject);
     return answer.why;
 }
 
@@ -174,10 +176,9 @@ static bool may_enter(struct cv_knock *knock, const struct cv_http_head *head)
             return true;
         problem = cv_access_text(why);
     }
-    if (may_say(knock, &knock->front->refused, &about))
-        cv_log_about(&knock->loop->log, CV_LOG_WARN, &about, "front door: %s: %s %s refused: %s",
-                     cv_stream_peer(knock->stream), knock->is_visitor ? "visitor" : "client",
-                     knock->key, problem);
+    cv_log_cause(knock->loop, CV_CAUSE_FRONT_LOGIN, &about, "front door: %s: %s %s refused: %s",
+                 cv_stream_peer(knock->stream), knock->is_visitor ? "visitor" : "client",
+                 knock->key, problem);
     return false;
 }
 
@@ -230,10 +231,9 @@ static bool is_peer(struct cv_knock *knock, const struct cv_http_head *head)
         return false;
     memcpy(key, id->at, id->len);
     if (!config->peer(config->ctx, key, knock->digest)) {
-        if (may_say(knock, &knock->front->refused, NULL))
-            cv_log(&knock->loop->log, CV_LOG_WARN,
-                   "front door: %s: %s is no peer: unknown, or a wrong token",
-                   cv_stream_peer(knock->stream), key);
+        cv_log_cause(knock->loop, CV_CAUSE_FRONT_LOGIN, &(struct cv_log_about){.client = key},
+                     "front door: %s: %s is no peer: unknown, or a wrong token",
+                     cv_stream_peer(knock->stream), key);
         return false;
     }
     memcpy(knock->key, key, sizeof(knock->key));
@@ -258,9 +258,9 @@ static bool authenticate(struct cv_knock *knock, const struct cv_http_head *head
     }
     if (key && key->len)
         memcpy(knock->key, key->at, key->len);
-    else if (may_say(knock, &knock->front->refused, NULL))
-        cv_log(&knock->loop->log, CV_LOG_WARN, "front door: %s: refused: no %s",
-               cv_stream_peer(knock->stream), visitor ? CV_VISITOR_HEADER : "X-Tunnel-ID");
+    else
+        cv_log_cause(knock->loop, CV_CAUSE_FRONT_LOGIN, NULL, "front door: %s: refused: no %s",
+                     cv_stream_peer(knock->stream), visitor ? CV_VISITOR_HEADER : "X-Tunnel-ID");
     if (knock->key[0] && may_enter(knock, head))
         return true;
     cv_knock_refuse(knock, 401, "failed authentication");

@@ -16,8 +16,7 @@ struct cv_front {
     struct cv_front_config config;
     struct cv_list knocks;
     size_t pending;
-    bool expects_tls;                     /* see cv_front_expect_tls() */
-    struct cv_log_limit refused, strange; /* lines about logins, and about certificates */
+    bool expects_tls; /* see cv_front_expect_tls() */
 };
 
 /* A connection whose request is being read or answered. */

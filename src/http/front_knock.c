@@ -93,7 +93,8 @@ static void begin_tls(struct cv_knock *knock)
     knock->len = 0;
     if (rc == 0)
         return;
-    cv_log(&knock->loop->log, CV_LOG_WARN, "front door: %s: %s", knock->peer, cv_strerror(rc));
+    cv_log_cause(knock->loop, CV_CAUSE_NO_ROOM, NULL, "front door: %s: turned away: %s",
+                 knock->peer, cv_strerror(rc));
     cv_knock_leave(knock);
 }
 
@@ -244,8 +245,8 @@ void cv_front_accepted(void *ctx, int fd, const char *peer)
         cv_knock_leave(cv_container_of(front->knocks.next, struct cv_knock, link));
     rc = open_knock(front, fd, peer);
     if (rc < 0) {
-        cv_log(&front->config.loop->log, CV_LOG_WARN, "front door: %s: turned away: %s", peer,
-               cv_strerror(rc));
+        cv_log_cause(front->config.loop, CV_CAUSE_NO_ROOM, NULL, "front door: %s: turned away: %s",
+                     peer, cv_strerror(rc));
         give_back(front, peer);
     }
 }

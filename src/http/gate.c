@@ -18,7 +18,6 @@ struct cv_gate {
     struct cv_gate_config config;
     struct cv_list callers;
     size_t count;
-    struct cv_log_limit refusals; /* lines about logins */
 };
 
 /* One who has not said yet where to. */
@@ -58,18 +57,16 @@ static void leave(struct caller *caller)
 
 void cv_gate_log(const struct cv_gate_call *call, const char *why)
 {
-    cv_log(&call->config->loop->log, CV_LOG_INFO, "%s: %s: refused: %s", call->config->name,
-           call->peer, why);
+    cv_log_cause(call->config->loop, CV_CAUSE_DOOR_REQUEST, NULL, "%s: %s: refused: %s",
+                 call->config->name, call->peer, why);
 }
 
 static bool refuse_login(const struct cv_gate_call *call, const char *why)
 {
-    const struct cv_loop *loop = call->config->loop;
     const struct cv_log_about about = {.client = call->client[0] ? call->client : NULL};
 
-    if (cv_log_admit(&loop->log, call->refusals, cv_loop_now(loop), &about))
-        cv_log_about(&loop->log, CV_LOG_WARN, &about, "%s: %s: client %s refused: %s",
-                     call->config->name, call->peer, call->client[0] ? call->client : "?", why);
+    cv_log_cause(call->config->loop, CV_CAUSE_DOOR_LOGIN, &about, "%s: %s: client %s refused: %s",
+                 call->config->name, call->peer, call->client[0] ? call->client : "?", why);
     if (call->config->refused)
         call->config->refused(call->config->ctx);
     return false;
@@ -246,8 +243,8 @@ void cv_gate_accepted(void *ctx, int fd, const char *peer)
         leave(cv_container_of(gate->callers.next, struct caller, link));
     caller = cv_alloc_zero(&loop->alloc, sizeof(*caller));
     if (!caller) {
-        cv_log(&loop->log, CV_LOG_WARN, "%s: %s: turned away: out of memory", gate->config.name,
-               peer);
+        cv_log_cause(loop, CV_CAUSE_NO_ROOM, NULL, "%s: %s: turned away: %s", gate->config.name,
+                     peer, cv_strerror(-ENOMEM));
         gate->config.left(gate->config.ctx, peer);
         close(fd);
         return;
@@ -256,14 +253,14 @@ void cv_gate_accepted(void *ctx, int fd, const char *peer)
     caller->loop = loop;
     memcpy(caller->peer, peer, cv_min_size(strlen(peer), sizeof(caller->peer) - 1));
     caller->call.config = &gate->config;
-    caller->call.refusals = &gate->refusals;
     caller->call.peer = caller->peer;
     cv_list_init(&caller->link);
     cv_list_push_back(&gate->callers, &caller->link);
     gate->count++;
     rc = start(caller, fd);
     if (rc < 0) {
-        cv_log(&loop->log, CV_LOG_WARN, "%s: %s: %s", gate->config.name, peer, cv_strerror(rc));
+        cv_log_cause(loop, CV_CAUSE_NO_ROOM, NULL, "%s: %s: turned away: %s", gate->config.name,
+                     peer, cv_strerror(rc));
         leave(caller);
     }
 }

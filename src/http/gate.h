@@ -80,7 +80,6 @@ void cv_gate_free(struct cv_gate *gate);
 
 struct cv_gate_call {
     const struct cv_gate_config *config; /* borrowed */
-    struct cv_log_limit *refusals;       /* borrowed; of lines about logins */
     const char *peer;                    /* borrowed */
     unsigned stage;                      /* the protocol's own, 0 at first */
     bool through;                        /* all is said: client and address are filled in */

@@ -34,11 +34,9 @@ static bool may_pass(struct cv_caller *caller, const struct cv_http_head *head,
                          cv_access_visitor(&answer, credentials, digest, client, strlen(client),
                                            target, cv_wall_clock()) == 0))
         return true;
-    if (cv_log_admit(&config->loop->log, &caller->gateway->refusals, cv_loop_now(config->loop),
-                     &about))
-        cv_log_about(&config->loop->log, CV_LOG_WARN, &about, "HTTP door: %s: to %s/%s refused: %s",
-                     caller->peer, client, caller->target.address,
-                     token ? cv_access_text(answer.why) : "no X-Culvert-Token");
+    cv_log_cause(config->loop, CV_CAUSE_HTTP_LOGIN, &about, "HTTP door: %s: to %s/%s refused: %s",
+                 caller->peer, client, caller->target.address,
+                 token ? cv_access_text(answer.why) : "no X-Culvert-Token");
     if (config->refused)
         config->refused(config->ctx);
     if (answer.why == CV_ACCESS_KEY || answer.why == CV_ACCESS_TARGET)

@@ -100,8 +100,8 @@ void cv_caller_answer(struct cv_caller *caller, int status, const char *text)
     int n = write_answer(out, status, text, !caller->to_head);
 
     if (status != 401 && status != 403)
-        cv_log(&loop_of(caller)->log, CV_LOG_INFO, "HTTP door: %s: %d %s", caller->peer, status,
-               text);
+        cv_log_cause(loop_of(caller), CV_CAUSE_HTTP_ANSWER, CV_CALLER_ABOUT(caller),
+                     "HTTP door: %s: %d %s", caller->peer, status, text);
     cv_caller_uncount(caller);
     cv_upstream_put(caller->upstream, false);
     caller->upstream = NULL;
@@ -151,9 +151,9 @@ static void arm(struct cv_caller *caller)
 static void expire(struct cv_caller *caller)
 {
     if (caller->state == CV_CALLER_RUNS && caller->answered && !cv_body_flow_waits(&caller->from))
-        cv_log(&loop_of(caller)->log, CV_LOG_INFO,
-               "HTTP door: %s: %s/%s was silent for too long in its answer", caller->peer,
-               caller->target.client, caller->target.address);
+        cv_log_cause(loop_of(caller), CV_CAUSE_HTTP_TARGET, CV_CALLER_ABOUT(caller),
+                     "HTTP door: %s: %s/%s was silent for too long in its answer", caller->peer,
+                     caller->target.client, caller->target.address);
     if (caller->state == CV_CALLER_DIALS)
         cv_caller_answer(caller, 504, "the target was not reached in time");
     else if (caller->state == CV_CALLER_HEAD && caller->in.len)
@@ -330,7 +330,7 @@ void cv_gateway_take(struct cv_gateway *gateway, struct cv_stream *stream, const
     if (make_room(gateway))
         caller = cv_alloc_zero(&loop->alloc, sizeof(*caller));
     if (!caller || cv_timer_new(&caller->timer, loop, on_timer, caller) < 0) {
-        cv_log(&loop->log, CV_LOG_WARN, "HTTP door: %s: turned away: no room", peer);
+        cv_log_cause(loop, CV_CAUSE_NO_ROOM, NULL, "HTTP door: %s: turned away: no room", peer);
         give_back(gateway, peer);
         cv_free(&loop->alloc, caller);
         cv_stream_close(stream);

@@ -17,7 +17,6 @@ struct cv_gateway {
     struct cv_upstreams *upstreams;
     struct cv_list callers; /* who has been idle for longest comes first */
     size_t caller_count;
-    struct cv_log_limit refusals; /* lines about tokens */
     bool draining;
 };
 
@@ -70,6 +69,11 @@ bool cv_gateway_published(const struct cv_gateway *gateway, struct cv_slice host
 
 /* Goes on with whatever can. The caller may be gone after it. */
 void cv_caller_run(struct cv_caller *caller);
+
+/* Whom lines about its request are about: nobody before that is known. */
+#define CV_CALLER_ABOUT(caller)                                                                  \
+    (&(const struct cv_log_about){.client = (caller)->target.client[0] ? (caller)->target.client \
+                                                                       : NULL})
 
 /* Answers by ourselves, and closes behind it. */
 void cv_caller_answer(struct cv_caller *caller, int status, const char *text);

@@ -225,8 +225,7 @@ static int take_response(struct cv_caller *caller, const char *data, size_t len)
     ssize_t n = cv_body_flow_take(&caller->from, data, len);
 
     if (n < 0) {
-        cv_log_about(&caller->gateway->config.loop->log, CV_LOG_INFO,
-                     &(struct cv_log_about){.client = caller->target.client},
+        cv_log_cause(caller->gateway->config.loop, CV_CAUSE_HTTP_TARGET, CV_CALLER_ABOUT(caller),
                      "HTTP door: %s/%s: %s", caller->target.client, caller->target.address,
                      caller->from.body.error ? caller->from.body.error : cv_strerror((int)n));
         cv_caller_drop(caller);
@@ -324,6 +323,7 @@ static void begin_anew(struct cv_caller *caller)
     cv_head_buf_clear(&caller->back, alloc_of(caller));
     caller->answered = caller->raw = caller->deaf = caller->hung = caller->clean = false;
     caller->state = CV_CALLER_HEAD;
+    caller->target.client[0] = '\0'; /* what is wrong with the next request is not about it */
     note_move(caller);
     cv_list_remove(&caller->link); /* the list is in order of idleness */
     cv_list_push_back(&caller->gateway->callers, &caller->link);

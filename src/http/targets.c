@@ -15,9 +15,6 @@
 #define DIAL_TIMEOUT (30 * CV_SEC)
 #define UDP_IDLE     (180 * CV_SEC) /* the server ends an idle flow before */
 
-#define ABOUT(dial) \
-    (&(const struct cv_log_about){.client = (dial)->targets->client, .conn = (dial)->conn_id})
-
 /* A target that is being dialled: the endpoint of its connection until the relay takes over. */
 struct dial {
     struct cv_endpoint endpoint;
@@ -36,12 +33,14 @@ static struct cv_alloc *alloc_of(const struct dial *dial)
 
 static void give_up(struct dial *dial, enum cv_reason reason, const char *why)
 {
+    struct cv_log_about about = cv_tunnel_about(dial->tunnel, dial->conn_id);
     char text[CV_TARGETS_TEXT_MAX + 160];
     int rc;
 
+    about.reason = cv_reason_name(reason);
     snprintf(text, sizeof(text), "dial %s %s: %s", cv_proto_name(dial->target.proto),
              strchr(dial->text, '/') + 1, why);
-    cv_log_about(&dial->targets->loop->log, CV_LOG_INFO, ABOUT(dial), "connection %lld: %s",
+    cv_log_cause(dial->targets->loop, CV_CAUSE_DIAL_FAILED, &about, "connection %lld: %s",
                  (long long)dial->conn_id, text);
     rc = cv_session_abort(cv_tunnel_session(dial->tunnel), dial->conn_id, reason, text);
     if (rc == 0)
@@ -77,6 +76,7 @@ static int open_relay(struct dial *dial, int fd)
 static void relay(struct dial *dial, int fd)
 {
     struct cv_session *session = cv_tunnel_session(dial->tunnel);
+    struct cv_log_about about = cv_tunnel_about(dial->tunnel, dial->conn_id);
     int rc = open_relay(dial, fd);
 
     if (rc < 0) {
@@ -87,7 +87,7 @@ static void relay(struct dial *dial, int fd)
         dial->targets->opened(dial->targets->ctx);
     rc = cv_session_accept(session, dial->conn_id);
     if (rc < 0)
-        cv_log_about(&dial->targets->loop->log, CV_LOG_DEBUG, ABOUT(dial), "connection %lld: %s",
+        cv_log_about(&dial->targets->loop->log, CV_LOG_DEBUG, &about, "connection %lld: %s",
                      (long long)dial->conn_id, cv_strerror(rc));
     cv_tunnel_touch(dial->tunnel);
     cv_free(alloc_of(dial), dial);
@@ -213,11 +213,12 @@ const char *cv_targets_read(struct cv_target *out, char buf[CV_TARGETS_TEXT_MAX]
 void cv_targets_refuse(const struct cv_targets *targets, struct cv_tunnel *tunnel,
                        const struct cv_session_event *event, const char *why)
 {
-    char text[CV_TARGETS_TEXT_MAX + 160];
+    struct cv_log_about about = cv_tunnel_about(tunnel, event->conn_id);
 
-    snprintf(text, sizeof(text), "refused: %.*s/%.*s: %s", (int)event->text_len, event->text,
-             (int)event->address_len, event->address, why);
-    targets->complain(targets->ctx, event->conn_id, text);
+    about.reason = cv_reason_name(CV_REASON_REFUSED);
+    cv_log_cause(targets->loop, CV_CAUSE_DIAL_REFUSED, &about,
+                 "connection %lld: refused: %.*s/%.*s: %s", (long long)event->conn_id,
+                 (int)event->text_len, event->text, (int)event->address_len, event->address, why);
     if (cv_session_abort(cv_tunnel_session(tunnel), event->conn_id, CV_REASON_REFUSED, why) == 0)
         cv_tunnel_touch(tunnel);
 }

@@ -8,7 +8,6 @@
  * relays. A refusal costs that connection alone. */
 struct cv_targets {
     struct cv_loop *loop; /* borrowed */
-    const char *client;   /* the agent's key, for the log; borrowed */
 
     /* Whether @target, which was resolved to @ip (NULL: a unix socket), may be dialled. */
     bool (*allowed)(void *ctx, const struct cv_target *target, const struct cv_ip *ip);
@@ -22,8 +21,6 @@ struct cv_targets {
     void (*opened)(void *ctx);
     void (*ended)(void *ctx);
 
-    /* The server did something that was refused: a line for the log. */
-    void (*complain)(void *ctx, int64_t conn_id, const char *what);
     void *ctx; /* borrowed */
 };
 

@@ -6,7 +6,6 @@
 #include "http/features.h"
 #include "net/log.h"
 #include "net/timer.h"
-#include "ws/ws.h"
 
 struct cv_uplink {
     struct cv_loop *loop;         /* borrowed */
@@ -22,10 +21,8 @@ struct cv_uplink {
     bool closing;
 };
 
-/* A dialling peer has no client's key. */
-#define ABOUT(uplink)                       \
-    (&(const struct cv_log_about){.client = \
-                                      (uplink)->config.key_header ? NULL : (uplink)->config.key})
+/* Of what happens between two sessions. */
+#define ABOUT(uplink) (&(const struct cv_log_about){.client = (uplink)->config.client})
 
 static void dial(struct cv_uplink *uplink);
 
@@ -58,26 +55,27 @@ static void on_event(void *ctx, struct cv_tunnel *tunnel, const struct cv_sessio
     uplink->config.event(uplink->config.ctx, tunnel, event);
 }
 
-static const char *why_lost(const struct cv_tunnel *tunnel, int error, const char *text)
+static void log_down(const struct cv_uplink *uplink, const struct cv_tunnel *tunnel,
+                     const struct cv_tunnel_end *end)
 {
-    if (error != CV_ECLOSED)
-        return text;
-    return cv_tunnel_close_code(tunnel) == CV_WS_RESTART ? "the server stops or restarts"
-                                                         : "the server closed it";
-}
+    struct cv_log_about about = cv_tunnel_about(tunnel, 0);
 
-static void on_down(void *ctx, struct cv_tunnel *tunnel, int error, const char *text)
-{
-    struct cv_uplink *uplink = ctx;
-    const char *why = why_lost(tunnel, error, text);
-
+    about.reason = cv_ending_name(end->ending);
     if (uplink->closing)
-        cv_log_about(&uplink->loop->log, CV_LOG_INFO, ABOUT(uplink), "%s: session closed",
+        cv_log_about(&uplink->loop->log, CV_LOG_INFO, &about, "%s: session closed",
                      uplink->config.url);
     else
-        cv_log_about(&uplink->loop->log, CV_LOG_WARN, ABOUT(uplink), "%s: session lost: %s",
-                     uplink->config.url, why);
-    uplink->config.down(uplink->config.ctx, tunnel, error, why); /* which may close the uplink */
+        cv_log_about(&uplink->loop->log, CV_LOG_WARN, &about, "%s: session lost: %s",
+                     uplink->config.url, end->line);
+}
+
+static void on_down(void *ctx, struct cv_tunnel *tunnel, const struct cv_tunnel_end *end)
+{
+    struct cv_uplink *uplink = ctx;
+
+    log_down(uplink, tunnel, end);
+    uplink->config.down(uplink->config.ctx, tunnel, end->error,
+                        end->text); /* which may close the uplink */
     uplink->tunnel = NULL;
     if (uplink->closing) {
         uplink_free(uplink);
@@ -107,6 +105,15 @@ static int start_tunnel(struct cv_uplink *uplink, const struct cv_upgrade_end *e
                          &owner);
 }
 
+static void name(struct cv_uplink *uplink)
+{
+    const struct cv_uplink_config *config = &uplink->config;
+    uint64_t number =
+        config->number ? config->number(config->ctx, uplink->tunnel) : ++uplink->loop->sessions;
+
+    cv_tunnel_name(uplink->tunnel, config->client, number);
+}
+
 /* The same refusal again and again is said once. */
 static void log_refusal(struct cv_uplink *uplink, const struct cv_upgrade_end *end)
 {
@@ -124,6 +131,7 @@ static void log_refusal(struct cv_uplink *uplink, const struct cv_upgrade_end *e
 static void on_upgrade(void *ctx, const struct cv_upgrade_end *end)
 {
     struct cv_uplink *uplink = ctx;
+    struct cv_log_about about;
     int rc;
 
     uplink->upgrade = NULL;
@@ -145,7 +153,9 @@ static void on_upgrade(void *ctx, const struct cv_upgrade_end *end)
     }
     uplink->denied = false;
     uplink->up_at = cv_loop_now(uplink->loop);
-    cv_log_about(&uplink->loop->log, CV_LOG_INFO, ABOUT(uplink), "%s: session up as %s%s",
+    name(uplink);
+    about = cv_tunnel_about(uplink->tunnel, 0);
+    cv_log_about(&uplink->loop->log, CV_LOG_INFO, &about, "%s: session up as %s%s",
                  uplink->config.url, uplink->config.key,
                  end->culvert ? "" : " (the server is no Culvert)");
     uplink->config.up(uplink->config.ctx, uplink->tunnel);
@@ -207,7 +217,7 @@ void cv_uplink_close(struct cv_uplink *uplink)
 {
     uplink->closing = true;
     if (uplink->tunnel) {
-        cv_tunnel_close(uplink->tunnel, CV_WS_GOING_AWAY, "this end stops");
+        cv_tunnel_close(uplink->tunnel, CV_ENDING_LEAVES);
         return;
     }
     if (uplink->upgrade)

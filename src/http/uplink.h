@@ -14,6 +14,7 @@ struct cv_uplink_config {
     struct cv_outbound_options outbound;
     const char *target;
     const char *key;                    /* client key, or a peer's id */
+    const char *client;                 /* whom lines of the log are about; NULL: nobody */
     const char *key_header;             /* what it stands in; NULL: X-Tunnel-ID */
     const struct cv_ws_header *headers; /* further ones, Authorization among them */
     size_t header_count;
@@ -25,6 +26,9 @@ struct cv_uplink_config {
 
     /* A session stands; the owner is the tunnel's. */
     void (*up)(void *ctx, struct cv_tunnel *tunnel);
+
+    /* Before that: gives it its number, for the log; 0 for none. NULL: the loop counts them. */
+    uint64_t (*number)(void *ctx, struct cv_tunnel *tunnel);
     void (*event)(void *ctx, struct cv_tunnel *tunnel, const struct cv_session_event *event);
     void (*down)(void *ctx, struct cv_tunnel *tunnel, int error, const char *why);
     void *ctx;

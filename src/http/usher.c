@@ -19,7 +19,6 @@ struct cv_usher {
     struct cv_usher_config config;
     struct cv_list arrivals;
     size_t pending;
-    struct cv_log_limit complaints;
 };
 
 /* A connection whose head is not there yet. */
@@ -52,11 +51,8 @@ static void leave(struct arrival *arrival)
 
 static void complain(struct cv_usher *usher, const char *peer, const char *why)
 {
-    const struct cv_log *log = &usher->config.loop->log;
-
-    if (cv_log_admit(log, &usher->complaints, cv_loop_now(usher->config.loop), NULL))
-        cv_log(log, CV_LOG_WARN, "%s: %s refused: PROXY protocol: %s", usher->config.name, peer,
-               why);
+    cv_log_cause(usher->config.loop, CV_CAUSE_PROXY, NULL, "%s: %s refused: PROXY protocol: %s",
+                 usher->config.name, peer, why);
 }
 
 static void refuse(struct arrival *arrival, const char *why)

@@ -28,6 +28,14 @@ void cv_manager_number(struct cv_manager *m, uint64_t first, uint64_t step)
     m->id_step = step;
 }
 
+uint64_t cv_manager_take_number(struct cv_manager *m)
+{
+    uint64_t id = m->next_id;
+
+    m->next_id += m->id_step;
+    return id;
+}
+
 void cv_manager_free(struct cv_manager *m)
 {
     if (!m)
@@ -170,8 +178,7 @@ int cv_manager_join(struct cv_manager *m, enum cv_member_kind kind, const char *
         cv_group_settle(m, group);
         return rc;
     }
-    *id = m->next_id;
-    m->next_id += m->id_step;
+    *id = cv_manager_take_number(m);
     m->stats.joined++;
     m->stats.sessions++;
     m->stats.peers += kind != CV_MEMBER_AGENT;

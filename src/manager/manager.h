@@ -45,6 +45,9 @@ int cv_manager_new(struct cv_manager **out, const struct cv_alloc *alloc,
  * process give no id twice. */
 void cv_manager_number(struct cv_manager *manager, uint64_t first, uint64_t step);
 
+/* One of them for a session that does not join. */
+uint64_t cv_manager_take_number(struct cv_manager *manager);
+
 /* Every session must have left. NULL is fine. */
 void cv_manager_free(struct cv_manager *manager);
 

@@ -10,9 +10,8 @@
 #include "net/connect.h"
 #include "net/log.h"
 
-#define BATCH        64 /* datagrams that are moved in one wake */
-#define LOG_INTERVAL (60 * CV_SEC)
-#define KEY_SIZE     (1 + 16 + 2 + 4)
+#define BATCH    64 /* datagrams that are moved in one wake */
+#define KEY_SIZE (1 + 16 + 2 + 4)
 
 struct cv_flows {
     struct cv_loop *loop; /* borrowed */
@@ -21,7 +20,6 @@ struct cv_flows {
     struct cv_bound bound;
     struct cv_watch watch;
     struct flow *table; /* by key */
-    uint64_t log_after;
 };
 
 /* One visitor. */
@@ -95,13 +93,8 @@ static struct flow *find(struct cv_flows *flows, const uint8_t key[KEY_SIZE])
 
 static void complain(struct cv_flows *flows, const char *peer, int error)
 {
-    uint64_t now = cv_loop_now(flows->loop);
-
-    if (now < flows->log_after)
-        return;
-    flows->log_after = now + LOG_INTERVAL;
-    cv_log(&flows->loop->log, CV_LOG_WARN, "%s: udp: visitor %s turned away: %s", flows->bound.text,
-           peer, cv_strerror(error));
+    cv_log_cause(flows->loop, CV_CAUSE_NO_ROOM, NULL, "%s: udp: visitor %s turned away: %s",
+                 flows->bound.text, peer, cv_strerror(error));
 }
 
 /* Adds a flow whose end of the pair is @fd, which is taken unless that fails. */

@@ -243,7 +243,8 @@ void cv_link_blocked(struct cv_link *link)
         link->send_size /= 2;
 }
 
-void cv_link_close(struct cv_link *link, uint16_t code, const char *reason)
+/* @text may be NULL. */
+static void lay_close(struct cv_link *link, uint16_t code, const char *text)
 {
     if (link->closing)
         return;
@@ -252,7 +253,12 @@ void cv_link_close(struct cv_link *link, uint16_t code, const char *reason)
      * words */
     if (!link->out && make_room(link, CONTROL_ROOM) < 0)
         return;
-    link->out_end += cv_ws_close_encode(link->out + link->out_end, code, reason, next_mask(link));
+    link->out_end += cv_ws_close_encode(link->out + link->out_end, code, text, next_mask(link));
+}
+
+void cv_link_close(struct cv_link *link, enum cv_ending ending)
+{
+    lay_close(link, (uint16_t)cv_ending_code(ending), cv_ending_text(ending));
 }
 
 bool cv_link_done(const struct cv_link *link)
@@ -281,7 +287,7 @@ static int on_close(struct cv_link *link, const struct cv_ws_event *event)
     link->peer_code = event->code;
     memcpy(link->peer_reason, event->data, event->len);
     link->peer_reason[event->len] = '\0';
-    cv_link_close(link, event->code, NULL);
+    lay_close(link, event->code, NULL);
     return CV_ECLOSED;
 }
 
@@ -290,14 +296,12 @@ static int on_piece(struct cv_link *link, const struct cv_ws_event *event, uint6
     int rc;
 
     if (event->opcode == CV_WS_TEXT) {
-        cv_link_close(link, CV_WS_PROTOCOL_ERROR, "text message");
+        cv_link_close(link, CV_ENDING_PROTOCOL);
         return CV_EPROTO;
     }
     rc = cv_session_recv(link->session, event->data, event->len, event->fin, now);
-    if (rc == CV_EPROTO)
-        cv_link_close(link, CV_WS_PROTOCOL_ERROR, "malformed frame");
-    else if (rc < 0)
-        cv_link_close(link, CV_WS_POLICY, "out of memory");
+    if (rc < 0)
+        cv_link_close(link, cv_ending_of(rc, 0));
     return rc;
 }
 
@@ -309,7 +313,7 @@ int cv_link_recv(struct cv_link *link, uint8_t *data, size_t len, uint64_t now)
     cv_session_heard(link->session, now);
     n = cv_ws_read(&link->ws, data, len, &event);
     if (n < 0) {
-        cv_link_close(link, (uint16_t)cv_ws_error_code(n), NULL);
+        lay_close(link, (uint16_t)cv_ws_error_code(n), NULL);
         return n;
     }
     switch (event.kind) {
@@ -346,6 +350,6 @@ int cv_link_tick(struct cv_link *link, uint64_t now)
     int rc = cv_session_tick(link->session, now);
 
     if (rc < 0)
-        cv_link_close(link, CV_WS_POLICY, "nothing heard for too long");
+        cv_link_close(link, cv_ending_of(rc, 0));
     return rc;
 }

@@ -1,8 +1,8 @@
 #ifndef CV_NET_LINK_H
 #define CV_NET_LINK_H
 
+#include "net/ending.h"
 #include "session/session.h"
-#include "ws/ws.h"
 
 /* A session on a WebSocket, without the socket: bytes in, bytes out. The simulator runs it as the
  * programs do.
@@ -73,7 +73,7 @@ void cv_link_sent(struct cv_link *link, size_t len);
 void cv_link_blocked(struct cv_link *link);
 
 /* Queues a close frame, behind which nothing follows. A second one is ignored. */
-void cv_link_close(struct cv_link *link, uint16_t code, const char *reason);
+void cv_link_close(struct cv_link *link, enum cv_ending ending);
 
 /* A close frame was queued and everything is sent: the socket may go. */
 bool cv_link_done(const struct cv_link *link);

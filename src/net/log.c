@@ -10,8 +10,9 @@
 #include "base/key.h"
 #include "base/text.h"
 
-/* The fields of a line as text: a key of which every byte is escaped, two numbers, their names. */
-#define ABOUT_SIZE (4 * CV_KEY_MAX + 80)
+/* The fields of a line as text: a key of which every byte is escaped, two numbers, a reason, their
+ * names. */
+#define ABOUT_SIZE (4 * CV_KEY_MAX + 120)
 
 /* Length of the character that starts at @s when it is well-formed UTF-8 (RFC 3629) and no control
  * (C0, DEL, C1), else 0. The NUL that ends @s stops any sequence. */
@@ -71,22 +72,29 @@ static void write_fields(struct cv_text *text, struct cv_text *client,
         cv_text_str(text, " conn=");
         cv_text_i64(text, about->conn);
     }
+    if (about->reason) {
+        cv_text_str(text, " reason=");
+        cv_text_str(text, about->reason);
+    }
 }
 
 static void say(const struct cv_log *log, enum cv_log_level level, const struct cv_log_about *about,
                 const char *raw)
 {
     char line[CV_LOG_MAX + 1], fields[ABOUT_SIZE], client[4 * CV_KEY_MAX + 1];
+    struct cv_log_about whom = *about;
     struct cv_text text, more, key;
 
+    if (!whom.client)
+        whom.client = log->client;
     cv_text_init(&more, fields, sizeof(fields));
     cv_text_init(&key, client, sizeof(client));
-    write_fields(&more, &key, about);
+    write_fields(&more, &key, &whom);
+    if (whom.client)
+        whom.client = client;
     cv_text_init(&text, line, sizeof(line));
     escape(&text, raw, false);
-    if (log->write_about && log->write_about(log->ctx, level, line,
-                                             &(struct cv_log_about){about->client ? client : NULL,
-                                                                    about->session, about->conn}))
+    if (log->write_about && log->write_about(log->ctx, level, line, &whom))
         return;
     if (more.len) { /* the message is cut, and not its fields */
         cv_text_init(&text, line, sizeof(line) - more.len);
@@ -141,23 +149,53 @@ const char *cv_strerror(int code)
     return text ? text : "unknown error";
 }
 
-static void say_how_many(const struct cv_log *log, const struct cv_log_limit *limit, uint64_t now,
-                         const struct cv_log_about *about)
+/* They were of other connections, and ended otherwise. */
+static void say_how_many(const struct cv_log *log, enum cv_log_level level,
+                         const struct cv_log_limit *limit, uint64_t now,
+                         const struct cv_log_about *whose)
 {
-    static const struct cv_log_about nobody = {.client = NULL};
+    struct cv_log_about about = {.client = whose ? whose->client : NULL,
+                                 .session = whose ? whose->session : 0};
     uint64_t seconds = (now - limit->since) / CV_SEC + 1;
 
-    cv_log_about(log, CV_LOG_WARN, about ? about : &nobody,
-                 "%llu more like the next line in the last %llu s",
+    cv_log_about(log, level, &about, "%llu more like the next line in the last %llu s",
                  (unsigned long long)limit->dropped, (unsigned long long)seconds);
 }
 
-bool cv_log_admit(const struct cv_log *log, struct cv_log_limit *limit, uint64_t now,
-                  const struct cv_log_about *about)
+struct cv_log_limit *cv_log_share(struct cv_log_limits *limits, const char *client)
+{
+    uint32_t hash = 2166136261; /* FNV-1a: who picks keys that meet can flood one key as well */
+
+    if (!client || !*client)
+        return &limits->at[0];
+    for (; *client; client++)
+        hash = (hash ^ (unsigned char)*client) * 16777619;
+    return &limits->at[1 + hash % (CV_LOG_SHARES - 1)];
+}
+
+uint64_t cv_log_left_out(struct cv_log_limits *limits, uint64_t now)
+{
+    uint64_t count = 0;
+
+    for (size_t i = 0; i < CV_LOG_SHARES; i++) {
+        struct cv_log_limit *limit = &limits->at[i];
+
+        if (limit->full_at > now)
+            continue;
+        count += limit->dropped;
+        limit->dropped = 0;
+    }
+    return count;
+}
+
+bool cv_log_admit(const struct cv_log *log, enum cv_log_level level, struct cv_log_limit *limit,
+                  uint64_t now, const struct cv_log_about *whose)
 {
     const uint64_t cost = CV_SEC / CV_LOG_RATE;
     uint64_t full_at = limit->full_at > now ? limit->full_at : now;
 
+    if (level > log->level || !log->write)
+        return false;
     if (full_at - now > (CV_LOG_BURST - 1) * cost) {
         if (limit->dropped++ == 0)
             limit->since = now;
@@ -165,7 +203,7 @@ bool cv_log_admit(const struct cv_log *log, struct cv_log_limit *limit, uint64_t
     }
     limit->full_at = full_at + cost;
     if (limit->dropped)
-        say_how_many(log, limit, now, about);
+        say_how_many(log, level, limit, now, whose);
     limit->dropped = 0;
     return true;
 }

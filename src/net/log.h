@@ -34,8 +34,8 @@ struct cv_log_out {
 };
 
 /* The same; but where standard error is systemd's journal text goes there by its own protocol, with
- * the fields CULVERT_CLIENT, CULVERT_SESSION and CULVERT_CONN, and otherwise `<PRIORITY>` stands
- * before each line. @out must live as long as @log and its copies. */
+ * the fields CULVERT_CLIENT, CULVERT_SESSION, CULVERT_CONN and CULVERT_REASON, and otherwise
+ * `<PRIORITY>` stands before each line. @out must live as long as @log and its copies. */
 void cv_log_open(struct cv_log *log, struct cv_log_out *out, const char *name,
                  enum cv_log_level level, bool json);
 void cv_log_close(struct cv_log_out *out);
@@ -51,9 +51,25 @@ struct cv_log_limit {
 #define CV_LOG_BURST 20
 #define CV_LOG_RATE  1
 
-/* Whether a line of the cause that @limit is of may be written at @now. When some before it were
- * not, a line with their number goes before it. @about may be NULL. */
-bool cv_log_admit(const struct cv_log *log, struct cv_log_limit *limit, uint64_t now,
-                  const struct cv_log_about *about) CV_MUST_USE;
+/* The same of a cause that many clients share: a flood about one leaves the others their lines, as
+ * far as they are not in one share with it. */
+#define CV_LOG_SHARES 16
+struct cv_log_limits {
+    struct cv_log_limit at[CV_LOG_SHARES];
+};
+
+/* The share of @client; NULL and "" are about none. */
+struct cv_log_limit *cv_log_share(struct cv_log_limits *limits, const char *client);
+
+/* How many lines were left out of those shares that are quiet again, so that their burst is there;
+ * they are taken for told. */
+uint64_t cv_log_left_out(struct cv_log_limits *limits, uint64_t now);
+
+/* Whether a line of the cause that @limit is of is wanted, and may be written at @now. When some
+ * before it were not, a line with their number goes before it, about client and session of @whose,
+ * NULL where @limit is not theirs alone. Lines that are the record of what was done, such as that
+ * of a visit, are never asked for here. */
+bool cv_log_admit(const struct cv_log *log, enum cv_log_level level, struct cv_log_limit *limit,
+                  uint64_t now, const struct cv_log_about *whose) CV_MUST_USE;
 
 #endif

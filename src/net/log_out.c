@@ -117,6 +117,10 @@ static bool write_json(void *ctx, enum cv_log_level level, const char *message,
         cv_text_str(&line, ",\"conn\":");
         cv_text_i64(&line, about->conn);
     }
+    if (about->reason) {
+        cv_text_str(&line, ",\"reason\":");
+        quote(&line, about->reason);
+    }
     cv_text_str(&line, "}");
     put(&line);
     return true;
@@ -170,6 +174,8 @@ static bool write_journal(void *ctx, enum cv_log_level level, const char *messag
         cv_text_i64(&entry, about->conn);
         cv_text_str(&entry, "\n");
     }
+    if (about->reason)
+        field(&entry, "CULVERT_REASON", about->reason);
     return send_fields(out, &entry); /* it is not there, or full: its other way in may wait */
 }
 

@@ -8,6 +8,7 @@
 #include "base/log.h"
 #include "base/pool.h"
 #include "base/random.h"
+#include "net/cause.h"
 #include "net/poll.h"
 #include "net/turn.h"
 
@@ -35,6 +36,8 @@ struct cv_loop {
     struct cv_pool buffers;  /* what links send from */
     struct cv_random random; /* the kernel's, read in blocks */
     struct cv_log log;
+    struct cv_causes causes;
+    uint64_t sessions;                 /* numbers of those that are dialled: see http/uplink.h */
     uint8_t *read_buf;                 /* CV_READ_SIZE bytes, free for whoever runs */
     struct cv_poll poll;               /* the sockets of streams */
     struct cv_turn turn;               /* what is done at the end of a turn */

@@ -1,6 +1,7 @@
 #include "net/tunnel.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "base/error.h"
@@ -28,12 +29,14 @@ struct cv_tunnel {
     struct cv_stream *stream; /* owned; NULL when the link is gone */
     struct cv_link *link;     /* owned */
     struct cv_tunnel_owner owner;
+    struct cv_log_about about; /* see cv_tunnel_name() */
     struct cv_turn_job job;
     struct cv_timer *timer; /* owned */
     uint64_t timer_at;      /* when the timer is set for, CV_NEVER when it is not */
     uint64_t retry_at;      /* there was no memory to send with, else CV_NEVER */
     uint64_t give_up;       /* closing: when the answer is no longer waited for, else CV_NEVER */
     int error;              /* first one, told when the link goes */
+    enum cv_ending ending;  /* of that */
     bool may_rest;          /* see cv_tunnel_may_rest() */
     uint64_t busy_at;       /* when there were connections last */
     bool shut;              /* our side of the stream is shut */
@@ -55,11 +58,18 @@ static void tunnel_free(struct cv_tunnel *t)
 }
 
 /* Remembers why the link ends; the first reason is the true one. */
+static void end_as(struct cv_tunnel *t, enum cv_ending ending, int error)
+{
+    if (t->error == 0) {
+        t->error = error;
+        t->ending = ending;
+    }
+    cv_session_stop(cv_link_session(t->link));
+}
+
 static void fail(struct cv_tunnel *t, int error)
 {
-    if (t->error == 0)
-        t->error = error;
-    cv_session_stop(cv_link_session(t->link));
+    end_as(t, cv_ending_of(error, cv_link_peer_close(t->link, NULL)), error);
 }
 
 /* Events. */
@@ -128,6 +138,14 @@ static void give_events(struct cv_tunnel *t)
 
 /* Sending. */
 
+static void say_failed(const struct cv_tunnel *t, int64_t conn_id, int rc)
+{
+    struct cv_log_about about = cv_tunnel_about(t, conn_id);
+
+    cv_log_about(&t->loop->log, CV_LOG_DEBUG, &about, "connection %lld: %s", (long long)conn_id,
+                 cv_strerror(rc));
+}
+
 /* Reads from a source straight to where it is sent from. */
 static void read_source(struct cv_tunnel *t, const struct cv_link_turn *turn, uint64_t now)
 {
@@ -145,8 +163,7 @@ static void read_source(struct cv_tunnel *t, const struct cv_link_turn *turn, ui
     else if ((size_t)n != turn->max)
         rc = cv_session_ready(session, turn->conn_id, false);
     if (rc < 0)
-        cv_log(&t->loop->log, CV_LOG_DEBUG, "connection %lld: %s", (long long)turn->conn_id,
-               cv_strerror(rc));
+        say_failed(t, turn->conn_id, rc);
 }
 
 /* Sends what is laid down: 1 all of it, 0 the socket is full, else an error. */
@@ -199,13 +216,22 @@ static int flush(struct cv_tunnel *t)
 static void go(struct cv_tunnel *t)
 {
     struct cv_stream *stream = t->stream;
+    struct cv_tunnel_end end = {.ending = t->ending, .error = t->error};
+    char line[2 * CV_WS_CONTROL_MAX];
+    const char *said;
 
+    cv_link_peer_close(t->link, &said);
+    end.text = t->ending == CV_ENDING_LOST ? cv_strerror(t->error) : cv_ending_text(t->ending);
+    end.line = line;
+    snprintf(line, sizeof(line), "%s%s%s%s", end.text, *said ? ": \"" : "", said,
+             *said ? "\"" : "");
     t->stream = NULL;
     cv_stream_close(stream);
     cv_session_cut(cv_link_session(t->link));
     t->gone = true;
     t->give_up = CV_NEVER;
-    t->owner.closed(t->owner.ctx, t, t->error, cv_strerror(t->error));
+    t->owner.closed(t->owner.ctx, t, &end);
+    t->about.client = NULL;
 }
 
 static void read_once(struct cv_tunnel *t, uint64_t now);
@@ -449,14 +475,22 @@ struct cv_session *cv_tunnel_session(struct cv_tunnel *t)
     return cv_link_session(t->link);
 }
 
-uint16_t cv_tunnel_close_code(const struct cv_tunnel *t)
-{
-    return cv_link_peer_close(t->link, NULL);
-}
-
 struct cv_loop *cv_tunnel_loop(struct cv_tunnel *t)
 {
     return t->loop;
+}
+
+void cv_tunnel_name(struct cv_tunnel *t, const char *client, uint64_t number)
+{
+    t->about = (struct cv_log_about){.client = client, .session = number};
+}
+
+struct cv_log_about cv_tunnel_about(const struct cv_tunnel *t, int64_t conn_id)
+{
+    struct cv_log_about about = t->about;
+
+    about.conn = conn_id;
+    return about;
 }
 
 void cv_tunnel_may_rest(struct cv_tunnel *t)
@@ -481,12 +515,12 @@ void cv_tunnel_touch(struct cv_tunnel *t)
     cv_turn_add(&t->loop->turn, &t->job);
 }
 
-void cv_tunnel_close(struct cv_tunnel *t, uint16_t code, const char *reason)
+void cv_tunnel_close(struct cv_tunnel *t, enum cv_ending ending)
 {
     if (t->gone)
         return;
-    cv_link_close(t->link, code, reason);
-    fail(t, CV_ECLOSED);
+    cv_link_close(t->link, ending);
+    end_as(t, ending, CV_ECLOSED);
     cv_tunnel_touch(t);
 }
 
@@ -500,13 +534,13 @@ void cv_tunnel_abort_all(struct cv_loop *loop, enum cv_reason reason)
     }
 }
 
-void cv_tunnel_end_all(struct cv_loop *loop, enum cv_reason reason)
+void cv_tunnel_end_all(struct cv_loop *loop, enum cv_ending ending, enum cv_reason reason)
 {
     cv_list_each (link, &loop->tunnels) {
         struct cv_tunnel *t = cv_container_of(link, struct cv_tunnel, list);
 
         cv_session_abort_all(cv_link_session(t->link), reason);
-        fail(t, CV_ECLOSED);
+        end_as(t, ending, CV_ECLOSED);
         t->give_up = 0;
         cv_tunnel_touch(t);
     }

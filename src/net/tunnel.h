@@ -1,6 +1,7 @@
 #ifndef CV_NET_TUNNEL_H
 #define CV_NET_TUNNEL_H
 
+#include "net/ending.h"
 #include "net/endpoint.h"
 #include "net/stream.h"
 #include "session/session.h"
@@ -12,13 +13,22 @@
  * their sinks have taken what had come in; the tunnel frees itself after the last one. */
 struct cv_tunnel;
 
+struct cv_tunnel_end {
+    enum cv_ending ending;
+    int error;        /* CV_ECLOSED in order, CV_EDEAD, CV_EPROTO, -ECONNRESET … */
+    const char *text; /* for people: the ending's, or the error's where that says more; static */
+
+    /* For the log: that, and in quotes what the other end said in its close frame, which may be
+     * anything; borrowed. */
+    const char *line;
+};
+
 struct cv_tunnel_owner {
     /* CONNECT, ADD_CLIENT, REMOVE_CLIENT and NOTICE of the session, as it polls them. */
     void (*event)(void *ctx, struct cv_tunnel *tunnel, const struct cv_session_event *event);
 
-    /* The link is gone. @error says why: CV_ECLOSED in order, CV_EDEAD, CV_EPROTO, -ECONNRESET …;
-     * @text is a line for the log. @tunnel must not be used after the return. */
-    void (*closed)(void *ctx, struct cv_tunnel *tunnel, int error, const char *text);
+    /* The link is gone. @end is borrowed; @tunnel must not be used after the return. */
+    void (*closed)(void *ctx, struct cv_tunnel *tunnel, const struct cv_tunnel_end *end);
     void *ctx; /* borrowed */
 };
 
@@ -31,10 +41,14 @@ int cv_tunnel_new(struct cv_tunnel **out, struct cv_loop *loop, struct cv_stream
 /* Borrowed. After using it say cv_tunnel_touch(). */
 struct cv_session *cv_tunnel_session(struct cv_tunnel *tunnel);
 
-/* The code of the close frame that came in (RFC 6455, 7.4), for `closed`; 0: none came. */
-uint16_t cv_tunnel_close_code(const struct cv_tunnel *tunnel);
-
 struct cv_loop *cv_tunnel_loop(struct cv_tunnel *tunnel);
+
+/* What lines of the log about it say: @client, a key (borrowed until `closed` has returned; NULL:
+ * none), and @number, the session's here (0: it has none). */
+void cv_tunnel_name(struct cv_tunnel *tunnel, const char *client, uint64_t number);
+
+/* These, and the connection @conn_id (0: none). */
+struct cv_log_about cv_tunnel_about(const struct cv_tunnel *tunnel, int64_t conn_id);
 
 /* The other end never asks for anything by itself, as agents do not: while there are no connections
  * its keep-alive may wait for CV_REST_MS, and shares a wake of the process with that of others. */
@@ -53,11 +67,11 @@ void cv_tunnel_abort_all(struct cv_loop *loop, enum cv_reason reason);
 
 /* Ends every tunnel of @loop at once, and every connection with @reason: what is not delivered yet
  * is lost. */
-void cv_tunnel_end_all(struct cv_loop *loop, enum cv_reason reason);
+void cv_tunnel_end_all(struct cv_loop *loop, enum cv_ending ending, enum cv_reason reason);
 
 /* Closes the link in order: a close frame, then a moment for its answer. `closed` is still called.
  */
-void cv_tunnel_close(struct cv_tunnel *tunnel, uint16_t code, const char *reason);
+void cv_tunnel_close(struct cv_tunnel *tunnel, enum cv_ending ending);
 
 #define CV_CLOSE_WAIT (750 * CV_MSEC) /* a broken link is gone within a second */
 

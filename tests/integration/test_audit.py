@@ -16,10 +16,11 @@ LINE = re.compile(
     r"^\S+Z (?P<level>info|warn) (?P<door>\S+): visitor (?P<who>\S+) "
     r"to (?P<client>[^/ ]+)/(?P<target>\S+): (?P<outcome>.+), after (?P<took>\d+\.\d{3}) s, "
     r"(?P<down>\d+) bytes to the visitor, (?P<up>\d+) from it(?P<said>: \".*\")?"
-    r"(?: client=\S+)?(?: session=\d+)?(?: conn=\d+)?$",
+    r"(?: client=\S+)?(?: session=\d+)?(?: conn=\d+)?(?: reason=(?P<reason>\S+))?$",
     re.M,
 )
 CANARY = "canary"
+FLOOD = 120  # times that each of them comes
 
 
 class Audit(LabCase):
@@ -47,7 +48,7 @@ class Audit(LabCase):
         self.assertEqual(row["door"], f"127.0.0.1:{server.forwards['main']}")
         self.assertEqual(row["who"], here)
         self.assertEqual((row["client"], row["target"]), ("foo", f"tcp/{aim.address}"))
-        self.assertEqual(row["outcome"], "ended in order")
+        self.assertEqual((row["outcome"], row["reason"]), ("ended in order", "eof"))
         self.assertEqual((row["down"], row["up"]), ("1000", str(len("GET 1000 0\n"))))
         self.assertIsNone(row["said"])
 
@@ -66,6 +67,44 @@ class Audit(LabCase):
         lost = self.lines(server, 2)[1]
         self.assertEqual(lost["outcome"], "turned away: no session of that client")
         self.assertEqual((lost["level"], lost["client"]), ("warn", "bar"))
+        self.assertEqual(lost["reason"], "no_client")
+
+    def test_a_flood_leaves_every_dial_its_line(self):
+        """Strangers who ask for what is not there, at every door that they reach without a token,
+        and for a client that is not; dials among them are all in the log, and so is the first
+        visitor of another client that is not there."""
+        aim = self.target()
+        server = self.server(
+            forwards={"main": f"foo/{aim.address}", "none": "none/127.0.0.1:1", "bar": "bar/a:1"}
+        )
+        self.agent(server.url)
+        wait_until(lambda: "client foo: session" in server.log(), "the session")
+        for _ in range(FLOOD):
+            for request in (b"GET /nothing HTTP/1.1\r\nHost: x\r\n\r\n", b"nonsense\r\n\r\n"):
+                with traffic.visit(server.port) as sock:
+                    sock.sendall(request)
+                    traffic.read_end(sock)
+            self.assertFalse(traffic.echoes(server.forwards["none"]))
+            self.assertTrue(traffic.echoes(server.forwards["main"]))
+        self.assertFalse(traffic.echoes(server.forwards["bar"]))
+
+        def outcomes(client):
+            rows = [match.groupdict() for match in LINE.finditer(server.log())]
+            return [row["outcome"] for row in rows if row["client"] == client]
+
+        wait_until(lambda: outcomes("bar") and len(outcomes("foo")) >= FLOOD, server.log)
+        self.assertEqual(outcomes("foo"), ["ended in order"] * FLOOD)
+        def counted():
+            with traffic.visit(server.port) as sock:
+                sock.sendall(b"nonsense\r\n\r\n")
+                traffic.read_end(sock)
+            return re.search(r"info \d+ more like the next line in the last \d+ s\n", server.log())
+
+        wait_until(counted, "how many were left out")
+        for line in (r"front door: \S+: 4\d\d ", r"to none/\S+: turned away"):
+            said = len(re.findall(line, server.log()))
+            self.assertGreaterEqual(said, 10)
+            self.assertLess(said, FLOOD, line)
 
     def test_a_dial_that_the_credential_refuses_is_a_line_too(self):
         aim = self.target()

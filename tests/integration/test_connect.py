@@ -154,7 +154,7 @@ class Ends(Visits):
         process.wait(traffic.DEADLINE)
         code, _, error = self.finish(process)
         self.assertEqual(code, 1)
-        self.assertIn("session lost: the server closed it", error)
+        self.assertIn('session lost: the other end closed it: "the credential is gone"', error)
 
     def test_output_that_nobody_takes(self):
         breaker = self.breaker()

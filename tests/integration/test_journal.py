@@ -38,7 +38,8 @@ class Fields(LabCase):
     def test_text_has_them_at_the_end_of_a_line(self):
         log = self.visited().log()
         self.assertRegex(log, r"(?m) client foo: session 1 up from \S+ client=foo session=1$")
-        self.assertRegex(log, r"(?m): visitor .* ended in order.* client=foo session=1 conn=\d+$")
+        fields = r"client=foo session=1 conn=\d+ reason=eof"
+        self.assertRegex(log, rf"(?m): visitor .* ended in order.* {fields}$")
 
     def test_json_has_them_as_members(self):
         server = self.visited("--log-format", "json")
@@ -49,6 +50,43 @@ class Fields(LabCase):
         visit = next(row for row in rows if "ended in order" in row["msg"])
         self.assertEqual((visit["client"], visit["session"]), ("foo", 1))
         self.assertIsInstance(visit["conn"], int)
+        self.assertEqual(visit["reason"], "eof")
+
+    def test_the_agents_have_them_too(self):
+        """What it refuses, what it cannot reach, and how its session goes."""
+        closed = traffic.free_port()
+        server = self.server(
+            forwards={"refused": "foo/127.0.0.2:1", "closed": f"foo/127.0.0.1:{closed}"}
+        )
+        flags = ("--log-format", "json", "--allow", "127.0.0.1:*")
+        agent = self.agent(server.url, *flags)
+        wait_until(lambda: "session 1 up" in server.log(), "the session")
+        for name in ("refused", "closed"):
+            self.assertFalse(traffic.echoes(server.forwards[name]))
+
+        def row(text):
+            rows = [json.loads(line) for line in agent.log().splitlines()]
+            return next((row for row in rows if text in row["msg"]), None)
+
+        texts = {"127.0.0.2:1: not allowed": "refused", "connection refused": "dial"}
+        for text, reason in texts.items():
+            said = wait_until(lambda text=text: row(text), agent.log)
+            self.assertEqual((said["client"], said["session"]), ("foo", 1), said)
+            self.assertIn(f"connection {said['conn']}: ", said["msg"])
+            self.assertEqual(said["reason"], reason)
+        server.stop()
+        lost = wait_until(lambda: row("session lost: the server stops"), agent.log)
+        self.assertEqual((lost["session"], lost["reason"]), (1, "restart"))
+        self.restart(server)
+        wait_until(lambda: '"session":2' in agent.log(), "the next session")
+        up = r'session up as foo","client":"foo","session":2\}'
+        self.assertRegex(agent.log(), up)
+
+    def test_each_line_of_an_agent_says_whose_it_is(self):
+        agent = self.agent(f"ws://127.0.0.1:{traffic.free_port()}/connect", "--insecure")
+        wait_until(lambda: len(agent.log().splitlines()) >= 2, agent.log)
+        for line in agent.log().splitlines():
+            self.assertRegex(line, r" client=foo( session=\d+)?( reason=\w+)?$")
 
     def test_a_cause_that_goes_on_is_counted(self):
         """A client that wants to dial from here, which only a peer may do, two hundred times."""
@@ -72,18 +110,22 @@ class Fields(LabCase):
     def test_guesses_at_the_front_door_are_counted(self):
         path, _ = self.token_file(("agent", "foo"))
         server = self.server(auth=("--token-file", path))
-        guess = b"X-Tunnel-ID: foo\r\nAuthorization: Bearer cvt_guess"
+        guess = b"X-Tunnel-ID: %s\r\nAuthorization: Bearer cvt_guess"
 
-        def guessed(times):
+        def guessed(times, client=b"foo"):
             for _ in range(times):
                 with traffic.visit(server.port) as sock:
-                    sock.sendall(UPGRADE % guess)
+                    sock.sendall(UPGRADE % (guess % client))
                     self.assertIn(b" 401 ", sock.recv(200))
             return re.search(r"\d+ more like the next line in the last \d+ s", server.log())
 
         guessed(200)
         wait_until(lambda: guessed(1), "how many were left out")
         self.assertLess(server.log().count("client foo refused: no such token"), 200)
+        for line in re.findall(r".* more like the next line .*", server.log()):
+            self.assertNotIn("client=", line, "they may be about others")
+        guessed(1, b"bar")
+        wait_until(lambda: "client bar refused: no such token" in server.log(), "another's line")
 
 
 @unittest.skipUnless(os.geteuid() == 0, "needs root for a mount namespace")

@@ -87,6 +87,9 @@ class MonitoringCase(AdminCase):
         )
 
 
+CLOSED = 'the other end closed it: "this end stops"'
+
+
 class Counted(MonitoringCase):
     def test_a_client_that_comes_back_is_a_reconnect(self):
         server = self.watched()
@@ -117,6 +120,37 @@ class Counted(MonitoringCase):
             self.assertEqual(after[name] - before[name], grown, name)
         attempts = 'session_server_total_peer_ws_attempt{peer="b"}'
         self.assertGreater(after[attempts], before[attempts])
+
+    def test_ends_of_sessions_are_counted_by_the_reason_that_is_logged(self):
+        tokens, secrets = self.token_file(("agent", "foo"), ("agent", "bar"))
+        server = self.watched("--log-format", "json", auth=("--token-file", tokens))
+        rows = tokens.read_text().splitlines()
+        agents = {
+            key: self.agent(server.url, key=key, token=token)
+            for key, token in zip(("foo", "bar"), secrets)
+        }
+        wait_until(lambda: self.values()["culvert_agents"] == 2, "both")
+        self.assertEqual(self.ask("/api/v1/clients/foo", "DELETE")[0], 200)
+        self.expect_end(server, agents, "foo", "killed", "ended by an operator")
+        wait_until(lambda: self.values()["culvert_agents"] == 2, "its return")
+        tokens.write_text(rows[0] + "\n")
+        self.expect_end(server, agents, "bar", "credential", "the credential is gone")
+        agents["foo"].stop()
+        self.expect_end(server, agents, "foo", "closed", CLOSED)
+
+    def expect_end(self, server, agents, key, reason, text):
+        ended = 'culvert_sessions_ended_total{reason="%s"}'
+        wait_until(lambda: self.values()[ended % reason] == 1, self.values)
+
+        def found():
+            rows = [json.loads(line) for line in server.log().splitlines()]
+            return [row for row in rows if row.get("reason") == reason and row["client"] == key]
+
+        (row,) = wait_until(found, server.log)
+        self.assertRegex(row["msg"], rf"session {row['session']} ended: {text}$")
+        if reason != "closed":
+            said = f'session lost: the other end closed it: "{text}"'
+            wait_until(lambda: said in agents[key].log(), agents[key].log)
 
     def test_refusals_are_counted_by_reason(self):
         path, (token,) = self.token_file(("agent", "foo"))

@@ -315,7 +315,7 @@ void sim_tunnel_close(struct sim_tunnel *t)
 {
     if (t->gone)
         return;
-    cv_link_close(t->link, CV_WS_GOING_AWAY, "going away");
+    cv_link_close(t->link, CV_ENDING_LEAVES);
     fail(t, CV_ECLOSED);
     sim_tunnel_touch(t);
 }

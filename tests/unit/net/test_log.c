@@ -11,6 +11,7 @@
 
 struct kept {
     int lines;
+    enum cv_log_level level;
     char last[2048];
 };
 
@@ -18,8 +19,8 @@ static void keep(void *ctx, enum cv_log_level level, const char *line)
 {
     struct kept *kept = ctx;
 
-    (void)level;
     kept->lines++;
+    kept->level = level;
     snprintf(kept->last, sizeof(kept->last), "%s", line);
 }
 
@@ -162,8 +163,8 @@ Test(log, fields_stand_behind_the_message_and_are_not_cut)
 {
     char text[2000];
 
-    cv_log_about(&all, CV_LOG_INFO, &(struct cv_log_about){"foo", 3, 17}, "hello");
-    cr_assert_str_eq(kept.last, "hello client=foo session=3 conn=17");
+    cv_log_about(&all, CV_LOG_INFO, &(struct cv_log_about){"foo", 3, 17, "eof"}, "hello");
+    cr_assert_str_eq(kept.last, "hello client=foo session=3 conn=17 reason=eof");
     cv_log_about(&all, CV_LOG_INFO, &(struct cv_log_about){.conn = 17}, "hello");
     cr_assert_str_eq(kept.last, "hello conn=17");
     memset(text, 'x', sizeof(text) - 1);
@@ -195,18 +196,89 @@ Test(log, a_line_that_cannot_go_out_with_fields_goes_out_as_text)
     cr_assert_str_eq(kept.last, "hello client=foo");
 }
 
+Test(log, a_line_about_nobody_is_about_whose_log_it_is)
+{
+    struct cv_log log = all;
+
+    log.client = "foo";
+    cv_log(&log, CV_LOG_INFO, "hello");
+    cr_assert_str_eq(kept.last, "hello client=foo");
+    cv_log_about(&log, CV_LOG_INFO, &(struct cv_log_about){.client = "bar", .session = 2}, "hello");
+    cr_assert_str_eq(kept.last, "hello client=bar session=2");
+}
+
+static bool admit(struct cv_log_limit *limit, uint64_t now, const struct cv_log_about *whose)
+{
+    return cv_log_admit(&all, CV_LOG_INFO, limit, now, whose);
+}
+
+static void use_up(struct cv_log_limit *limit, uint64_t now)
+{
+    for (int i = 0; i < CV_LOG_BURST; i++)
+        cr_assert(admit(limit, now, NULL));
+}
+
+#define NOW (100 * CV_SEC)
+
 Test(log, counts_what_a_cause_says_too_often)
 {
     struct cv_log_limit limit = {0};
-    uint64_t now = 100 * CV_SEC;
 
-    for (int i = 0; i < CV_LOG_BURST; i++)
-        cr_assert(cv_log_admit(&all, &limit, now, NULL));
+    use_up(&limit, NOW);
     for (int i = 0; i < 7; i++)
-        cr_assert_not(cv_log_admit(&all, &limit, now, NULL));
+        cr_assert_not(admit(&limit, NOW, NULL));
     cr_assert_eq(kept.lines, 0);
-    cr_assert(cv_log_admit(&all, &limit, now + 4 * CV_SEC, NULL));
+    cr_assert(admit(&limit, NOW + 4 * CV_SEC, NULL));
     cr_assert_str_eq(kept.last, "7 more like the next line in the last 5 s");
-    cr_assert(cv_log_admit(&all, &limit, now + 5 * CV_SEC, NULL));
+    cr_assert_eq(kept.level, CV_LOG_INFO, "as those that it counts");
+    cr_assert(admit(&limit, NOW + 5 * CV_SEC, NULL));
     cr_assert_eq(kept.lines, 1, "they are told once");
+}
+
+Test(log, the_number_is_about_the_session_and_not_about_one_connection_of_it)
+{
+    struct cv_log_limit limit = {0};
+
+    use_up(&limit, NOW);
+    cr_assert_not(admit(&limit, NOW, NULL));
+    cr_assert(admit(&limit, NOW + CV_SEC, &(struct cv_log_about){"foo", 3, 17, "eof"}));
+    cr_assert_str_eq(kept.last, "1 more like the next line in the last 2 s client=foo session=3");
+}
+
+Test(log, a_level_that_is_not_wanted_uses_nothing_up_and_counts_nothing)
+{
+    struct cv_log_limit limit = {0};
+    struct cv_log log = all;
+
+    log.level = CV_LOG_WARN;
+    for (int i = 0; i < 2 * CV_LOG_BURST; i++)
+        cr_assert_not(cv_log_admit(&log, CV_LOG_INFO, &limit, NOW, NULL));
+    cr_assert(cv_log_admit(&log, CV_LOG_WARN, &limit, NOW, NULL));
+    cr_assert_eq(kept.lines, 0);
+}
+
+Test(log, a_flood_about_one_client_leaves_another_its_lines)
+{
+    struct cv_log_limits limits = {0};
+
+    use_up(cv_log_share(&limits, "foo"), NOW);
+    cr_assert_not(admit(cv_log_share(&limits, "foo"), NOW, NULL));
+    cr_assert(admit(cv_log_share(&limits, "bar"), NOW, NULL));
+    cr_assert(admit(cv_log_share(&limits, NULL), NOW, NULL));
+    cr_assert_eq(cv_log_share(&limits, NULL), cv_log_share(&limits, ""));
+    cr_assert_eq(kept.lines, 0, "nor does it count as foo's");
+}
+
+Test(log, what_was_left_out_is_told_once_when_it_is_quiet)
+{
+    struct cv_log_limits limits = {0};
+
+    use_up(cv_log_share(&limits, "foo"), NOW);
+    for (int i = 0; i < 7; i++)
+        cr_assert_not(admit(cv_log_share(&limits, "foo"), NOW, NULL));
+    cr_assert_eq(cv_log_left_out(&limits, NOW + CV_SEC), 0, "it may go on");
+    cr_assert_eq(cv_log_left_out(&limits, NOW + CV_LOG_BURST * CV_SEC), 7);
+    cr_assert_eq(cv_log_left_out(&limits, NOW + CV_LOG_BURST * CV_SEC), 0);
+    cr_assert(admit(cv_log_share(&limits, "foo"), NOW + CV_LOG_BURST * CV_SEC, NULL));
+    cr_assert_eq(kept.lines, 0);
 }

@@ -426,15 +426,15 @@ Test(link, nothing_follows_a_close_and_a_second_is_ignored)
 
     dial(link_);
     cr_assert_eq(cv_link_fill(link_, START, &turn), 0);
-    cv_link_close(link_, CV_WS_GOING_AWAY, "drain");
-    cv_link_close(link_, CV_WS_POLICY, "late");
+    cv_link_close(link_, CV_ENDING_LEAVES);
+    cv_link_close(link_, CV_ENDING_KILLED);
     dial(link_);
     cr_assert_not(cv_link_done(link_));
     send_once(link_, 0);
-    cr_assert_eq(memcmp(out + out_len - 9,
-                        "\x88\x07\x03\xe9"
-                        "drain",
-                        9),
+    cr_assert_eq(memcmp(out + out_len - 18,
+                        "\x88\x10\x03\xe9"
+                        "this end stops",
+                        18),
                  0);
     cr_assert(cv_link_done(link_));
     cr_assert_not(cv_link_pending(link_));
@@ -448,9 +448,7 @@ Test(link, a_close_finds_room_behind_a_full_buffer)
     for (int i = 0; i < 4000; i++)
         dial(link_);
     cr_assert_eq(cv_link_fill(link_, START, &turn), 0);
-    cv_link_close(link_, CV_WS_POLICY,
-                  "it is full, and this still has its place: all of 123 bytes, as "
-                  "long as the reason of a close frame may be at all, no less");
+    cv_link_close(link_, CV_ENDING_DEAD);
     cr_assert_leq(cv_link_output(link_, &data), CV_LINK_BUFFER);
 }
 
@@ -466,7 +464,7 @@ Test(link, without_memory_no_frame_is_lost)
     send_once(link_, 0);
     cr_assert_neq(memmem(out, out_len, "tcp/a:1", 7), NULL);
     ta.fail_at = ta.calls + 1;
-    cv_link_close(link_, CV_WS_POLICY, "without memory it ends without words");
+    cv_link_close(link_, CV_ENDING_MEMORY);
     cr_assert(cv_link_done(link_));
 }
 
