@@ -2,6 +2,7 @@
 import json
 import os
 import re
+import signal
 import unittest
 
 from tests.interop.peer.agent import Agent
@@ -159,6 +160,7 @@ class Journaled(LabCase):
         visit = self.journal.wait("ended in order")
         self.assertEqual((visit["CULVERT_CLIENT"], visit["CULVERT_SESSION"]), ("foo", "1"))
         self.assertRegex(visit["CULVERT_CONN"], r"^\d+$")
+        self.assertEqual(visit["CULVERT_REASON"], "eof")
         self.assertEqual(self.journal.wait("anyone may come in")["PRIORITY"], "4")
         self.assertEqual(server.log(), "")
 
@@ -167,7 +169,9 @@ class Journaled(LabCase):
         agent = self.agent(server.url, prefix=self.journal.prefix())
         up = self.journal.wait("session up as foo")
         self.assertEqual(up["SYSLOG_IDENTIFIER"], "culvert-agent")
-        self.assertEqual(up["CULVERT_CLIENT"], "foo")
+        self.assertEqual((up["CULVERT_CLIENT"], up["CULVERT_SESSION"]), ("foo", "1"))
+        agent.signal(signal.SIGTERM)
+        self.assertEqual(self.journal.wait("session closed")["CULVERT_REASON"], "leaves")
         self.assertEqual(agent.log(), "")
 
     def test_without_its_socket_lines_have_their_priority(self):
