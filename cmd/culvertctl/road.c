@@ -77,12 +77,9 @@ static void on_up(void *ctx, struct cv_tunnel *tunnel)
 
 static void on_event(void *ctx, struct cv_tunnel *tunnel, const struct cv_session_event *event)
 {
-    if (event->kind != CV_EVENT_CONNECT)
-        return;
     (void)ctx;
-    if (cv_session_abort(cv_tunnel_session(tunnel), event->conn_id, CV_REASON_REFUSED,
-                         "connect not allowed") == 0)
-        cv_tunnel_touch(tunnel);
+    if (event->kind == CV_EVENT_CONNECT)
+        cv_tunnel_abort(tunnel, event->conn_id, CV_REASON_REFUSED, "connect not allowed");
 }
 
 static void on_down(void *ctx, struct cv_tunnel *tunnel, int error, const char *why)
@@ -125,8 +122,7 @@ static int open_conn(struct road *road, const char *client, enum cv_proto proto,
 /* What the connection was opened for could not be made. */
 static int abandon(struct road *road, int64_t conn_id, int rc)
 {
-    (void)!cv_session_abort(cv_tunnel_session(road->tunnel), conn_id, CV_REASON_LOCAL,
-                            cv_strerror(rc));
+    cv_tunnel_abort(road->tunnel, conn_id, CV_REASON_LOCAL, cv_strerror(rc));
     return rc;
 }
 

@@ -62,8 +62,7 @@ struct dial {
 /* Ends the connection; the dial is freed with it. */
 static void give_up(struct dial *dial, enum cv_reason reason, const char *text)
 {
-    if (cv_session_abort(cv_tunnel_session(dial->tunnel), dial->conn_id, reason, text) == 0)
-        cv_tunnel_touch(dial->tunnel);
+    cv_tunnel_abort(dial->tunnel, dial->conn_id, reason, text);
 }
 
 /* Bytes may flow. */
@@ -134,23 +133,6 @@ static void on_ready(void *ctx, int events)
     give_up(dial, CV_REASON_DIAL, dial->buf + HEAD);
 }
 
-static ssize_t dial_data(struct cv_endpoint *endpoint, const uint8_t *data, size_t len)
-{
-    (void)endpoint, (void)data, (void)len;
-    return 0; /* the session keeps it until the target is there */
-}
-
-static ssize_t dial_read(struct cv_endpoint *endpoint, uint8_t *into, size_t max)
-{
-    (void)endpoint, (void)into, (void)max;
-    return -EAGAIN;
-}
-
-static void dial_fin(struct cv_endpoint *endpoint)
-{
-    (void)endpoint; /* the relay hears it again, when everything is taken */
-}
-
 static void dial_closed(struct cv_endpoint *endpoint, enum cv_reason reason, const char *text,
                         size_t len)
 {
@@ -165,9 +147,9 @@ static void dial_closed(struct cv_endpoint *endpoint, enum cv_reason reason, con
 }
 
 static const struct cv_endpoint_ops dial_ops = {
-    .data = dial_data,
-    .read = dial_read,
-    .fin = dial_fin,
+    .data = cv_endpoint_data_later,
+    .read = cv_endpoint_read_later,
+    .fin = cv_endpoint_fin_later,
     .closed = dial_closed,
 };
 
@@ -260,12 +242,6 @@ static const char *read_request(struct request *request, const struct cv_session
     request->proto = cv_proto_take(&left);
     request->address = request->target + (left.at - request->target);
     return NULL;
-}
-
-static void refuse(struct cv_tunnel *tunnel, int64_t conn_id, const char *why)
-{
-    if (cv_session_abort(cv_tunnel_session(tunnel), conn_id, CV_REASON_REFUSED, why) == 0)
-        cv_tunnel_touch(tunnel);
 }
 
 /* A line about a dial that is refused, of which one session can begin any number. */
@@ -367,7 +343,7 @@ void session_dial(struct worker *worker, struct cv_tunnel *tunnel,
     int rc;
 
     if (problem) {
-        refuse(tunnel, conn_id, problem);
+        cv_tunnel_abort(tunnel, conn_id, CV_REASON_REFUSED, problem);
         return;
     }
     rc = may_be_there(worker, &options) ? visit_enter(worker, &options) : CV_ENOSESSION;
@@ -378,22 +354,5 @@ void session_dial(struct worker *worker, struct cv_tunnel *tunnel,
         rc = start(worker, tunnel, conn_id, &options);
     }
     if (rc < 0)
-        refuse(tunnel, conn_id, cv_strerror(rc));
-}
-
-const char *guest_notice_text(enum cv_notice notice)
-{
-    switch (notice) {
-    case CV_NOTICE_DUPLICATE_ID:
-        return "a Connect under an id that is in use was ignored";
-    case CV_NOTICE_CONN_LIMIT:
-        return "a Connect over the limit of connections was refused";
-    case CV_NOTICE_BAD_CONNECT:
-        return "a Connect with too long an address was refused";
-    case CV_NOTICE_BAD_ANNOUNCE:
-        return "an announcement that cannot be right was ignored";
-    case CV_NOTICE_ORPHANS_FULL:
-        return "it sends Data for connections that are not there faster than it reads the answers";
-    }
-    return "something odd";
+        cv_tunnel_abort(tunnel, conn_id, CV_REASON_REFUSED, cv_strerror(rc));
 }

@@ -39,14 +39,7 @@ static struct visit *visit_of(struct cv_endpoint *endpoint)
 
 void visit_abort(struct visit *visit, enum cv_reason reason, const char *text)
 {
-    if (cv_session_abort(cv_tunnel_session(visit->tunnel), visit->conn_id, reason, text) == 0)
-        cv_tunnel_touch(visit->tunnel);
-}
-
-static ssize_t wait_data(struct cv_endpoint *endpoint, const uint8_t *data, size_t len)
-{
-    (void)endpoint, (void)data, (void)len;
-    return 0; /* the session keeps it until the visitor was told */
+    cv_tunnel_abort(visit->tunnel, visit->conn_id, reason, text);
 }
 
 /* What the visitor says meanwhile goes out at once where nobody waits for an answer of ours, and is
@@ -104,11 +97,6 @@ static ssize_t wait_read(struct cv_endpoint *endpoint, uint8_t *into, size_t max
         watch(visit, CV_READABLE);
     }
     return (ssize_t)n;
-}
-
-static void wait_fin(struct cv_endpoint *endpoint)
-{
-    (void)endpoint; /* the relay hears it again, when everything is taken */
 }
 
 /* Bytes may flow: the connection is the relay's from here on. */
@@ -199,9 +187,9 @@ static void wait_silent(struct cv_endpoint *endpoint)
 }
 
 static const struct cv_endpoint_ops wait_ops = {
-    .data = wait_data,
+    .data = cv_endpoint_data_later,
     .read = wait_read,
-    .fin = wait_fin,
+    .fin = cv_endpoint_fin_later,
     .connected = wait_connected,
     .silent = wait_silent,
     .closed = wait_closed,

@@ -46,11 +46,8 @@ static void on_up(void *ctx, struct cv_tunnel *tunnel)
 static void on_event(void *ctx, struct cv_tunnel *tunnel, const struct cv_session_event *event)
 {
     (void)ctx;
-    if (event->kind != CV_EVENT_CONNECT)
-        return;
-    if (cv_session_abort(cv_tunnel_session(tunnel), event->conn_id, CV_REASON_REFUSED,
-                         "connect not allowed") == 0)
-        cv_tunnel_touch(tunnel);
+    if (event->kind == CV_EVENT_CONNECT)
+        cv_tunnel_abort(tunnel, event->conn_id, CV_REASON_REFUSED, "connect not allowed");
 }
 
 static void tell_down(struct cv_dialler *dialler, int error, const char *text)

@@ -1,6 +1,5 @@
 #include "http/targets.h"
 
-#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -35,16 +34,13 @@ static void give_up(struct dial *dial, enum cv_reason reason, const char *why)
 {
     struct cv_log_about about = cv_tunnel_about(dial->tunnel, dial->conn_id);
     char text[CV_TARGETS_TEXT_MAX + 160];
-    int rc;
 
     about.reason = cv_reason_name(reason);
     snprintf(text, sizeof(text), "dial %s %s: %s", cv_proto_name(dial->target.proto),
              strchr(dial->text, '/') + 1, why);
     cv_log_cause(dial->targets->loop, CV_CAUSE_DIAL_FAILED, &about, "connection %lld: %s",
                  (long long)dial->conn_id, text);
-    rc = cv_session_abort(cv_tunnel_session(dial->tunnel), dial->conn_id, reason, text);
-    if (rc == 0)
-        cv_tunnel_touch(dial->tunnel);
+    cv_tunnel_abort(dial->tunnel, dial->conn_id, reason, text);
 }
 
 static void on_ended(void *ctx, const struct cv_relay_end *end)
@@ -126,23 +122,6 @@ static bool on_address(void *ctx, const struct sockaddr *address)
     return allowed(ctx, &ip);
 }
 
-static ssize_t dial_data(struct cv_endpoint *endpoint, const uint8_t *data, size_t len)
-{
-    (void)endpoint, (void)data, (void)len;
-    return 0; /* the session keeps it until the target is there */
-}
-
-static ssize_t dial_read(struct cv_endpoint *endpoint, uint8_t *into, size_t max)
-{
-    (void)endpoint, (void)into, (void)max;
-    return -EAGAIN;
-}
-
-static void dial_fin(struct cv_endpoint *endpoint)
-{
-    (void)endpoint; /* the relay hears it again, when everything is taken */
-}
-
 static void dial_closed(struct cv_endpoint *endpoint, enum cv_reason reason, const char *text,
                         size_t len)
 {
@@ -155,9 +134,9 @@ static void dial_closed(struct cv_endpoint *endpoint, enum cv_reason reason, con
 }
 
 static const struct cv_endpoint_ops dial_ops = {
-    .data = dial_data,
-    .read = dial_read,
-    .fin = dial_fin,
+    .data = cv_endpoint_data_later,
+    .read = cv_endpoint_read_later,
+    .fin = cv_endpoint_fin_later,
     .closed = dial_closed,
 };
 
@@ -219,8 +198,7 @@ void cv_targets_refuse(const struct cv_targets *targets, struct cv_tunnel *tunne
     cv_log_cause(targets->loop, CV_CAUSE_DIAL_REFUSED, &about,
                  "connection %lld: refused: %.*s/%.*s: %s", (long long)event->conn_id,
                  (int)event->text_len, event->text, (int)event->address_len, event->address, why);
-    if (cv_session_abort(cv_tunnel_session(tunnel), event->conn_id, CV_REASON_REFUSED, why) == 0)
-        cv_tunnel_touch(tunnel);
+    cv_tunnel_abort(tunnel, event->conn_id, CV_REASON_REFUSED, why);
 }
 
 void cv_targets_connect(const struct cv_targets *targets, struct cv_tunnel *tunnel,

@@ -33,8 +33,7 @@ static uint64_t now(const struct datagrams *d)
 
 static void end(struct datagrams *d, enum cv_reason reason, const char *text)
 {
-    if (cv_session_abort(cv_tunnel_session(d->tunnel), d->conn_id, reason, text) == 0)
-        cv_tunnel_touch(d->tunnel);
+    cv_tunnel_abort(d->tunnel, d->conn_id, reason, text);
 }
 
 static void on_timer(void *ctx)

@@ -45,4 +45,11 @@ struct cv_endpoint {
     const struct cv_endpoint_ops *ops;
 };
 
+/* The ops of an endpoint that has neither sink nor source yet, such as a target that is being
+ * dialled. The session keeps the bytes, and tells the end once more when the endpoint that follows
+ * has taken them. */
+ssize_t cv_endpoint_data_later(struct cv_endpoint *endpoint, const uint8_t *data, size_t len);
+ssize_t cv_endpoint_read_later(struct cv_endpoint *endpoint, uint8_t *into, size_t max);
+void cv_endpoint_fin_later(struct cv_endpoint *endpoint);
+
 #endif

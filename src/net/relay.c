@@ -38,11 +38,7 @@ static struct cv_session *session_of(struct cv_relay *relay)
 /* Ends the connection because of the socket at this end. */
 static void abort_relay(struct cv_relay *relay, int error)
 {
-    int rc =
-        cv_session_abort(session_of(relay), relay->conn_id, CV_REASON_LOCAL, cv_strerror(error));
-
-    if (rc == 0)
-        cv_tunnel_touch(relay->tunnel);
+    cv_tunnel_abort(relay->tunnel, relay->conn_id, CV_REASON_LOCAL, cv_strerror(error));
 }
 
 static void watch(struct cv_relay *relay, int events)

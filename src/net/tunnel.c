@@ -524,6 +524,12 @@ void cv_tunnel_close(struct cv_tunnel *t, enum cv_ending ending)
     cv_tunnel_touch(t);
 }
 
+void cv_tunnel_abort(struct cv_tunnel *t, int64_t conn_id, enum cv_reason reason, const char *text)
+{
+    if (cv_session_abort(cv_link_session(t->link), conn_id, reason, text) == 0)
+        cv_tunnel_touch(t);
+}
+
 void cv_tunnel_abort_all(struct cv_loop *loop, enum cv_reason reason)
 {
     cv_list_each (link, &loop->tunnels) {

@@ -24,7 +24,7 @@ struct cv_tunnel_end {
 };
 
 struct cv_tunnel_owner {
-    /* CONNECT, ADD_CLIENT, REMOVE_CLIENT and NOTICE of the session, as it polls them. */
+    /* CONNECT, ADD_CLIENT, REMOVE_CLIENT, PUBLISHED and NOTICE of the session, as it polls them. */
     void (*event)(void *ctx, struct cv_tunnel *tunnel, const struct cv_session_event *event);
 
     /* The link is gone. @end is borrowed; @tunnel must not be used after the return. */
@@ -60,6 +60,10 @@ bool cv_tunnel_measure(struct cv_tunnel *tunnel);
 /* The session was used: at the end of this turn its events are handed out and what it has to send
  * is sent. */
 void cv_tunnel_touch(struct cv_tunnel *tunnel);
+
+/* cv_session_abort() and cv_tunnel_touch(); a connection that is gone already is left at that. */
+void cv_tunnel_abort(struct cv_tunnel *tunnel, int64_t conn_id, enum cv_reason reason,
+                     const char *text);
 
 /* Ends every connection of every tunnel of @loop with @reason; what is not delivered yet is lost.
  * The tunnels stay. */
