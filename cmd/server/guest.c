@@ -8,7 +8,7 @@
 #include "net/log.h"
 #include "net/timer.h"
 #include "server.h"
-#include "session_dial.h"
+#include "session_end.h"
 
 /* An agent, or a peer, with a session here. It is what routes lead to. */
 struct guest {
@@ -50,29 +50,24 @@ static const char *kind_of(const struct guest *guest)
     return guest->is_peer ? "peer" : "client";
 }
 
-/* A line about something that the other end did, which it can do as often as it likes. */
-static void complain(struct guest *guest, int64_t conn_id, const char *what)
-{
-    const struct cv_log_about *about = ABOUT(guest, conn_id);
-
-    if (cv_log_admit(log_of(guest), CV_LOG_WARN, &guest->complaints,
-                     cv_loop_now(&guest->worker->loop), about))
-        cv_log_about(log_of(guest), CV_LOG_WARN, about, "client %s: connection %lld: %s",
-                     guest->key, (long long)conn_id, what);
-}
-
 /* A peer said which client it has, or has no more. */
-static int announced(struct guest *guest, const struct cv_session_event *event)
+static const char *on_announced(void *ctx, const struct cv_session_event *event)
 {
+    struct guest *guest = ctx;
     struct worker *worker = guest->worker;
     char key[CV_KEY_MAX + 1];
     int rc = cv_manager_announced(worker->manager, guest->id, event->kind == CV_EVENT_ADD_CLIENT,
                                   event->text, event->text_len, event->session_key);
 
-    if (rc < 0)
-        return rc;
-    snprintf(key, sizeof(key), "%.*s", (int)event->text_len, event->text);
-    return server_found(worker, key, false);
+    if (rc == 0) {
+        snprintf(key, sizeof(key), "%.*s", (int)event->text_len, event->text);
+        rc = server_found(worker, key, false);
+    }
+    if (rc == -ENOMEM) /* a route would be missing as long as the session lasts */
+        cv_tunnel_close(guest->resident.tunnel, CV_ENDING_MEMORY);
+    if (rc == 0 || rc == -ENOMEM)
+        return NULL;
+    return rc == CV_EFULL ? "it announced too many" : "it is no peer's";
 }
 
 /* What it has announced is gone; the other workers are told. */
@@ -89,47 +84,20 @@ static void take_back(struct guest *guest)
 static void on_event(void *ctx, struct cv_tunnel *tunnel, const struct cv_session_event *event)
 {
     struct guest *guest = ctx;
-    int rc;
+    const struct session_dialler dialler = {.door = "peer",
+                                            .peer = guest->key,
+                                            .from = CV_ROUTE_PEER,
+                                            .complaints = &guest->complaints};
+    const struct session_end end = {.worker = guest->worker,
+                                    .kind = kind_of(guest),
+                                    .name = guest->key,
+                                    .complaints = &guest->complaints,
+                                    .dialler = guest->dials ? &dialler : NULL,
+                                    .announced =
+                                        guest->is_peer && !guest->announces ? NULL : on_announced,
+                                    .ctx = guest};
 
-    switch (event->kind) {
-    case CV_EVENT_CONNECT:
-        if (guest->dials) {
-            session_dial(guest->worker, tunnel,
-                         &(struct session_dialler){.door = "peer",
-                                                   .peer = guest->key,
-                                                   .from = CV_ROUTE_PEER,
-                                                   .complaints = &guest->complaints},
-                         event);
-            break;
-        }
-        complain(guest, event->conn_id, "it wants to dial from here: refused");
-        rc = cv_session_abort(cv_tunnel_session(tunnel), event->conn_id, CV_REASON_REFUSED,
-                              "connect not allowed");
-        if (rc == 0)
-            cv_tunnel_touch(tunnel);
-        break;
-    case CV_EVENT_ADD_CLIENT:
-    case CV_EVENT_REMOVE_CLIENT:
-        rc = guest->is_peer && !guest->announces ? CV_EDENIED : announced(guest, event);
-        if (rc == -ENOMEM) /* a route would be missing as long as the session lasts */
-            cv_tunnel_close(tunnel, CV_ENDING_MEMORY);
-        else if (rc < 0)
-            complain(guest, 0,
-                     rc == CV_EFULL ? "an announcement was ignored: it announced too many"
-                                    : "an announcement was ignored: it is no peer's");
-        break;
-    case CV_EVENT_NOTICE:
-        complain(guest, event->conn_id, guest_notice_text(event->notice));
-        break;
-    case CV_EVENT_CONNECTED:
-    case CV_EVENT_SILENT:
-    case CV_EVENT_DATA:
-    case CV_EVENT_FIN:
-    case CV_EVENT_DRAIN:
-    case CV_EVENT_CLOSED:
-    case CV_EVENT_PUBLISHED: /* no acceptor hears it */
-        break;               /* the tunnel hands these to endpoints */
-    }
+    session_end_event(&end, tunnel, event);
 }
 
 void guests_wake(struct worker *worker)

@@ -9,7 +9,7 @@
 #include "http/uplink.h"
 #include "net/log.h"
 #include "server.h"
-#include "session_dial.h"
+#include "session_end.h"
 
 #define REFUSED_WAIT (1 * CV_SEC) /* until a server that refused us is dialled anew */
 
@@ -28,11 +28,6 @@ struct link {
     uint64_t again_at; /* it was refused, and is not dialled before; 0: it was not */
     struct cv_log_limit complaints;
 };
-
-static const struct cv_log *log_of(const struct link *link)
-{
-    return &link->links->worker->loop.log;
-}
 
 static void link_free(struct link *link)
 {
@@ -87,33 +82,12 @@ static void on_up(void *ctx, struct cv_tunnel *tunnel)
 static void on_event(void *ctx, struct cv_tunnel *tunnel, const struct cv_session_event *event)
 {
     struct link *link = ctx;
-    const struct cv_log_about about = cv_tunnel_about(tunnel, event->conn_id);
+    const struct session_end end = {.worker = link->links->worker,
+                                    .kind = "server",
+                                    .name = link->id,
+                                    .complaints = &link->complaints};
 
-    switch (event->kind) {
-    case CV_EVENT_CONNECT:
-        if (cv_session_abort(cv_tunnel_session(tunnel), event->conn_id, CV_REASON_REFUSED,
-                             "connect not allowed") == 0)
-            cv_tunnel_touch(tunnel);
-        break;
-    case CV_EVENT_ADD_CLIENT:
-    case CV_EVENT_REMOVE_CLIENT:
-    case CV_EVENT_NOTICE:
-        if (cv_log_admit(log_of(link), CV_LOG_WARN, &link->complaints,
-                         cv_loop_now(&link->links->worker->loop), &about))
-            cv_log_about(log_of(link), CV_LOG_WARN, &about, "server %s: connection %lld: %s",
-                         link->id, (long long)event->conn_id,
-                         event->kind == CV_EVENT_NOTICE ? guest_notice_text(event->notice)
-                                                        : "an announcement was ignored");
-        break;
-    case CV_EVENT_CONNECTED:
-    case CV_EVENT_DATA:
-    case CV_EVENT_FIN:
-    case CV_EVENT_DRAIN:
-    case CV_EVENT_CLOSED:
-    case CV_EVENT_SILENT:
-    case CV_EVENT_PUBLISHED:
-        break; /* the tunnel hands these to endpoints */
-    }
+    session_end_event(&end, tunnel, event);
 }
 
 static void on_down(void *ctx, struct cv_tunnel *tunnel, int error, const char *why)

@@ -11,7 +11,7 @@
 #include "net/digest.h"
 #include "net/log.h"
 #include "server.h"
-#include "session_dial.h"
+#include "session_end.h"
 #include "ws/ws.h"
 
 #define PROGRAM "culvert-server"
@@ -172,17 +172,6 @@ static const struct cv_log *log_of(const struct peer *peer)
     return &peer->peering->worker->loop.log;
 }
 
-static void complain(struct peer *peer, int64_t conn_id, const char *what)
-{
-    const struct cv_log_about about = {
-        .client = peer->server.id, .session = peer->member, .conn = conn_id};
-
-    if (cv_log_admit(log_of(peer), CV_LOG_WARN, &peer->complaints,
-                     cv_loop_now(&peer->peering->worker->loop), &about))
-        cv_log_about(log_of(peer), CV_LOG_WARN, &about, "peer %s: connection %lld: %s",
-                     peer->server.id, (long long)conn_id, what);
-}
-
 static void peer_free(struct peer *peer)
 {
     cv_list_remove(&peer->link);
@@ -217,40 +206,32 @@ static void on_up(void *ctx, struct cv_tunnel *tunnel)
     guests_wake(peer->peering->worker);
 }
 
+static const char *on_announced(void *ctx, const struct cv_session_event *event)
+{
+    struct peer *peer = ctx;
+    int rc = cv_manager_announced(peer->peering->worker->manager, peer->member,
+                                  event->kind == CV_EVENT_ADD_CLIENT, event->text, event->text_len,
+                                  event->session_key);
+
+    return rc < 0 ? "it belongs on the session that the peer opens" : NULL;
+}
+
 static void on_event(void *ctx, struct cv_tunnel *tunnel, const struct cv_session_event *event)
 {
     struct peer *peer = ctx;
+    const struct session_dialler dialler = {.door = "peer",
+                                            .peer = peer->server.id,
+                                            .from = CV_ROUTE_PEER,
+                                            .complaints = &peer->complaints};
+    const struct session_end end = {.worker = peer->peering->worker,
+                                    .kind = "peer",
+                                    .name = peer->server.id,
+                                    .complaints = &peer->complaints,
+                                    .dialler = &dialler,
+                                    .announced = on_announced,
+                                    .ctx = peer};
 
-    switch (event->kind) {
-    case CV_EVENT_CONNECT:
-        session_dial(peer->peering->worker, tunnel,
-                     &(struct session_dialler){.door = "peer",
-                                               .peer = peer->server.id,
-                                               .from = CV_ROUTE_PEER,
-                                               .complaints = &peer->complaints},
-                     event);
-        break;
-    case CV_EVENT_ADD_CLIENT:
-    case CV_EVENT_REMOVE_CLIENT:
-        if (cv_manager_announced(peer->peering->worker->manager, peer->member,
-                                 event->kind == CV_EVENT_ADD_CLIENT, event->text, event->text_len,
-                                 event->session_key) < 0)
-            complain(peer, 0,
-                     "an announcement was ignored: it belongs on the session that the "
-                     "peer opens");
-        break;
-    case CV_EVENT_NOTICE:
-        complain(peer, event->conn_id, guest_notice_text(event->notice));
-        break;
-    case CV_EVENT_CONNECTED:
-    case CV_EVENT_SILENT:
-    case CV_EVENT_DATA:
-    case CV_EVENT_FIN:
-    case CV_EVENT_DRAIN:
-    case CV_EVENT_CLOSED:
-    case CV_EVENT_PUBLISHED: /* we asked for nothing */
-        break;               /* the tunnel hands these to endpoints */
-    }
+    session_end_event(&end, tunnel, event);
 }
 
 static void on_down(void *ctx, struct cv_tunnel *tunnel, int error, const char *why)

@@ -21,7 +21,4 @@ struct session_dialler {
 void session_dial(struct worker *worker, struct cv_tunnel *tunnel,
                   const struct session_dialler *dialler, const struct cv_session_event *event);
 
-/* What a session noticed of its other end, for the log. */
-const char *guest_notice_text(enum cv_notice notice);
-
 #endif

@@ -10,7 +10,7 @@
 #include "net/log.h"
 #include "net/timer.h"
 #include "server.h"
-#include "session_dial.h"
+#include "session_end.h"
 
 struct visitor {
     struct cv_list link; /* in the worker's */
@@ -33,46 +33,21 @@ static const struct cv_log *log_of(const struct visitor *visitor)
 /* It is no client: those it dials are. */
 #define ABOUT(visitor) (&(const struct cv_log_about){.session = (visitor)->id})
 
-/* A line about something that it did, which it can do as often as it likes. */
-static void complain(struct visitor *visitor, int64_t conn_id, const char *what)
-{
-    const struct cv_log_about about = {.session = visitor->id, .conn = conn_id};
-
-    if (cv_log_admit(log_of(visitor), CV_LOG_WARN, &visitor->complaints,
-                     cv_loop_now(&visitor->worker->loop), &about))
-        cv_log_about(log_of(visitor), CV_LOG_WARN, &about, "visitor %s: connection %lld: %s",
-                     visitor->peer, (long long)conn_id, what);
-}
-
 static void on_event(void *ctx, struct cv_tunnel *tunnel, const struct cv_session_event *event)
 {
     struct visitor *visitor = ctx;
-    struct session_dialler dialler = {.door = "visitor's session",
-                                      .peer = visitor->peer,
-                                      .from = CV_ROUTE_VISITOR,
-                                      .digest = visitor->has_digest ? visitor->digest : NULL,
-                                      .complaints = &visitor->complaints};
+    const struct session_dialler dialler = {.door = "visitor's session",
+                                            .peer = visitor->peer,
+                                            .from = CV_ROUTE_VISITOR,
+                                            .digest = visitor->has_digest ? visitor->digest : NULL,
+                                            .complaints = &visitor->complaints};
+    const struct session_end end = {.worker = visitor->worker,
+                                    .kind = "visitor",
+                                    .name = visitor->peer,
+                                    .complaints = &visitor->complaints,
+                                    .dialler = &dialler};
 
-    switch (event->kind) {
-    case CV_EVENT_CONNECT:
-        session_dial(visitor->worker, tunnel, &dialler, event);
-        break;
-    case CV_EVENT_ADD_CLIENT:
-    case CV_EVENT_REMOVE_CLIENT:
-        complain(visitor, 0, "an announcement was ignored: it is no peer's");
-        break;
-    case CV_EVENT_NOTICE:
-        complain(visitor, event->conn_id, guest_notice_text(event->notice));
-        break;
-    case CV_EVENT_CONNECTED:
-    case CV_EVENT_SILENT:
-    case CV_EVENT_DATA:
-    case CV_EVENT_FIN:
-    case CV_EVENT_DRAIN:
-    case CV_EVENT_CLOSED:
-    case CV_EVENT_PUBLISHED: /* no acceptor hears it */
-        break;               /* the tunnel hands these to endpoints */
-    }
+    session_end_event(&end, tunnel, event);
 }
 
 /* Gives its places back, and lets it go. */
