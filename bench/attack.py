@@ -5,28 +5,24 @@ The p99 of good visitors, on a kept connection and on fresh ones, before an atta
 runs, and beside it the same of the direct path, which shows what the attack takes of the machine.
 """
 
-import argparse
 import asyncio
-import pathlib
 import shutil
-import signal
 import statistics
-import sys
 import threading
 import time
 
-from bed import RELEASE, Neighbours, allow_many_files, bed, quiet_or_not, say
+from bed import Neighbours, bed, quiet_or_not, say
 from measures import MeasureError
 from procs import Process, open_files
 from report import as_table, number
-from tools import READY_PATIENCE_S, Culvert, Direct, ToolError
+from script import EXIT_FAILED, new_parser, require, run
+from tools import READY_PATIENCE_S, Culvert, Direct
 
 ROUNDS = 3
 SECONDS = 2.0
 SLOW = 1000
 LASTS_S = 60  # it is stopped before
 RATIO_MAX = 2
-EXIT_FAILED = 1
 
 # slowhttptest's flags, and where: what the agent serves, or a target that waits for a whole body.
 ATTACKS = {
@@ -144,13 +140,8 @@ def table(found):
 
 
 def parse_arguments(argv):
-    parser = argparse.ArgumentParser(prog="bench/attack.py", description=__doc__.splitlines()[0])
-    parser.add_argument("--rounds", type=int, default=ROUNDS, help=f"rounds (default {ROUNDS})")
-    parser.add_argument("--seconds", type=float, default=SECONDS,
-                        help=f"length of each measured window (default {SECONDS:g})")
+    parser = new_parser(__doc__, ROUNDS, SECONDS)
     parser.add_argument("--strict", action="store_true", help="exit 1 when the goal is missed")
-    parser.add_argument("--bin", metavar="DIR", type=pathlib.Path, default=RELEASE,
-                        help="where culvert-server and culvert-agent are")
     arguments = parser.parse_args(argv)
     if arguments.rounds < 1:
         parser.error("--rounds must be at least 1")
@@ -159,27 +150,14 @@ def parse_arguments(argv):
 
 def main(argv):
     arguments = parse_arguments(argv)
-    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
-    allow_many_files()
-    missing = Culvert(arguments.bin).missing()
-    if not missing and not shutil.which("slowhttptest"):
-        missing = "slowhttptest is not installed"
-    if missing:
-        say(f"attack: {missing}")
-        return EXIT_FAILED
+    require(Culvert(arguments.bin).missing(),
+            None if shutil.which("slowhttptest") else "slowhttptest is not installed")
     neighbours = Neighbours()
-    try:
-        lines, held = table(run_rounds(arguments))
-    except (MeasureError, ToolError) as error:
-        say(f"attack: {error}")
-        return EXIT_FAILED
+    lines, held = table(run_rounds(arguments))
     print("\n".join(lines))
     print(quiet_or_not(neighbours.share()))
     return EXIT_FAILED if arguments.strict and not held else 0
 
 
 if __name__ == "__main__":
-    try:
-        sys.exit(main(sys.argv[1:]))
-    except KeyboardInterrupt:
-        sys.exit(130)
+    run(main)

@@ -5,24 +5,21 @@ Of both: what agents that join cost in messages, bytes and CPU, what a server ho
 how long it takes until every server reaches a new agent.
 """
 
-import argparse
 import contextlib
 import http.client
-import json
 import pathlib
 import shutil
 import statistics
 import subprocess
-import sys
 import tempfile
 import threading
 import time
 
-from bed import (BUILD, RELEASE, Neighbours, allow_many_files, build_load, machine, now,
-                 quiet_or_not, say, version_and_commit)
+from bed import Neighbours, build_load, quiet_or_not, say
 from measures import Held, Load, MeasureError
 from procs import Process, free_port, rss_kib, run_seconds
 from report import as_table
+from script import heading, keep, new_parser, require, run
 
 PATIENCE_S = 60.0
 REST_S = 10.0
@@ -262,36 +259,25 @@ def table(found):
 
 
 def parse_arguments(argv):
-    parser = argparse.ArgumentParser(prog="bench/directory.py", description=__doc__.splitlines()[0])
+    parser = new_parser(__doc__)
     parser.add_argument("--servers", type=int, default=20)
     parser.add_argument("--agents", type=int, default=2000)
     parser.add_argument("--samples", type=int, default=20, help="new agents that are timed")
-    parser.add_argument("--bin", metavar="DIR", type=pathlib.Path, default=RELEASE)
     return parser.parse_args(argv)
 
 
 def main(argv):
     arguments = parse_arguments(argv)
-    for program in ("redis-server", "ss"):
-        if not shutil.which(program):
-            say(f"bench/directory.py: no {program}: tools/install-deps bench")
-            return 1
-    allow_many_files()
+    require(*(f"no {program}: tools/install-deps bench" for program in ("redis-server", "ss")
+              if not shutil.which(program)))
+    head = heading(arguments)
     neighbours = Neighbours()
-    try:
-        found = {kind: measure(kind, arguments) for kind in ("mesh", "directory")}
-    except MeasureError as error:
-        say(f"bench/directory.py: {error}")
-        return 1
+    found = {kind: measure(kind, arguments) for kind in ("mesh", "directory")}
     print(f"{arguments.servers} servers, {arguments.agents:,} agents\n\n{table(found)}")
     say(quiet_or_not(neighbours.share()))
-    version, commit = version_and_commit(arguments.bin)
-    BUILD.mkdir(parents=True, exist_ok=True)
-    (BUILD / "directory.json").write_text(json.dumps(
-        {"at": now(), "version": version, "commit": commit, "machine": machine(),
-         "servers": arguments.servers, "agents": arguments.agents, "figures": found}, indent=1))
+    keep({**head, "servers": arguments.servers, "agents": arguments.agents, "figures": found})
     return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    run(main)

@@ -6,20 +6,17 @@ first try within 0.5 s, then full jitter below a bound that doubles. It fails wh
 back in time. Besides: how long a visitor waits whose agent was frozen while its twin is well.
 """
 
-import argparse
-import json
-import pathlib
 import signal
 import socket
 import statistics
-import sys
 import threading
 import time
 
-from bed import BUILD, RELEASE, allow_many_files, bed, machine, now, say, version_and_commit
+from bed import bed, say
 from measures import Held, MeasureError
 from procs import Process, free_port, open_files, rss_kib
 from report import as_table, number
+from script import heading, keep, new_parser, run
 
 AGENTS = 5000
 AGENTS_MAX = 16384
@@ -29,18 +26,15 @@ TAKEOVERS = 5
 START_PATIENCE_S = 10.0
 VISITOR_PATIENCE_S = 20.0
 KIB_PER_MB = 1e6 / 1024
-EXIT_FAILED = 1
 
 
 def parse_arguments(argv):
-    parser = argparse.ArgumentParser(prog="bench/herd.py", description=__doc__.splitlines()[0])
+    parser = new_parser(__doc__)
     parser.add_argument("--agents", type=int, default=AGENTS, help=f"agents (default {AGENTS})")
     parser.add_argument("--patience", type=float, default=PATIENCE_S,
                         help=f"seconds until all must be back (default {PATIENCE_S:g})")
     parser.add_argument("--takeovers", type=int, default=TAKEOVERS,
                         help=f"agents frozen, of which the median is shown (default {TAKEOVERS})")
-    parser.add_argument("--bin", metavar="DIR", type=pathlib.Path, default=RELEASE,
-                        help="where culvert-server and culvert-agent are")
     arguments = parser.parse_args(argv)
     if not 1 <= arguments.agents <= AGENTS_MAX or arguments.takeovers < 1:
         parser.error(f"--agents takes 1 to {AGENTS_MAX}, and --takeovers at least 1")
@@ -169,25 +163,12 @@ def table(arguments, herd, frozen):
 
 def main(argv):
     arguments = parse_arguments(argv)
-    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
-    allow_many_files()
-    release, commit = version_and_commit(arguments.bin)
-    try:
-        herd, frozen = measure(arguments)
-    except MeasureError as error:
-        say(f"herd: {error}")
-        return EXIT_FAILED
+    head = heading(arguments)
+    herd, frozen = measure(arguments)
     print("\n".join(table(arguments, herd, frozen)))
-    document = {"version": 1, "when": now(), "release": release, "commit": commit,
-                "machine": machine(), "agents": arguments.agents, "herd": herd,
-                "takeover": frozen}
-    BUILD.mkdir(parents=True, exist_ok=True)
-    (BUILD / "herd.json").write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
+    keep({**head, "agents": arguments.agents, "herd": herd, "takeover": frozen})
     return 0
 
 
 if __name__ == "__main__":
-    try:
-        sys.exit(main(sys.argv[1:]))
-    except KeyboardInterrupt:
-        sys.exit(130)
+    run(main)

@@ -13,26 +13,22 @@ import argparse
 import bisect
 import collections
 import dataclasses
-import json
 import os
-import pathlib
 import re
 import shutil
 import signal
 import subprocess
-import sys
 
-from bed import (BUILD, RELEASE, Neighbours, bed, machine, now, quiet_or_not, say,
-                 version_and_commit)
+from bed import Neighbours, bed, quiet_or_not
 from measures import GIB, MeasureError
 from procs import cpu_seconds
-from tools import Culvert, CulvertTls, ToolError
+from script import heading, keep, new_parser, require, run
+from tools import Culvert, CulvertTls
 
 SECONDS = 1.0
 ROUNDS = 3
 SAMPLES_A_SECOND = 1999
 PATIENCE_S = 10.0
-EXIT_FAILED = 1
 ROLES = ("server", "agent")
 TOOLS = {"ws": Culvert, "wss": CulvertTls}
 SHOWN_SHARE = 0.002  # of the largest column; a row below it goes to "other"
@@ -91,16 +87,10 @@ WORKS = {
 
 
 def parse_arguments(argv):
-    parser = argparse.ArgumentParser(
-        prog="bench/layers.py", description=__doc__, epilog="works: " + ", ".join(WORKS),
-        formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = new_parser(__doc__, ROUNDS, SECONDS)
+    parser.description, parser.epilog = __doc__, "works: " + ", ".join(WORKS)
+    parser.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.add_argument("works", nargs="*", metavar="WORK", help="only these (default: all)")
-    parser.add_argument("--seconds", type=float, default=SECONDS,
-                        help=f"length of each measured window (default {SECONDS:g})")
-    parser.add_argument("--rounds", type=int, default=ROUNDS,
-                        help=f"of which the median one is shown (default {ROUNDS})")
-    parser.add_argument("--bin", metavar="DIR", type=pathlib.Path, default=RELEASE,
-                        help="where culvert-server and culvert-agent are")
     arguments = parser.parse_args(argv)
     if arguments.rounds < 1:
         parser.error("--rounds must be at least 1")
@@ -255,7 +245,7 @@ def median_round(rounds):
     return ordered[len(ordered) // 2]
 
 
-def run(arguments):
+def run_rounds(arguments):
     """{work: {column: {row: cost}}}."""
     programs = {role: Program(arguments.bin / f"culvert-{role}") for role in ROLES}
     found = {(name, tool): [] for name in arguments.works or WORKS for tool in TOOLS}
@@ -279,35 +269,20 @@ def run(arguments):
 
 def main(argv):
     arguments = parse_arguments(argv)
-    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
-    reason = Culvert(arguments.bin).missing() or missing()
-    if reason:
-        say(f"layers: {reason}")
-        return EXIT_FAILED
-    release, commit = version_and_commit(arguments.bin)
+    require(Culvert(arguments.bin).missing(), missing())
+    head = heading(arguments)
     neighbours = Neighbours()
-    try:
-        costs = run(arguments)
-    except (MeasureError, ToolError) as error:
-        say(f"layers: {error}")
-        return EXIT_FAILED
+    costs = run_rounds(arguments)
     share = neighbours.share()
     for name, columns in costs.items():
         print("\n".join(table(WORKS[name], columns)) + "\n")
     print(quiet_or_not(share))
-    document = {"version": 1, "when": now(), "release": release, "commit": commit,
-                "machine": machine(), "rounds": arguments.rounds,
-                "window_seconds": arguments.seconds,
-                "neighbours_share": share,
-                "works": {name: {"unit": WORKS[name].unit, "costs": columns}
-                          for name, columns in costs.items()}}
-    BUILD.mkdir(parents=True, exist_ok=True)
-    (BUILD / "layers.json").write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
+    keep({**head, "rounds": arguments.rounds, "window_seconds": arguments.seconds,
+          "neighbours_share": share,
+          "works": {name: {"unit": WORKS[name].unit, "costs": columns}
+                    for name, columns in costs.items()}})
     return 0
 
 
 if __name__ == "__main__":
-    try:
-        sys.exit(main(sys.argv[1:]))
-    except KeyboardInterrupt:
-        sys.exit(130)
+    run(main)

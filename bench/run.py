@@ -6,19 +6,16 @@ turn through all tools, so that the figures of one round were taken within secon
 their ratios mean something. All of it happens on loopback.
 """
 
-import argparse
 import json
 import pathlib
-import signal
 import subprocess
-import sys
 import time
 
 import history
-from bed import (BUILD, HISTORY, RELEASE, Neighbours, allow_many_files, bed, machine, now,
-                 quiet_or_not, say, version_and_commit)
+from bed import BUILD, HISTORY, Neighbours, bed, quiet_or_not, say
 from measures import FIGURES, MEASURES, NEEDS_FRESH, TIMED, UNTIMED_S, WARM_SHARE, MeasureError
 from report import Results, judge, text
+from script import heading, new_parser, run, write
 from tools import ToolError, all_tools
 
 ROUNDS = 3
@@ -36,10 +33,9 @@ class UsageError(Exception):
 
 
 def parse_arguments(argv):
-    parser = argparse.ArgumentParser(
-        prog="bench/run.py", description=__doc__.splitlines()[0],
-        epilog="measures: " + ", ".join(MEASURES) + "; tools: "
-        + ", ".join(tool.name for tool in all_tools("")))
+    parser = new_parser(__doc__)
+    parser.epilog = ("measures: " + ", ".join(MEASURES) + "; tools: "
+                     + ", ".join(tool.name for tool in all_tools("")))
     parser.add_argument("--quick", action="store_true", help="one short round, within 90 s")
     parser.add_argument("--rounds", type=int, help=f"interleaved rounds (default {ROUNDS})")
     parser.add_argument("--only", metavar="NAME", choices=MEASURES, help="take this measure only")
@@ -48,8 +44,6 @@ def parse_arguments(argv):
                         help="length of each measured window (default: what fits the time)")
     parser.add_argument("--json", metavar="FILE", type=pathlib.Path, default=BUILD / "bench.json",
                         help="where the figures go (default build/bench/bench.json)")
-    parser.add_argument("--bin", metavar="DIR", type=pathlib.Path, default=RELEASE,
-                        help="where culvert-server and culvert-agent are")
     parser.add_argument("--block", metavar="BYTES", type=int,
                         help="one read or write of a bulk stream (default 131072, as iperf3 does)")
     parser.add_argument("--keep", action="store_true",
@@ -179,10 +173,9 @@ def run_rounds(arguments, tools):
     return results, seconds
 
 
-def document(about, results, judged):
+def document(head, results, judged):
     return {
-        "version": 1,
-        **about,
+        **head,
         "units": {name: {"title": figure.title.strip(), "unit": figure.unit,
                          "more_is_better": figure.more_is_better}
                   for name, figure in FIGURES.items()},
@@ -192,16 +185,8 @@ def document(about, results, judged):
     }
 
 
-def write(path, written):
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(written, encoding="utf-8")
-    say(f"figures in {path}")
-
-
 def main(argv):
     arguments = parse_arguments(argv)
-    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
-    allow_many_files()
     try:
         tools = choose_tools(arguments)
         kept = history.read(arguments.against) if arguments.against else None
@@ -209,28 +194,24 @@ def main(argv):
         say(f"bench: {error}")
         return EXIT_USAGE
     start = time.monotonic()
-    release, commit = version_and_commit(arguments.bin)
-    about = {"when": now(), "release": release, "commit": commit, "machine": machine()}
+    head = heading(arguments)
     neighbours = Neighbours()
     results, seconds = run_rounds(arguments, tools)
     judged = judge(results)
-    about.update(rounds=arguments.rounds, window_seconds=seconds, block=arguments.block,
-                 neighbours_share=neighbours.share(),
-                 took_seconds=round(time.monotonic() - start, 1))
-    found = document(about, results, judged)
+    head.update(rounds=arguments.rounds, window_seconds=seconds, block=arguments.block,
+                neighbours_share=neighbours.share(),
+                took_seconds=round(time.monotonic() - start, 1))
+    found = document(head, results, judged)
     print(text(results, judged))
     if kept:
         print("\n".join(["", *history.changes(found, kept)]))
-    print(f"took {about['took_seconds']:.0f} s; {quiet_or_not(about['neighbours_share'])}")
+    print(f"took {head['took_seconds']:.0f} s; {quiet_or_not(head['neighbours_share'])}")
     write(arguments.json, json.dumps(found, indent=1) + "\n")
     if arguments.keep:
-        write(HISTORY / f"{release}.json", history.kept_text(found))
+        write(HISTORY / f"{head['release']}.json", history.kept_text(found))
     missed = results.failures or any(goal["verdict"] != "holds" for goal in judged)
     return EXIT_SHORT if arguments.strict and missed else 0
 
 
 if __name__ == "__main__":
-    try:
-        sys.exit(main(sys.argv[1:]))
-    except KeyboardInterrupt:
-        sys.exit(130)
+    run(main)

@@ -5,21 +5,16 @@ It must not grow: a request costs the same among 5,000 open connections as among
 connection the same memory.
 """
 
-import argparse
-import json
-import pathlib
-import signal
 import statistics
-import sys
 import time
 
-from bed import (BUILD, HISTORY, RELEASE, Neighbours, allow_many_files, bed, machine, now,
-                 quiet_or_not, say, version_and_commit)
+from bed import BUILD, HISTORY, Neighbours, bed, quiet_or_not, say
 from measures import SETTLE_S, Held, MeasureError, bulk
 from plot import Panel, Series, svg
 from procs import cpu_seconds, open_files, rss_kib
 from report import as_table, number
-from tools import Culvert, Direct, ToolError
+from script import heading, keep, new_parser, numbers, require, run, write
+from tools import Culvert, Direct
 
 POINTS = "1,10,100,1000,2500,5000"
 ROUNDS = 3
@@ -29,7 +24,6 @@ PATIENCE_S = 30.0
 POLL_S = 0.05
 KIB_PER_MB = 1e6 / 1024
 ROLES = ("server", "agent")
-EXIT_FAILED = 1
 
 TABLE_NOTE = (
     "req/s: up to 64 requests at once, on the connections in turn; p50, p99: one at a time;",
@@ -39,21 +33,13 @@ TABLE_NOTE = (
 
 
 def parse_arguments(argv):
-    parser = argparse.ArgumentParser(prog="bench/scale.py", description=__doc__.splitlines()[0])
-    parser.add_argument("--points", default=POINTS, help=f"open connections (default {POINTS})")
-    parser.add_argument("--rounds", type=int, default=ROUNDS,
-                        help=f"interleaved rounds (default {ROUNDS})")
-    parser.add_argument("--seconds", type=float, default=SECONDS,
-                        help=f"length of each measured window (default {SECONDS:g})")
-    parser.add_argument("--bin", metavar="DIR", type=pathlib.Path, default=RELEASE,
-                        help="where culvert-server and culvert-agent are")
+    parser = new_parser(__doc__, ROUNDS, SECONDS)
+    parser.add_argument("--points", type=numbers, default=POINTS,
+                        help=f"open connections (default {POINTS})")
     parser.add_argument("--keep", action="store_true",
                         help="keep the plot as bench/history/scale.svg, as a release does")
     arguments = parser.parse_args(argv)
-    try:
-        arguments.points = sorted({int(point) for point in arguments.points.split(",")})
-    except ValueError:
-        parser.error("--points takes numbers with commas between")
+    arguments.points = sorted(set(arguments.points))
     if len(arguments.points) < 2 or arguments.points[0] < 1 or arguments.rounds < 1:
         parser.error("--points takes two or more, each at least 1, and --rounds at least 1")
     return arguments
@@ -153,7 +139,7 @@ def table(points, ours, direct):
             *TABLE_NOTE]
 
 
-def plot(points, ours, direct, about):
+def plot(points, ours, direct, head):
     panels = [
         Panel("Requests a second, up to 64 at once",
               [Series("Culvert", "tunnel", ours["rate"]),
@@ -170,39 +156,21 @@ def plot(points, ours, direct, about):
                Series("culvert-agent", "other", ours["rss_agent"])]),
     ]
     return svg("Culvert {release} ({commit}) against open connections, {cores} cores".format(
-        cores=about["machine"]["cores"], **about), panels, points)
-
-
-def write(path, text):
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(text, encoding="utf-8")
-    say(f"written: {path}")
+        cores=head["machine"]["cores"], **head), panels, points)
 
 
 def main(argv):
     arguments = parse_arguments(argv)
-    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
-    allow_many_files()
-    missing = Culvert(arguments.bin).missing()
-    if missing:
-        say(f"scale: {missing}")
-        return EXIT_FAILED
-    release, commit = version_and_commit(arguments.bin)
-    about = {"when": now(), "release": release, "commit": commit, "machine": machine(),
-             "rounds": arguments.rounds, "window_seconds": arguments.seconds}
+    require(Culvert(arguments.bin).missing())
+    head = {**heading(arguments), "rounds": arguments.rounds, "window_seconds": arguments.seconds}
     neighbours = Neighbours()
-    try:
-        figures = run_rounds(arguments)
-    except (MeasureError, ToolError) as error:
-        say(f"scale: {error}")
-        return EXIT_FAILED
+    figures = run_rounds(arguments)
     ours, direct = figures["culvert"], figures["direct"]
-    about["neighbours_share"] = neighbours.share()
+    head["neighbours_share"] = neighbours.share()
     print("\n".join(table(arguments.points, ours, direct)))
-    print(quiet_or_not(about["neighbours_share"]))
-    document = {"version": 1, **about, "points": arguments.points, "tools": figures}
-    write(BUILD / "scale.json", json.dumps(document, indent=1) + "\n")
-    drawn = plot(arguments.points, ours, direct, about)
+    print(quiet_or_not(head["neighbours_share"]))
+    keep({**head, "points": arguments.points, "tools": figures})
+    drawn = plot(arguments.points, ours, direct, head)
     write(BUILD / "scale.svg", drawn)
     if arguments.keep:
         write(HISTORY / "scale.svg", drawn)
@@ -210,7 +178,4 @@ def main(argv):
 
 
 if __name__ == "__main__":
-    try:
-        sys.exit(main(sys.argv[1:]))
-    except KeyboardInterrupt:
-        sys.exit(130)
+    run(main)

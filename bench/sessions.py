@@ -5,30 +5,24 @@ What a request through one of them costs must not depend on how many others ther
 them costs the same memory and the same keep-alive.
 """
 
-import argparse
 import contextlib
-import json
-import pathlib
-import signal
 import statistics
-import sys
 import time
 
-from bed import (BUILD, RELEASE, Neighbours, allow_many_files, bed, machine, now, quiet_or_not, say,
-                 version_and_commit)
+from bed import Neighbours, bed, quiet_or_not, say
 from measures import SETTLE_S, Held, MeasureError
 from procs import rss_kib, run_seconds
 from report import as_table, number
 from scale import ACTIVE_MAX, in_turn
 from soak import crowded
-from tools import Culvert, ToolError
+from script import heading, keep, new_parser, numbers, require, run
+from tools import Culvert
 
 POINTS = "0,100,1000,5000"
 ROUNDS = 3
 SECONDS = 1.0
 PING_EVERY_S = 10.0  # of an idle agent: what it costs at rest shows in that time
 AGENTS_MAX = 16384
-EXIT_FAILED = 1
 
 COLUMNS = {
     "agents": "agents",
@@ -47,19 +41,11 @@ TABLE_NOTE = (
 
 
 def parse_arguments(argv):
-    parser = argparse.ArgumentParser(prog="bench/sessions.py", description=__doc__.splitlines()[0])
-    parser.add_argument("--points", default=POINTS, help=f"idle agents (default {POINTS})")
-    parser.add_argument("--rounds", type=int, default=ROUNDS,
-                        help=f"rounds, of which medians are shown (default {ROUNDS})")
-    parser.add_argument("--seconds", type=float, default=SECONDS,
-                        help=f"length of each measured window (default {SECONDS:g})")
-    parser.add_argument("--bin", metavar="DIR", type=pathlib.Path, default=RELEASE,
-                        help="where culvert-server and culvert-agent are")
+    parser = new_parser(__doc__, ROUNDS, SECONDS)
+    parser.add_argument("--points", type=numbers, default=POINTS,
+                        help=f"idle agents (default {POINTS})")
     arguments = parser.parse_args(argv)
-    try:
-        arguments.points = sorted({int(point) for point in arguments.points.split(",")})
-    except ValueError:
-        parser.error("--points takes numbers with commas between")
+    arguments.points = sorted(set(arguments.points))
     if arguments.points[0] < 0 or arguments.points[-1] > AGENTS_MAX or arguments.rounds < 1:
         parser.error(f"--points takes 0 to {AGENTS_MAX}, and --rounds at least 1")
     return arguments
@@ -119,32 +105,17 @@ def table(found):
 
 def main(argv):
     arguments = parse_arguments(argv)
-    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
-    allow_many_files()
-    missing = Culvert(arguments.bin).missing()
-    if missing:
-        say(f"sessions: {missing}")
-        return EXIT_FAILED
-    release, commit = version_and_commit(arguments.bin)
+    require(Culvert(arguments.bin).missing())
+    head = heading(arguments)
     neighbours = Neighbours()
-    try:
-        found = run_rounds(arguments)
-    except (MeasureError, ToolError) as error:
-        say(f"sessions: {error}")
-        return EXIT_FAILED
+    found = run_rounds(arguments)
     share = neighbours.share()
     print("\n".join(table(found)))
     print(quiet_or_not(share))
-    document = {"version": 1, "when": now(), "release": release, "commit": commit,
-                "machine": machine(), "rounds": arguments.rounds,
-                "window_seconds": arguments.seconds, "neighbours_share": share, "agents": found}
-    BUILD.mkdir(parents=True, exist_ok=True)
-    (BUILD / "sessions.json").write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
+    keep({**head, "rounds": arguments.rounds, "window_seconds": arguments.seconds,
+          "neighbours_share": share, "agents": found})
     return 0
 
 
 if __name__ == "__main__":
-    try:
-        sys.exit(main(sys.argv[1:]))
-    except KeyboardInterrupt:
-        sys.exit(130)
+    run(main)

@@ -5,17 +5,13 @@ It fails when one of them is lost, or when keeping them alive takes the server t
 ping every 5 seconds; a visitor is idle, and echoes a byte when the time is over.
 """
 
-import argparse
-import json
-import pathlib
-import signal
-import sys
 import time
 
-from bed import BUILD, RELEASE, allow_many_files, bed, machine, now, say, version_and_commit
+from bed import bed, say
 from measures import SETTLE_S, Held, MeasureError
 from procs import cpu_seconds, rss_kib
-from tools import Culvert, CulvertTls, ToolError
+from script import EXIT_FAILED, heading, keep, new_parser, require, run
+from tools import Culvert, CulvertTls
 
 AGENTS = 10000
 VISITORS = 5000
@@ -23,11 +19,10 @@ SECONDS = 600.0
 CPU_SHARE_MAX = 0.02
 LOOK_EVERY_S = 30.0
 KIB_PER_MB = 1e6 / 1024
-EXIT_FAILED = 1
 
 
 def parse_arguments(argv):
-    parser = argparse.ArgumentParser(prog="bench/soak.py", description=__doc__.splitlines()[0])
+    parser = new_parser(__doc__)
     parser.add_argument("--agents", type=int, default=AGENTS,
                         help=f"idle agents (default {AGENTS})")
     parser.add_argument("--visitors", type=int, default=VISITORS,
@@ -35,8 +30,6 @@ def parse_arguments(argv):
     parser.add_argument("--seconds", type=float, default=SECONDS,
                         help=f"how long all are held (default {SECONDS:g})")
     parser.add_argument("--tls", action="store_true", help="agents come over wss")
-    parser.add_argument("--bin", metavar="DIR", type=pathlib.Path, default=RELEASE,
-                        help="where culvert-server and culvert-agent are")
     arguments = parser.parse_args(argv)
     if not 1 <= arguments.agents <= 16384 or not 1 <= arguments.visitors <= 8192:
         parser.error("--agents takes 1 to 16384 and --visitors 1 to 8192")
@@ -145,36 +138,21 @@ def report(found):
 
 def main(argv):
     arguments = parse_arguments(argv)
-    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
-    allow_many_files()
     tool = crowded(CulvertTls if arguments.tls else Culvert, arguments.agents + 1)(arguments.bin)
-    if tool.missing():
-        say(f"soak: {tool.missing()}")
-        return EXIT_FAILED
-    release, commit = version_and_commit(arguments.bin)
-    about = {"version": 1, "when": now(), "release": release, "commit": commit,
-             "machine": machine(), "agents": arguments.agents, "visitors": arguments.visitors,
-             "tls": arguments.tls}
-    try:
-        with bed(arguments.seconds) as (load, folder):
-            tool.start(load.target_port, folder / tool.name)
-            try:
-                found = {**about, **hold(arguments, load, tool)}
-            finally:
-                tool.stop()
-    except (MeasureError, ToolError) as error:
-        say(f"soak: {error}")
-        return EXIT_FAILED
+    require(tool.missing())
+    head = {**heading(arguments), "agents": arguments.agents, "visitors": arguments.visitors,
+            "tls": arguments.tls}
+    with bed(arguments.seconds) as (load, folder):
+        tool.start(load.target_port, folder / tool.name)
+        try:
+            found = {**head, **hold(arguments, load, tool)}
+        finally:
+            tool.stop()
     verdict, lines = report(found)
     print("\n".join(lines))
-    path = BUILD / "soak.json"
-    path.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
-    say(f"figures in {path}")
+    keep(found)
     return 0 if verdict == "holds" else EXIT_FAILED
 
 
 if __name__ == "__main__":
-    try:
-        sys.exit(main(sys.argv[1:]))
-    except KeyboardInterrupt:
-        sys.exit(130)
+    run(main)

@@ -6,21 +6,18 @@ bulk. Load generator, target, agents and server share the machine's cores: where
 already, a second loop has nothing to run on, and the column of cores in use shows it.
 """
 
-import argparse
 import json
 import os
-import pathlib
 import re
-import signal
 import statistics
 import subprocess
-import sys
 import time
 
-from bed import RELEASE, Neighbours, allow_many_files, bed, quiet_or_not, say
+from bed import Neighbours, bed, quiet_or_not, say
 from measures import MeasureError
 from procs import TICKS_PER_SECOND, Process, cpu_seconds, free_port
 from report import as_table, number
+from script import new_parser, numbers, require, run
 from tools import READY_PATIENCE_S, CulvertTls, ToolError
 
 AGENTS = 4
@@ -29,7 +26,6 @@ SECONDS = 2.0
 WARM_S = 0.5
 TRIES = 50
 UP = re.compile(r"client bench-(\d+): session (\d+) up")
-EXIT_FAILED = 1
 
 
 class Threads(CulvertTls):
@@ -158,19 +154,10 @@ def table(figures):
 
 
 def parse_arguments(argv):
-    parser = argparse.ArgumentParser(prog="bench/threads.py", description=__doc__.splitlines()[0])
-    parser.add_argument("--threads", default="1,2", help="event loops to compare (default 1,2)")
-    parser.add_argument("--rounds", type=int, default=ROUNDS,
-                        help=f"interleaved rounds (default {ROUNDS})")
-    parser.add_argument("--seconds", type=float, default=SECONDS,
-                        help=f"length of each measured window (default {SECONDS:g})")
-    parser.add_argument("--bin", metavar="DIR", type=pathlib.Path, default=RELEASE,
-                        help="where culvert-server and culvert-agent are")
+    parser = new_parser(__doc__, ROUNDS, SECONDS)
+    parser.add_argument("--threads", type=numbers, default="1,2",
+                        help="event loops to compare (default 1,2)")
     arguments = parser.parse_args(argv)
-    try:
-        arguments.threads = [int(word) for word in arguments.threads.split(",")]
-    except ValueError:
-        parser.error("--threads takes numbers with commas between")
     if min(arguments.threads) < 1 or arguments.rounds < 1:
         parser.error("--threads and --rounds must be at least 1")
     return arguments
@@ -178,25 +165,12 @@ def parse_arguments(argv):
 
 def main(argv):
     arguments = parse_arguments(argv)
-    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
-    allow_many_files()
-    missing = CulvertTls(arguments.bin).missing()
-    if missing:
-        say(f"threads: {missing}")
-        return EXIT_FAILED
+    require(CulvertTls(arguments.bin).missing())
     neighbours = Neighbours()
-    try:
-        figures = run_rounds(arguments)
-    except (MeasureError, ToolError) as error:
-        say(f"threads: {error}")
-        return EXIT_FAILED
-    print("\n".join(table(figures)))
+    print("\n".join(table(run_rounds(arguments))))
     print(quiet_or_not(neighbours.share()))
     return 0
 
 
 if __name__ == "__main__":
-    try:
-        sys.exit(main(sys.argv[1:]))
-    except KeyboardInterrupt:
-        sys.exit(130)
+    run(main)
