@@ -442,10 +442,7 @@ static void pump(struct discover *discover)
     deadline = discover->home                ? CV_NEVER
                : discover->pause != CV_NEVER ? discover->pause
                                              : cv_searcher_deadline(discover->searcher);
-    if (deadline == CV_NEVER)
-        cv_timer_stop(discover->timer);
-    else
-        cv_timer_set(discover->timer, deadline > now ? deadline - now : 0);
+    cv_timer_at(discover->timer, deadline);
 }
 
 static void on_timer(void *ctx)

@@ -238,10 +238,7 @@ static void pump(struct discover *discover)
     }
     deadline = discover->searcher ? cv_searcher_deadline(discover->searcher)
                                   : cv_min_time(cv_cache_deadline(discover->cache), discover->end);
-    if (deadline == CV_NEVER)
-        cv_timer_stop(discover->timer);
-    else
-        cv_timer_set(discover->timer, deadline > now ? deadline - now : 0);
+    cv_timer_at(discover->timer, deadline);
 }
 
 static void on_timer(void *ctx)

@@ -149,12 +149,10 @@ static void pump(struct advertise *advertise)
     while (cv_advertiser_next(advertise->advertiser, &out, cv_wall_clock(), now))
         ssdp_send(advertise->ssdp, &out, false);
     deadline = cv_advertiser_deadline(advertise->advertiser);
-    if (deadline != CV_NEVER)
-        cv_timer_set(advertise->timer, deadline > now ? deadline - now : 0);
-    else if (advertise->closing)
+    if (deadline == CV_NEVER && advertise->closing)
         finish(advertise);
     else
-        cv_timer_stop(advertise->timer);
+        cv_timer_at(advertise->timer, deadline);
 }
 
 static void on_timer(void *ctx)

@@ -59,7 +59,7 @@ static void send_all(struct directory *directory)
 void directory_pump(struct directory *directory)
 {
     struct cv_directory_waiter *waiter;
-    uint64_t now = cv_loop_now(&directory->worker->loop), at;
+    uint64_t now = cv_loop_now(&directory->worker->loop);
 
     if (!directory->commands)
         return;
@@ -74,11 +74,7 @@ void directory_pump(struct directory *directory)
         directory_woken(waiter);
     say_trouble(directory);
     directory->pumping = false;
-    at = cv_directory_deadline(directory->core, now);
-    if (at == CV_NEVER)
-        cv_timer_stop(directory->timer);
-    else
-        cv_timer_set(directory->timer, at > now ? at - now : 0);
+    cv_timer_at(directory->timer, cv_directory_deadline(directory->core, now));
     cv_timer_unref(directory->timer);
 }
 

@@ -315,13 +315,12 @@ static void on_tick(void *ctx)
 void live_watched(struct live *live, uint64_t id)
 {
     struct watcher *watcher = find(live, 0);
-    uint64_t now = cv_loop_now(&live->server->workers[0].loop), due = live->asked_at + TICK;
 
     if (!watcher || live->closed)
         return;
     watcher->id = id;
     atomic_fetch_add(&live->watching, 1);
-    cv_timer_set(live->timer, due > now ? due - now : 0);
+    cv_timer_at(live->timer, live->asked_at + TICK);
 }
 
 void live_unwatched(struct live *live, uint64_t id)

@@ -170,9 +170,9 @@ static void wait_closed(struct cv_endpoint *endpoint, enum cv_reason reason, con
     visit_leave(visit, NULL);
 }
 
-static void set_timer(struct visit *visit, uint64_t now)
+static void set_timer(struct visit *visit)
 {
-    cv_timer_set(visit->timer, cv_min_time(visit->look_at, visit->wait_by) - now);
+    cv_timer_at(visit->timer, cv_min_time(visit->look_at, visit->wait_by));
 }
 
 static void wait_silent(struct cv_endpoint *endpoint)
@@ -183,7 +183,7 @@ static void wait_silent(struct cv_endpoint *endpoint)
         return;
     visit->peer_says = true;
     visit->look_at = cv_loop_now(&visit->worker->loop);
-    set_timer(visit, visit->look_at);
+    set_timer(visit);
 }
 
 static const struct cv_endpoint_ops wait_ops = {
@@ -277,7 +277,7 @@ static void look(struct visit *visit, uint64_t now)
     cv_session_ask(session, now);
     cv_tunnel_touch(visit->tunnel);
     visit->look_at = now + cv_session_patience(session);
-    set_timer(visit, now);
+    set_timer(visit);
 }
 
 static void on_timer(void *ctx)
@@ -311,7 +311,7 @@ static int wait_for_answer(struct visit *visit)
     visit->look_at = now + LOOK_AFTER;
     if (visit->from == CV_ROUTE_PEER && cv_session_silent(session, now))
         visit->look_at = now; /* the peer hears it at once */
-    set_timer(visit, now);
+    set_timer(visit);
     cv_stream_owner(visit->stream, on_visitor, visit);
     visit->watched = has_more && !visit->early_len ? CV_READABLE : CV_HANGUP;
     rc = cv_stream_watch(visit->stream, visit->watched);

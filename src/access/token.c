@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "base/text.h"
 
 static const char base64url[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
 
@@ -35,17 +36,6 @@ void cv_hash_format(char out[CV_HASH_LEN + 1], const uint8_t digest[CV_TOKEN_DIG
     *at = '\0';
 }
 
-static int hex_digit(char c)
-{
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    if (c >= 'a' && c <= 'f')
-        return c - 'a' + 10;
-    if (c >= 'A' && c <= 'F')
-        return c - 'A' + 10;
-    return -1;
-}
-
 int cv_hash_parse(uint8_t out[CV_TOKEN_DIGEST], const char *text, size_t len)
 {
     const char *digits = text + sizeof(CV_HASH_PREFIX) - 1;
@@ -53,7 +43,7 @@ int cv_hash_parse(uint8_t out[CV_TOKEN_DIGEST], const char *text, size_t len)
     if (len != CV_HASH_LEN || memcmp(text, CV_HASH_PREFIX, sizeof(CV_HASH_PREFIX) - 1) != 0)
         return CV_ESYNTAX;
     for (size_t i = 0; i < CV_TOKEN_DIGEST; i++) {
-        int high = hex_digit(digits[2 * i]), low = hex_digit(digits[2 * i + 1]);
+        int high = cv_text_hex_digit(digits[2 * i]), low = cv_text_hex_digit(digits[2 * i + 1]);
 
         if (high < 0 || low < 0)
             return CV_ESYNTAX;

@@ -2,6 +2,8 @@
 
 #include <string.h>
 
+#include "base/text.h"
+
 /* Reads one decimal octet; returns the characters it took, 0 when there is none. */
 static size_t octet(uint8_t *out, const char *text, size_t len)
 {
@@ -33,25 +35,14 @@ static bool parse_v4(uint8_t out[4], const char *text, size_t len)
     return at == len;
 }
 
-static int hex_digit(char c)
-{
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    if (c >= 'a' && c <= 'f')
-        return c - 'a' + 10;
-    if (c >= 'A' && c <= 'F')
-        return c - 'A' + 10;
-    return -1;
-}
-
 /* Reads up to four hexadecimal digits; returns the characters it took, 0 when there is none. */
 static size_t group(uint8_t out[2], const char *text, size_t len)
 {
     unsigned value = 0;
     size_t n = 0;
 
-    while (n < len && n < 4 && hex_digit(text[n]) >= 0)
-        value = value * 16 + (unsigned)hex_digit(text[n++]);
+    while (n < len && n < 4 && cv_text_hex_digit(text[n]) >= 0)
+        value = value * 16 + (unsigned)cv_text_hex_digit(text[n++]);
     out[0] = (uint8_t)(value >> 8);
     out[1] = (uint8_t)value;
     return n;

@@ -56,6 +56,17 @@ bool cv_text_holds(const char *text, const char *part)
     return false;
 }
 
+int cv_text_hex_digit(char c)
+{
+    if (c >= '0' && c <= '9')
+        return c - '0';
+    if (c >= 'a' && c <= 'f')
+        return c - 'a' + 10;
+    if (c >= 'A' && c <= 'F')
+        return c - 'A' + 10;
+    return -1;
+}
+
 bool cv_text_to_i64(const char *text, size_t len, int64_t *value)
 {
     uint64_t sum = 0;

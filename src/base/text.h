@@ -23,6 +23,9 @@ void cv_text_i64(struct cv_text *text, int64_t value);
 /* Whether @part stands somewhere in @text. */
 bool cv_text_holds(const char *text, const char *part);
 
+/* The value of a hexadecimal digit of either case, 0 to 15; -1 for anything else. */
+int cv_text_hex_digit(char c);
+
 /* Reads a decimal of up to 19 digits, nothing around it; false for anything else or a value over
  * INT64_MAX. */
 bool cv_text_to_i64(const char *text, size_t len, int64_t *value) CV_MUST_USE;

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "base/text.h"
 #include "door/http_check.h"
 
 /* What the callbacks of llhttp fill in. */
@@ -280,17 +281,6 @@ bool cv_http_path_next(struct cv_slice *path, struct cv_slice *segment)
     return true;
 }
 
-static int hex_digit(char c)
-{
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    if (c >= 'a' && c <= 'f')
-        return c - 'a' + 10;
-    if (c >= 'A' && c <= 'F')
-        return c - 'A' + 10;
-    return -1;
-}
-
 int cv_http_unescape(char *out, size_t size, struct cv_slice segment)
 {
     size_t n = 0;
@@ -299,8 +289,8 @@ int cv_http_unescape(char *out, size_t size, struct cv_slice segment)
         int byte = (unsigned char)segment.at[i];
 
         if (byte == '%') {
-            int high = i + 2 < segment.len ? hex_digit(segment.at[i + 1]) : -1;
-            int low = i + 2 < segment.len ? hex_digit(segment.at[i + 2]) : -1;
+            int high = i + 2 < segment.len ? cv_text_hex_digit(segment.at[i + 1]) : -1;
+            int low = i + 2 < segment.len ? cv_text_hex_digit(segment.at[i + 2]) : -1;
 
             if (high < 0 || low < 0)
                 return CV_ESYNTAX;

@@ -140,12 +140,12 @@ static uint64_t deadline(const struct cv_caller *caller)
 
 static void arm(struct cv_caller *caller)
 {
-    uint64_t now = cv_loop_now(loop_of(caller)), at = deadline(caller);
+    uint64_t at = deadline(caller);
 
     if (at >= caller->timer_at)
         return; /* it rings early then, and is set anew */
     caller->timer_at = at;
-    cv_timer_set(caller->timer, at > now ? at - now : 0);
+    cv_timer_at(caller->timer, at);
 }
 
 static void expire(struct cv_caller *caller)

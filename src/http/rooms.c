@@ -80,7 +80,6 @@ bool cv_room_origin_allowed(const struct cv_rooms_server *server, struct lws *ws
 void cv_rooms_server_settle(struct cv_rooms_server *server)
 {
     struct cv_rooms_event event;
-    uint64_t now = cv_loop_now(server->config.loop), deadline;
 
     while (cv_rooms_poll(server->rooms, &event)) {
         const struct cv_room_guest *guest = event.user;
@@ -94,11 +93,7 @@ void cv_rooms_server_settle(struct cv_rooms_server *server)
     }
     if (!server->timer || server->leaving)
         return;
-    deadline = cv_rooms_deadline(server->rooms);
-    if (deadline == CV_NEVER)
-        cv_timer_stop(server->timer);
-    else
-        cv_timer_set(server->timer, deadline > now ? deadline - now : 0);
+    cv_timer_at(server->timer, cv_rooms_deadline(server->rooms));
 }
 
 void cv_rooms_server_greet(struct cv_rooms_server *server, struct cv_room_guest *guest)

@@ -46,6 +46,16 @@ void cv_timer_set(struct cv_timer *timer, uint64_t delay)
     uv_timer_start(&timer->handle, on_ring, cv_loop_delay(0, delay), 0);
 }
 
+void cv_timer_at(struct cv_timer *timer, uint64_t deadline)
+{
+    uint64_t now = cv_loop_now(timer->loop);
+
+    if (deadline == CV_NEVER)
+        cv_timer_stop(timer);
+    else
+        cv_timer_set(timer, deadline > now ? deadline - now : 0);
+}
+
 void cv_timer_stop(struct cv_timer *timer)
 {
     uv_timer_stop(&timer->handle);

@@ -14,6 +14,9 @@ int cv_timer_new(struct cv_timer **out, struct cv_loop *loop, void (*ring)(void 
 /* Rings once, in @delay microseconds (rounded up to milliseconds); a timer that was set is set
  * anew. */
 void cv_timer_set(struct cv_timer *timer, uint64_t delay);
+
+/* Rings once at @deadline of cv_loop_now(), at once when that has passed; CV_NEVER stops it. */
+void cv_timer_at(struct cv_timer *timer, uint64_t deadline);
 void cv_timer_stop(struct cv_timer *timer);
 
 /* Does not keep the loop running while it is set. */

@@ -41,6 +41,16 @@ class Handler(http.server.BaseHTTPRequestHandler):
         pass
 
 
+def page_server(case):
+    """Serves PAGE until @case ends; `heads` has the path and headers of each request."""
+    web = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    web.heads = []
+    threading.Thread(target=web.serve_forever, daemon=True).start()
+    case.addCleanup(web.server_close)
+    case.addCleanup(web.shutdown)
+    return web
+
+
 class Doors(LabCase):
     """A server with both doors, two agents `foo` and `bar`, and visitors: @all may dial all through
     foo, @some only the target."""
@@ -50,11 +60,7 @@ class Doors(LabCase):
     def setUp(self):
         super().setUp()
         self.aim = self.target()
-        self.web = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.web.heads = []
-        threading.Thread(target=self.web.serve_forever, daemon=True).start()
-        self.addCleanup(self.web.server_close)
-        self.addCleanup(self.web.shutdown)
+        self.web = page_server(self)
         self.page = f"http://127.0.0.1:{self.web.server_port}/page?q=1"
         path, tokens = self.token_file(
             ("agent", "foo"),
@@ -78,6 +84,20 @@ class Doors(LabCase):
         self.wait_echo(self.lab.forwards["foo"])
         self.wait_echo(self.lab.forwards["bar"])
         self.closed = traffic.free_port()
+
+    def browse(self, proxy):
+        """Has a browser look at the page through @proxy."""
+        done = subprocess.run(
+            [
+                shutil.which("chromium-headless-shell") or shutil.which("chromium"), "--headless",
+                "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage",
+                "--disable-background-networking", f"--user-data-dir={self.dir}/browser",
+                "--proxy-bypass-list=<-loopback>", f"--proxy-server={proxy}", "--dump-dom",
+                self.page,
+            ],
+            capture_output=True, text=True, timeout=2 * traffic.DEADLINE,
+        )
+        self.assertIn("it came through", done.stdout, done.stderr[-2000:])
 
     # -- by hand --
 
@@ -214,17 +234,7 @@ class Socks(Doors):
 
     def test_a_browser(self):
         """Chromium knows no password for SOCKS: it takes the door of one client."""
-        browser = shutil.which("chromium-headless-shell") or shutil.which("chromium")
-        done = subprocess.run(
-            [
-                browser, "--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage",
-                "--disable-background-networking", f"--user-data-dir={self.dir}/browser",
-                "--proxy-bypass-list=<-loopback>",
-                f"--proxy-server=socks5://127.0.0.1:{self.own_socks}", "--dump-dom", self.page,
-            ],
-            capture_output=True, text=True, timeout=2 * traffic.DEADLINE,
-        )
-        self.assertIn("it came through", done.stdout, done.stderr[-2000:])
+        self.browse(f"socks5://127.0.0.1:{self.own_socks}")
         self.assertIn("/page?q=1", [path for path, _ in self.web.heads])
         self.wait_log(self.lab, f"socks 127.0.0.1:{self.own_socks}: visitor")
 
@@ -308,17 +318,7 @@ class HttpProxy(Doors):
             self.assertEqual((done.returncode, done.stdout), (0, "over there\n"), done.stderr)
 
     def test_a_browser(self):
-        browser = shutil.which("chromium-headless-shell") or shutil.which("chromium")
-        done = subprocess.run(
-            [
-                browser, "--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage",
-                "--disable-background-networking", f"--user-data-dir={self.dir}/browser",
-                "--proxy-bypass-list=<-loopback>",
-                f"--proxy-server=http://127.0.0.1:{self.own_proxy}", "--dump-dom", self.page,
-            ],
-            capture_output=True, text=True, timeout=2 * traffic.DEADLINE,
-        )
-        self.assertIn("it came through", done.stdout, done.stderr[-2000:])
+        self.browse(f"http://127.0.0.1:{self.own_proxy}")
 
 
 class OpenDoors(LabCase):

@@ -8,7 +8,7 @@ import unittest
 
 from . import traffic
 from .lab import LabCase, wait_until
-from .test_doors import PAGE, Handler, http
+from .test_doors import PAGE, page_server
 
 SYN_SENT = "02"
 THREADS = 3
@@ -61,11 +61,7 @@ class Takeover(LabCase):
     def setUp(self):
         super().setUp()
         self.aim = self.target()
-        self.web = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.web.heads = []
-        threading.Thread(target=self.web.serve_forever, daemon=True).start()
-        self.addCleanup(self.web.server_close)
-        self.addCleanup(self.web.shutdown)
+        self.web = page_server(self)
 
     def start(self, *words, **how):
         process = super().start(*words, **how)

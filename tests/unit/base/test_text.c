@@ -1,4 +1,5 @@
 #include <criterion/criterion.h>
+#include <ctype.h>
 #include <string.h>
 
 #include "base/text.h"
@@ -144,4 +145,15 @@ Test(text, finds_a_part_wherever_it_stands)
     cr_assert_not(cv_text_holds("abc", "abcd"));
     cr_assert_not(cv_text_holds("", "a"));
     cr_assert_not(cv_text_holds("abc", "ac"));
+}
+
+Test(text, knows_hexadecimal_digits_of_either_case_and_no_others)
+{
+    const char digits[] = "0123456789abcdef";
+
+    for (int c = 0; c < 256; c++) {
+        const char *digit = c ? strchr(digits, tolower(c)) : NULL;
+
+        cr_assert_eq(cv_text_hex_digit((char)c), digit ? digit - digits : -1, "%d", c);
+    }
 }
