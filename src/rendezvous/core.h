@@ -15,11 +15,19 @@ struct cv_room_message {
     char bytes[];
 };
 
+/* Whose messages they are: those at an end, what a client said, or the name of one that is gone. */
+enum cv_room_queue_kind { CV_ROOM_QUEUE_END, CV_ROOM_QUEUE_CLIENT, CV_ROOM_QUEUE_GONE };
+
 /* Messages in order. */
 struct cv_room_queue {
     struct cv_list list;
     size_t count, bytes;
+    enum cv_room_queue_kind kind;
+    struct cv_list hoard; /* in cv_rooms.hoards[rank]; alone when empty or CV_ROOM_QUEUE_GONE */
+    unsigned rank;        /* it holds 2 to its power at least, and less than twice that */
 };
+
+#define CV_ROOM_RANKS 24 /* no queue holds 2 to the power of it */
 
 /* A WebSocket. One that is closing has no client. */
 struct cv_room_end {
@@ -66,20 +74,21 @@ struct cv_rooms {
     struct cv_alloc alloc;
     struct cv_rooms_config config;
     struct cv_budget budget;
-    struct cv_room *rooms;          /* by id */
-    struct cv_room_source *sources; /* by address */
-    struct cv_room_end *ends;       /* by id */
-    struct cv_list absent;          /* clients by deadline, the first one first */
-    struct cv_list news;            /* ends */
-    struct cv_list gone;            /* clients that the caller is to hear of; their room by name */
-    struct cv_room_client *told;    /* the last one that it heard of */
+    struct cv_list hoards[CV_ROOM_RANKS]; /* queues; of a rank who came to it first is first */
+    struct cv_room *rooms;                /* by id */
+    struct cv_room_source *sources;       /* by address */
+    struct cv_room_end *ends;             /* by id */
+    struct cv_list absent;                /* clients by deadline, the first one first */
+    struct cv_list news;                  /* ends */
+    struct cv_list gone;         /* clients that the caller is to hear of; their room by name */
+    struct cv_room_client *told; /* the last one that it heard of */
     uint64_t next_end;
     struct cv_rooms_counters counters;
 };
 
 /* ends.c */
 
-void cv_room_queue_init(struct cv_room_queue *queue);
+void cv_room_queue_init(struct cv_room_queue *queue, enum cv_room_queue_kind kind);
 void cv_room_queue_clear(struct cv_rooms *rooms, struct cv_room_queue *queue);
 
 /* Adds a copy: 0, -ENOMEM, or CV_EFULL when the budget is used up. */
@@ -87,13 +96,20 @@ int cv_room_queue_add(struct cv_rooms *rooms, struct cv_room_queue *queue, bool 
                       struct cv_rooms_text text) CV_MUST_USE;
 
 /* Moves the first message of @from behind those of @to. */
-void cv_room_queue_move(struct cv_room_queue *to, struct cv_room_queue *from);
+void cv_room_queue_move(struct cv_rooms *rooms, struct cv_room_queue *to,
+                        struct cv_room_queue *from);
+
+/* Has the budget hold a message of @len bytes more for @queue. While there is no room those who
+ * hoard most, to a factor of two, lose what waits, and their WebSocket: so many ends that do not
+ * read cannot keep others from talking. False when that is @queue itself. */
+bool cv_room_make_space(struct cv_rooms *rooms, const struct cv_room_queue *queue, size_t len,
+                        uint64_t now);
 
 struct cv_room_end *cv_room_end_find(struct cv_rooms *rooms, uint64_t id);
 void cv_room_end_news(struct cv_rooms *rooms, struct cv_room_end *end);
 
-/* Whether a message of @len bytes may wait there; an end that has no room for it is dropped, and
- * its client absent. */
+/* Whether @count messages of @len bytes together may wait there; an end that has no room for them
+ * is dropped, and its client absent. */
 bool cv_room_end_takes(struct cv_rooms *rooms, struct cv_room_end *end, size_t count, size_t len,
                        uint64_t now);
 

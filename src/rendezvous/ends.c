@@ -4,15 +4,38 @@
 #include "base/error.h"
 #include "rendezvous/core.h"
 
-void cv_room_queue_init(struct cv_room_queue *queue)
+_Static_assert(CV_ROOMS_OUT_MAX + CV_ROOMS_OUT_COUNT * sizeof(struct cv_room_message) <
+                   ((size_t)1 << (CV_ROOM_RANKS - 1)),
+               "every queue has a rank, errors included");
+
+void cv_room_queue_init(struct cv_room_queue *queue, enum cv_room_queue_kind kind)
 {
+    *queue = (struct cv_room_queue){.kind = kind};
     cv_list_init(&queue->list);
-    queue->count = queue->bytes = 0;
+    cv_list_init(&queue->hoard);
 }
 
 static size_t cost(size_t len)
 {
     return sizeof(struct cv_room_message) + len;
+}
+
+/* It holds more or less than before. */
+static void rank(struct cv_rooms *rooms, struct cv_room_queue *queue)
+{
+    size_t held = queue->count * sizeof(struct cv_room_message) + queue->bytes;
+    unsigned now = 0;
+
+    if (queue->kind == CV_ROOM_QUEUE_GONE)
+        return;
+    while (held >> now > 1)
+        now++;
+    if (held && now == queue->rank)
+        return;
+    queue->rank = now;
+    cv_list_remove(&queue->hoard);
+    if (held)
+        cv_list_push_back(&rooms->hoards[now], &queue->hoard);
 }
 
 static void drop_first(struct cv_rooms *rooms, struct cv_room_queue *queue)
@@ -22,6 +45,7 @@ static void drop_first(struct cv_rooms *rooms, struct cv_room_queue *queue)
 
     queue->count--;
     queue->bytes -= message->len;
+    rank(rooms, queue);
     cv_budget_give(&rooms->budget, cost(message->len));
     cv_free(&rooms->alloc, message);
 }
@@ -52,19 +76,23 @@ int cv_room_queue_add(struct cv_rooms *rooms, struct cv_room_queue *queue, bool 
     cv_list_push_back(&queue->list, &message->link);
     queue->count++;
     queue->bytes += text.len;
+    rank(rooms, queue);
     return 0;
 }
 
-void cv_room_queue_move(struct cv_room_queue *to, struct cv_room_queue *from)
+void cv_room_queue_move(struct cv_rooms *rooms, struct cv_room_queue *to,
+                        struct cv_room_queue *from)
 {
     struct cv_list *link = cv_list_pop(&from->list);
     size_t len = cv_container_of(link, struct cv_room_message, link)->len;
 
     from->count--;
     from->bytes -= len;
+    rank(rooms, from);
     cv_list_push_back(&to->list, link);
     to->count++;
     to->bytes += len;
+    rank(rooms, to);
 }
 
 struct cv_room_end *cv_room_end_find(struct cv_rooms *rooms, uint64_t id)
@@ -81,6 +109,55 @@ void cv_room_end_news(struct cv_rooms *rooms, struct cv_room_end *end)
         cv_list_push_back(&rooms->news, &end->news);
 }
 
+/* At once; what waits there is lost. */
+static void drop(struct cv_rooms *rooms, struct cv_room_end *end, uint64_t now)
+{
+    if (end->client)
+        cv_room_client_absent(rooms, end->client, now);
+    cv_room_queue_clear(rooms, &end->out);
+    end->closing = end->dropped = true;
+    rooms->counters.dropped++;
+    cv_room_end_news(rooms, end);
+}
+
+static struct cv_room_queue *largest(struct cv_rooms *rooms)
+{
+    size_t i = CV_ROOM_RANKS;
+
+    while (i--)
+        if (!cv_list_empty(&rooms->hoards[i]))
+            return cv_container_of(rooms->hoards[i].next, struct cv_room_queue, hoard);
+    return NULL;
+}
+
+static void take_away(struct cv_rooms *rooms, struct cv_room_queue *queue, uint64_t now)
+{
+    if (queue->kind == CV_ROOM_QUEUE_END) {
+        drop(rooms, cv_container_of(queue, struct cv_room_end, out), now);
+    } else {
+        const struct cv_room_client *client = cv_container_of(queue, struct cv_room_client, queue);
+
+        cv_room_queue_clear(rooms, queue);
+        if (client->end)
+            drop(rooms, client->end, now);
+    }
+}
+
+bool cv_room_make_space(struct cv_rooms *rooms, const struct cv_room_queue *queue, size_t len,
+                        uint64_t now)
+{
+    if (cost(len) > rooms->budget.limit)
+        return false;
+    while (cv_budget_room(&rooms->budget) < cost(len)) {
+        struct cv_room_queue *most = largest(rooms);
+
+        if (!most || most == queue)
+            return false;
+        take_away(rooms, most, now);
+    }
+    return true;
+}
+
 /* Whether @count messages of @len bytes together have room at the end. */
 static bool has_room(const struct cv_room_end *end, size_t count, size_t len)
 {
@@ -92,11 +169,7 @@ bool cv_room_end_takes(struct cv_rooms *rooms, struct cv_room_end *end, size_t c
 {
     if (has_room(end, count, len))
         return true;
-    cv_room_client_absent(rooms, end->client, now);
-    cv_room_queue_clear(rooms, &end->out);
-    end->closing = end->dropped = true;
-    rooms->counters.dropped++;
-    cv_room_end_news(rooms, end);
+    drop(rooms, end, now);
     return false;
 }
 
@@ -114,7 +187,8 @@ static void tell(struct cv_rooms *rooms, struct cv_room_end *end, const char *wh
 
     rooms->counters.ws_errors++;
     /* who makes errors and does not read them has no claim to hear them all */
-    if (closes || has_room(end, 1, text.len))
+    if ((closes || has_room(end, 1, text.len)) &&
+        cv_room_make_space(rooms, &end->out, text.len, now))
         (void)!cv_room_queue_add(rooms, &end->out, true, text);
     if (closes)
         close_end(rooms, end, now);
@@ -151,7 +225,7 @@ int cv_rooms_open(struct cv_rooms *rooms, uint64_t *out, const struct cv_peer *f
     end->id = ++rooms->next_end;
     end->user = user;
     end->from = *from;
-    cv_room_queue_init(&end->out);
+    cv_room_queue_init(&end->out, CV_ROOM_QUEUE_END);
     cv_list_init(&end->news);
     HASH_ADD(hh, rooms->ends, id, sizeof(end->id), end);
     if (!cv_table_added(end)) {

@@ -144,7 +144,7 @@ static enum cv_rooms_refusal add_client(struct cv_rooms *rooms, struct cv_room_c
     client->room = room;
     client->len = id.len;
     memcpy(client->id, id.at, id.len);
-    cv_room_queue_init(&client->queue);
+    cv_room_queue_init(&client->queue, CV_ROOM_QUEUE_CLIENT);
     cv_list_init(&client->absent);
     room->clients[place] = client;
     rooms->counters.clients++;
@@ -189,6 +189,7 @@ static void mourn(struct cv_rooms *rooms, struct cv_room_client *client)
 {
     struct cv_rooms_text room = {client->room->id, client->room->len};
 
+    cv_room_queue_init(&client->queue, CV_ROOM_QUEUE_GONE);
     if (rooms->config.tell_gone && cv_room_queue_add(rooms, &client->queue, false, room) == 0)
         cv_list_push_back(&rooms->gone, &client->absent);
     else

@@ -29,6 +29,8 @@ int cv_rooms_new(struct cv_rooms **out, const struct cv_alloc *alloc,
     cv_list_init(&rooms->absent);
     cv_list_init(&rooms->news);
     cv_list_init(&rooms->gone);
+    for (size_t i = 0; i < CV_ROOM_RANKS; i++)
+        cv_list_init(&rooms->hoards[i]);
     *out = rooms;
     return 0;
 }
@@ -76,7 +78,7 @@ static void flush(struct cv_rooms *rooms, struct cv_room_client *client, struct 
     if (!cv_room_end_takes(rooms, to, client->queue.count, client->queue.bytes, now))
         return;
     while (client->queue.count) {
-        cv_room_queue_move(&to->out, &client->queue);
+        cv_room_queue_move(rooms, &to->out, &client->queue);
         rooms->counters.relayed++;
     }
     cv_room_end_news(rooms, to);
@@ -113,23 +115,32 @@ static enum cv_rooms_refusal enroll(struct cv_rooms *rooms, struct cv_room_end *
     return CV_ROOMS_FINE;
 }
 
+static bool has_room(const struct cv_room_queue *queue, size_t len)
+{
+    return queue->count < CV_ROOMS_QUEUE_MAX && queue->bytes + len <= CV_ROOMS_QUEUE_BYTES;
+}
+
 /* Stores a message that @client said: at the other's end, or with itself. */
 static enum cv_rooms_refusal say(struct cv_rooms *rooms, struct cv_room_client *client,
                                  struct cv_rooms_text msg, uint64_t now)
 {
-    struct cv_room_client *other = cv_room_other(client);
+    const struct cv_room_client *other = cv_room_other(client);
+    struct cv_room_queue *to = &client->queue;
 
-    if (other && other->end && cv_room_end_takes(rooms, other->end, 1, msg.len, now)) {
-        if (cv_room_queue_add(rooms, &other->end->out, false, msg) < 0)
+    if (!other || !other->end || !cv_room_end_takes(rooms, other->end, 1, msg.len, now)) {
+        if (!has_room(&client->queue, msg.len))
             return CV_ROOMS_QUEUE_FULL;
-        rooms->counters.relayed++;
-        cv_room_end_news(rooms, other->end);
-        return CV_ROOMS_FINE;
     }
-    if (client->queue.count >= CV_ROOMS_QUEUE_MAX ||
-        client->queue.bytes + msg.len > CV_ROOMS_QUEUE_BYTES ||
-        cv_room_queue_add(rooms, &client->queue, false, msg) < 0)
+    if (!cv_room_make_space(rooms, &client->queue, msg.len, now))
         return CV_ROOMS_QUEUE_FULL;
+    if (other && other->end) /* still: it may have hoarded most */
+        to = &other->end->out;
+    if (cv_room_queue_add(rooms, to, false, msg) < 0)
+        return CV_ROOMS_QUEUE_FULL;
+    if (to == &client->queue)
+        return CV_ROOMS_FINE;
+    rooms->counters.relayed++;
+    cv_room_end_news(rooms, other->end);
     return CV_ROOMS_FINE;
 }
 

@@ -65,8 +65,8 @@ struct cv_rooms_text {
 struct cv_rooms_config {
     uint32_t max_rooms;
     uint32_t max_rooms_per_source; /* made from one address, of IPv6 from one /64 */
-    size_t max_bytes;              /* in all messages that wait anywhere */
-    bool tell_gone;                /* whether CV_ROOMS_GONE is wanted */
+    size_t max_bytes; /* in all messages that wait anywhere; then who hoards most pays */
+    bool tell_gone;   /* whether CV_ROOMS_GONE is wanted */
     /* Whether @room was signed for @client; NULL: anyone may use any room. */
     bool (*admit)(void *ctx, struct cv_rooms_text room, struct cv_rooms_text client);
     void *ctx; /* borrowed, for admit */
@@ -127,7 +127,7 @@ uint64_t cv_rooms_deadline(const struct cv_rooms *rooms);
 
 enum cv_rooms_event_kind {
     CV_ROOMS_WRITE, /* cv_rooms_peek() has news of that end */
-    CV_ROOMS_DROP,  /* the end did not read: close its WebSocket at once */
+    CV_ROOMS_DROP,  /* the end did not read, or hoarded: close its WebSocket at once */
     CV_ROOMS_GONE,  /* that client is no more */
 };
 
@@ -145,7 +145,7 @@ struct cv_rooms_counters {
     uint64_t total_ws;       /* that ever were */
     uint64_t ws_errors;      /* told on WebSockets */
     uint64_t http_errors;    /* counted by cv_rooms_http_error() */
-    uint64_t dropped;        /* ends that did not read */
+    uint64_t dropped;        /* ends that did not read, or hoarded */
     uint64_t rooms, clients; /* now */
     uint64_t relayed;        /* messages that were handed to an end */
     size_t bytes;            /* in messages that wait now */

@@ -194,8 +194,7 @@ MUTANTS = [
     (
         "a-queue-without-end",
         "src/rendezvous/rooms.c",
-        "client->queue.count >= CV_ROOMS_QUEUE_MAX ||\n"
-        "        ",
+        "queue->count < CV_ROOMS_QUEUE_MAX && ",
         "",
     ),
     (
@@ -203,6 +202,13 @@ MUTANTS = [
         "src/rendezvous/ends.c",
         "    if (has_room(end, count, len))\n",
         "    if (has_room(end, count, 1))\n",
+    ),
+    (
+        "who-hoards-least-pays",
+        "src/rendezvous/ends.c",
+        "    size_t i = CV_ROOM_RANKS;\n\n"
+        "    while (i--)\n",
+        "    for (size_t i = 0; i < CV_ROOM_RANKS; i++)\n",
     ),
     (
         "flow-beyond-the-cap",

@@ -22,6 +22,7 @@ static void queue_init(struct model_queue *queue)
 {
     cv_list_init(&queue->list);
     queue->count = queue->bytes = 0;
+    queue->rank = -1;
 }
 
 void model_init(struct model *m, struct sim_world *w, const struct model_limits *limits)
@@ -42,20 +43,33 @@ size_t model_name_len(int name)
 
 /* Queues. */
 
-static void push(struct model_queue *queue, struct model_message *message)
+static void rank(struct model *m, struct model_queue *queue)
+{
+    int now = -1;
+
+    for (size_t held = queue->count * m->overhead + queue->bytes; held; held /= 2)
+        now++;
+    if (now != queue->rank)
+        queue->turn = ++m->turns;
+    queue->rank = now;
+}
+
+static void push(struct model *m, struct model_queue *queue, struct model_message *message)
 {
     cv_list_push_back(&queue->list, &message->link);
     queue->count++;
     queue->bytes += message->len;
+    rank(m, queue);
 }
 
-static struct model_message *pop(struct model_queue *queue)
+static struct model_message *pop(struct model *m, struct model_queue *queue)
 {
     struct model_message *message =
         cv_container_of(cv_list_pop(&queue->list), struct model_message, link);
 
     queue->count--;
     queue->bytes -= message->len;
+    rank(m, queue);
     return message;
 }
 
@@ -77,7 +91,7 @@ static void release(struct model *m, size_t len)
 static void forget_all(struct model *m, struct model_queue *queue)
 {
     while (queue->count)
-        release(m, pop(queue)->len);
+        release(m, pop(m, queue)->len);
 }
 
 static bool add(struct model *m, struct model_queue *queue, const char *error, uint32_t number,
@@ -95,7 +109,7 @@ static bool add(struct model *m, struct model_queue *queue, const char *error, u
     message->error = error;
     message->number = number;
     message->len = len;
-    push(queue, message);
+    push(m, queue, message);
     return true;
 }
 
@@ -165,6 +179,66 @@ static void leave(struct model *m, struct model_end *end)
     end->room = end->id = MODEL_NONE;
 }
 
+static void drop(struct model *m, struct model_end *end)
+{
+    leave(m, end);
+    forget_all(m, &end->out);
+    end->closing = end->dropped = true;
+    m->dropped++;
+    sim_count(m->w, SIM_ROOMS_DROPPED, 1);
+}
+
+/* Hoards. */
+
+static void look_at(struct model_queue **most, struct model_queue *queue)
+{
+    if (queue->count && (!*most || queue->rank > (*most)->rank ||
+                         (queue->rank == (*most)->rank && queue->turn < (*most)->turn)))
+        *most = queue;
+}
+
+static struct model_queue *largest(struct model *m)
+{
+    struct model_queue *most = NULL;
+
+    for (int end = 0; end < MODEL_ENDS; end++)
+        look_at(&most, &m->ends[end].out);
+    for (int i = 0; i < MODEL_NAMES * MODEL_NAMES; i++)
+        look_at(&most, &m->clients[i / MODEL_NAMES][i % MODEL_NAMES].queue);
+    return most;
+}
+
+/* Whose it is loses it, and its WebSocket. */
+static void take_away(struct model *m, struct model_queue *queue)
+{
+    sim_count(m->w, SIM_ROOMS_HOARDS, 1);
+    forget_all(m, queue);
+    for (int end = 0; end < MODEL_ENDS; end++) {
+        struct model_end *e = &m->ends[end];
+
+        if (&e->out == queue ||
+            (e->open && e->room != MODEL_NONE && &m->clients[e->room][e->id].queue == queue))
+            drop(m, e);
+    }
+}
+
+/* Room for a message that waits in @queue, or makes one of who has it hoard most. */
+static bool make_space(struct model *m, const struct model_queue *queue, size_t len)
+{
+    bool can = m->overhead + len <= m->limits.max_bytes;
+
+    while (can && m->held + m->overhead + len > m->limits.max_bytes) {
+        struct model_queue *most = largest(m);
+
+        if (!most || most == queue) {
+            sim_count(m->w, SIM_ROOMS_BUDGET, 1);
+            return false;
+        }
+        take_away(m, most);
+    }
+    return can;
+}
+
 static void tell(struct model *m, struct model_end *end, const char *text)
 {
     bool closes = strcmp(text, UNEXPECTED) != 0;
@@ -172,10 +246,10 @@ static void tell(struct model *m, struct model_end *end, const char *text)
     if (!text[0])
         return;
     m->ws_errors++;
-    if (closes || (end->out.count < OUT_COUNT && end->out.bytes + strlen(text) <= OUT_MAX))
-        add(m, &end->out, text, 0, strlen(text));
-    else
+    if (!closes && (end->out.count >= OUT_COUNT || end->out.bytes + strlen(text) > OUT_MAX))
         sim_count(m->w, SIM_ROOMS_ERRORS, 1);
+    else if (make_space(m, &end->out, strlen(text)))
+        add(m, &end->out, text, 0, strlen(text));
     if (closes) {
         leave(m, end);
         end->closing = true;
@@ -187,11 +261,7 @@ static bool takes(struct model *m, struct model_end *end, size_t count, size_t l
 {
     if (end->out.count + count <= OUT_COUNT && end->out.bytes + len <= OUT_MAX)
         return true;
-    leave(m, end);
-    forget_all(m, &end->out);
-    end->closing = end->dropped = true;
-    m->dropped++;
-    sim_count(m->w, SIM_ROOMS_DROPPED, 1);
+    drop(m, end);
     return false;
 }
 
@@ -241,7 +311,7 @@ static void flow(struct model *m, struct model_queue *queue, struct model_end *e
     if (!takes(m, end, queue->count, queue->bytes))
         return;
     while (queue->count) {
-        push(&end->out, pop(queue));
+        push(m, &end->out, pop(m, queue));
         m->relayed++;
         sim_count(m->w, SIM_ROOMS_WAITED, 1);
     }
@@ -279,17 +349,19 @@ static const char *say(struct model *m, int room, int id, uint32_t number, size_
     int other = other_of(m, room, id);
     int there = other == MODEL_NONE ? MODEL_NONE : m->clients[room][other].end;
 
-    if (there != MODEL_NONE && takes(m, &m->ends[there], 1, len)) {
-        if (!add(m, &m->ends[there].out, NULL, number, len))
-            return FULL;
-        m->relayed++;
-        return "";
+    if (there == MODEL_NONE || !takes(m, &m->ends[there], 1, len)) {
+        if (queue->count >= QUEUE_MAX)
+            return refused(m, SIM_ROOMS_QUEUE_COUNT, FULL);
+        if (queue->bytes + len > QUEUE_BYTES)
+            return refused(m, SIM_ROOMS_QUEUE_BYTES, FULL);
     }
-    if (queue->count >= QUEUE_MAX)
-        return refused(m, SIM_ROOMS_QUEUE_COUNT, FULL);
-    if (queue->bytes + len > QUEUE_BYTES)
-        return refused(m, SIM_ROOMS_QUEUE_BYTES, FULL);
-    return add(m, queue, NULL, number, len) ? "" : FULL;
+    if (!make_space(m, queue, len))
+        return FULL;
+    there = other == MODEL_NONE ? MODEL_NONE : m->clients[room][other].end;
+    if (!add(m, there == MODEL_NONE ? queue : &m->ends[there].out, NULL, number, len))
+        return FULL;
+    m->relayed += there != MODEL_NONE;
+    return "";
 }
 
 static void remove_client(struct model *m, int room, int id)
@@ -440,7 +512,7 @@ const struct model_message *model_next(const struct model *m, int end)
 
 void model_heard(struct model *m, int end)
 {
-    release(m, pop(&m->ends[end].out)->len);
+    release(m, pop(m, &m->ends[end].out)->len);
 }
 
 void model_polled(struct model *m)

@@ -22,6 +22,8 @@ struct model_message {
 struct model_queue {
     struct cv_list list;
     size_t count, bytes;
+    int rank;      /* 2 to its power, and not twice that, is what it holds; -1: nothing */
+    uint64_t turn; /* since when: of one rank the first turn goes first */
 };
 
 /* A WebSocket. */

@@ -55,6 +55,7 @@
     X(SIM_ROOMS_QUEUE_COUNT, "messages beyond the 1024 of a queue")      \
     X(SIM_ROOMS_QUEUE_BYTES, "messages beyond the bytes of a queue")     \
     X(SIM_ROOMS_BUDGET, "what found the budget used up")                 \
+    X(SIM_ROOMS_HOARDS, "hoards that made room")                         \
     X(SIM_ROOMS_DROPPED, "ends that were dropped, as they did not read") \
     X(SIM_ROOMS_ERRORS, "errors that an end had no room for")            \
     X(SIM_ROOMS_MEMORY, "allocations that failed")

@@ -96,11 +96,89 @@ Test(limits, all_queues_together_hold_so_many_bytes)
     reopen(&config);
     cr_assert_eq(post("r", "a", bytes(CV_ROOMS_BODY_MAX)), CV_ROOMS_FINE);
     cr_assert_eq(post("s", "a", bytes(CV_ROOMS_BODY_MAX)), CV_ROOMS_FINE);
-    cr_assert_eq(post("t", "a", bytes(CV_ROOMS_BODY_MAX)), CV_ROOMS_QUEUE_FULL);
+    cr_assert_eq(post("r", "a", "a bit more"), CV_ROOMS_FINE);
+    cr_assert_eq(post("r", "a", bytes(CV_ROOMS_BODY_MAX)), CV_ROOMS_QUEUE_FULL);
     a = enter("r", "b");
     hears(a, bytes(CV_ROOMS_BODY_MAX)); /* which frees its room */
     cr_assert_eq(post("t", "a", bytes(CV_ROOMS_BODY_MAX)), CV_ROOMS_FINE);
+    hears(a, "a bit more");
     cr_assert_leq(counters().bytes, config.max_bytes);
+}
+
+/* Has as much wait for the other of @from, which does not read, as an end takes. */
+static void fill(uint64_t from)
+{
+    for (size_t i = 0; i < CV_ROOMS_OUT_MAX / CV_ROOMS_BODY_MAX; i++)
+        send_to(from, bytes(CV_ROOMS_BODY_MAX));
+}
+
+static const struct cv_rooms_config small = {
+    .max_rooms = 10, .max_rooms_per_source = 10, .max_bytes = 2 * CV_ROOMS_OUT_MAX};
+
+Test(limits, when_all_is_full_the_end_that_hoards_most_makes_room)
+{
+    uint64_t a, b, c, d;
+    char name[] = "0";
+
+    reopen(&small);
+    a = enter("good", "a");
+    b = enter("good", "b");
+    c = enter("slow", "a");
+    d = enter("slow", "b");
+    send_to(c, "waits a moment");
+    for (; name[0] < '5'; name[0]++) {
+        enter(name, "deaf");
+        fill(enter(name, "a"));
+    }
+    cr_assert(poll_for(CV_ROOMS_DROP));
+    for (size_t i = 0; i < CV_ROOMS_QUEUE_BYTES / CV_ROOMS_BODY_MAX; i++) {
+        send_to(a, bytes(CV_ROOMS_BODY_MAX));
+        hears(b, bytes(CV_ROOMS_BODY_MAX));
+    }
+    hears(d, "waits a moment");
+    cr_assert_leq(counters().bytes, small.max_bytes);
+    cr_assert_eq(counters().clients, 14, "a place is kept");
+    cr_assert_eq(counters().open_ws, 14 - counters().dropped);
+}
+
+Test(limits, when_all_is_full_the_client_that_hoards_most_loses_what_it_said)
+{
+    uint64_t hoarder, a, b;
+    char name[] = "0";
+
+    reopen(&small);
+    hoarder = enter("r", "hoarder");
+    for (size_t i = 0; i < CV_ROOMS_QUEUE_BYTES / CV_ROOMS_BODY_MAX; i++)
+        send_to(hoarder, bytes(CV_ROOMS_BODY_MAX));
+    for (int i = 0; counters().bytes + CV_ROOMS_BODY_MAX + 100 < small.max_bytes; i++) {
+        name[0] = (char)('0' + i / 2);
+        cr_assert_eq(post(name, "a", bytes(CV_ROOMS_BODY_MAX)), CV_ROOMS_FINE);
+    }
+    a = enter("good", "a");
+    cr_assert_not(poll_for(CV_ROOMS_DROP));
+    send_to(a, bytes(CV_ROOMS_BODY_MAX));
+    cr_assert(poll_for(CV_ROOMS_DROP));
+    b = enter("good", "b");
+    hears(b, bytes(CV_ROOMS_BODY_MAX));
+    cv_rooms_closed(lobby, hoarder, lobby_now);
+    hoarder = enter("r", "hoarder");
+    b = enter("r", "b");
+    hears_nothing(b);
+    send_to(hoarder, "anew");
+    hears(b, "anew");
+}
+
+Test(limits, a_message_larger_than_the_budget_takes_nothing_from_anybody)
+{
+    const struct cv_rooms_config config = {
+        .max_rooms = 10, .max_rooms_per_source = 10, .max_bytes = CV_ROOMS_BODY_MAX};
+    uint64_t b;
+
+    reopen(&config);
+    cr_assert_eq(post("r", "a", "m"), CV_ROOMS_FINE);
+    cr_assert_eq(post("s", "a", bytes(CV_ROOMS_BODY_MAX)), CV_ROOMS_QUEUE_FULL);
+    b = enter("r", "b");
+    hears(b, "m");
 }
 
 Test(limits, there_are_so_many_rooms_from_an_address_and_others_have_theirs)
