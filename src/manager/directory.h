@@ -25,7 +25,7 @@ struct cv_directory;
 #define CV_DIRECTORY_WAITERS  10000
 #define CV_DIRECTORY_MEMBERS  1000
 #define CV_DIRECTORY_CLAIMS   16    /* of one key; more are not looked at */
-#define CV_DIRECTORY_GONE     10000 /* keys that left while Redis was away or refused it */
+#define CV_DIRECTORY_GONE     10000 /* keys that left and are yet to be taken back */
 #define CV_DIRECTORY_PIPELINE 1024  /* commands without an answer, on each connection */
 #define CV_DIRECTORY_URL_MAX  1024  /* bytes */
 

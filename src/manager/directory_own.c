@@ -118,7 +118,7 @@ static void went(struct cv_directory *d, struct own *own)
     d->stats.claims--;
     d->gone++;
     change(d, own);
-    if (!d->up && d->gone > CV_DIRECTORY_GONE)
+    if (d->gone > CV_DIRECTORY_GONE)
         forget_gone(d, own); /* the lease, or who dials it here in vain, ends it */
 }
 
@@ -306,13 +306,9 @@ static void settle(struct cv_directory *d, struct own *own)
     forget_gone(d, own);
 }
 
-/* It is tried again, by and by; but no more of what is gone than while Redis is away. */
+/* It is tried again, by and by. */
 static void fail(struct cv_directory *d, struct own *own)
 {
-    if (is_gone(own) && d->gone > CV_DIRECTORY_GONE) {
-        forget_gone(d, own);
-        return;
-    }
     own->tell = own->tell || !own->published;
     own->serial = ++d->serial;
     enqueue(&d->failed, own);
