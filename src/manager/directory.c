@@ -130,7 +130,7 @@ void cv_directory_refused(struct cv_directory *d, const struct cv_reply *reply, 
 
 void cv_directory_calm(struct cv_directory *d)
 {
-    if (d->clean && cv_list_empty(&d->failed) && cv_list_empty(&d->spread) &&
+    if (d->clean && !d->lookup_refused && cv_list_empty(&d->failed) && cv_list_empty(&d->spread) &&
         cv_list_empty(&d->refused))
         d->trouble[0] = '\0';
 }
@@ -170,7 +170,9 @@ int cv_directory_reply(struct cv_directory *d, const struct cv_reply *reply, uin
         cv_directory_refused(d, reply, now);
     switch (op.kind) {
     case OP_LOOKUP:
+        d->lookup_refused = reply->type == CV_REPLY_ERROR;
         cv_cache_answered(d, &op, reply, now);
+        cv_directory_calm(d);
         break;
     case OP_PUT:
     case OP_EXTEND:
@@ -200,7 +202,7 @@ void cv_directory_up(struct cv_directory *d, uint64_t now)
     d->up = true;
     d->heal_until = d->was_up ? now + CV_DIRECTORY_HEAL : 0;
     d->was_up = true;
-    d->recorded = false;
+    d->recorded = d->lookup_refused = false;
     d->record_step = 0;
     d->renew_at = now + CV_DIRECTORY_INTERVAL - cv_random_below(d->random, CV_SEC);
     d->trouble[0] = '\0';

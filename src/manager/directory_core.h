@@ -170,6 +170,7 @@ struct cv_directory {
     bool recorded;        /* on this connection */
     bool twin;            /* the record was another run's */
     bool record_refused;  /* the last time */
+    bool lookup_refused;  /* the last one */
 
     uint64_t refusals;         /* of commands, so far; */
     uint64_t round_refusals;   /* when our record's first command was sent; */
@@ -184,7 +185,7 @@ struct cv_directory {
 /* directory.c */
 struct op *cv_directory_op(struct ops *ops, enum op_kind kind, const char *key, uint64_t serial,
                            uint64_t now);
-/* Forgets the trouble if nothing is refused any more. */
+/* Forgets the trouble if nothing is refused any more, as far as it was tried. */
 void cv_directory_calm(struct cv_directory *d);
 /* Copies an error, cut where it does not fit. */
 void cv_directory_quote(char trouble[TROUBLE_MAX], const struct cv_reply *reply);

@@ -122,6 +122,22 @@ Test(outage, says_without_a_break_what_redis_refuses)
     }
 }
 
+Test(outage, says_once_that_it_may_not_look_up_however_many_dials_come)
+{
+    join(1, "foo", 7, 1);
+    lab.redis.refused[0] = "HGETALL";
+    for (int dial = 0; dial < 10; dial++) {
+        cr_assert_eq(ask(2, "foo"), 0);
+        for (int step = 0; step < 100; step++) { /* nor does all else that goes through hide it */
+            pass(200 * CV_MSEC);
+            cr_assert_str_not_empty(cv_directory_trouble(lab.servers[2].core));
+        }
+    }
+    lab.redis.refused[0] = NULL;
+    cr_assert_eq(ask(2, "foo"), 1);
+    cr_assert_str_empty(cv_directory_trouble(lab.servers[2].core));
+}
+
 /* More keys come and go than are to be taken back. */
 static void come_and_go(void)
 {
