@@ -119,7 +119,6 @@ static void answer_metrics(struct admin *admin, uint64_t id, const struct totals
     reconnects = admin->reconnects;
     uv_mutex_unlock(&admin->lock);
     text = totals_write(totals, admin->server, peers, reconnects, &len);
-
     cv_admin_answer(admin->http, id, CV_ADMIN_METRICS, text ? text : "", len);
     free(text);
 }
@@ -319,7 +318,6 @@ static void on_drain(void *ctx)
 static bool is_ready(void *ctx, const char **why)
 {
     const struct admin *admin = ctx;
-
     struct directory_info directory;
     bool has = directory_info(admin->server->directory, &directory);
 

@@ -16,7 +16,8 @@ int admin_check(const struct cv_server_config *config, struct cv_config_error *e
 
 /* Opens the listeners; *@out stays NULL without --admin. Returns EXIT_OK, or the code to exit with
  * and a line in @error. */
-int admin_open(struct admin **out, struct server *server, struct cv_config_error *error);
+int admin_open(struct admin **out, struct server *server,
+               struct cv_config_error *error) CV_MUST_USE;
 
 /* Reads the operators' credentials anew; what cannot be read leaves the old ones in force. */
 void admin_reload(struct admin *admin);

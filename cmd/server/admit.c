@@ -2,21 +2,20 @@
 
 #include <string.h>
 
+#include "base/peer.h"
 #include "net/log.h"
 #include "server.h"
 
+/* False for one who has none: by a unix socket. */
 static bool address_of(struct cv_ip *out, const char *peer)
 {
-    const char *colon = strrchr(peer, ':');
-    bool bracketed = peer[0] == '[';
-    size_t len;
+    struct cv_peer from;
 
-    if (!colon)
+    if (!cv_peer_parse(&from, peer))
         return false;
-    len = (size_t)(colon - peer);
-    if (bracketed)
-        return len > 2 && cv_ip_parse(out, peer + 1, len - 2);
-    return cv_ip_parse(out, peer, len);
+    out->family = from.family;
+    memcpy(out->bytes, from.ip, sizeof(out->bytes));
+    return true;
 }
 
 static void complain(struct worker *worker, const char *peer)

@@ -26,7 +26,7 @@ struct advertise_page {
  * exit with and a line in @error. */
 int advertise_open(struct advertise **out, struct advertise_page *page, struct cv_loop *loop,
                    const struct cv_server_config *config, struct cv_listener *const *doors,
-                   struct cv_config_error *error);
+                   struct cv_config_error *error) CV_MUST_USE;
 
 /* Says goodbye, which takes a moment of the loop, and frees itself. NULL is fine. */
 void advertise_close(struct advertise *advertise);

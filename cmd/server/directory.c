@@ -182,8 +182,7 @@ static void take_notice(struct directory *directory, const struct directory_noti
 
     switch (notice->kind) {
     case NOTICE_JOINED:
-        rc = cv_directory_joined(directory->core, notice->key, notice->session_key, notice->since,
-                                 cv_loop_now(&directory->worker->loop));
+        rc = cv_directory_joined(directory->core, notice->key, notice->session_key, notice->since);
         break;
     case NOTICE_PARTED:
         cv_directory_left(directory->core, notice->key, notice->session_key);

@@ -15,7 +15,8 @@ struct directory;
 
 /* Starts dialling Redis; *@out stays NULL without --directory. Returns EXIT_OK, or the code to exit
  * with and a line in @error. */
-int directory_open(struct directory **out, struct server *server, struct cv_config_error *error);
+int directory_open(struct directory **out, struct server *server,
+                   struct cv_config_error *error) CV_MUST_USE;
 
 /* Says goodbye, and ends the dials that wait. NULL is fine, in all of these. */
 void directory_close(struct directory *directory);

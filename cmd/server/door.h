@@ -25,7 +25,7 @@ struct doors {
 
 /* Opens all that are configured: the first worker's as they are configured, the others' beside
  * those of the first. Returns EXIT_OK, or the code to exit with and a line in @error. */
-int doors_open(struct worker *worker, struct cv_config_error *error);
+int doors_open(struct worker *worker, struct cv_config_error *error) CV_MUST_USE;
 
 /* Stops taking visitors in; twice is fine. */
 void doors_close(struct worker *worker);

@@ -41,9 +41,7 @@ static const struct cv_log *log_of(const struct guest *guest)
     return &guest->worker->loop.log;
 }
 
-#define ABOUT(guest, conn_id)      \
-    (&(const struct cv_log_about){ \
-        .client = (guest)->key, .session = (guest)->id, .conn = (conn_id)})
+#define ABOUT(guest) (&(const struct cv_log_about){.client = (guest)->key, .session = (guest)->id})
 
 static const char *kind_of(const struct guest *guest)
 {
@@ -133,7 +131,7 @@ static void leave(struct guest *guest)
     publish_parted(worker, guest->withdrawal);
     guest->withdrawal = NULL;
     if (server_found(guest->worker, guest->key, false) < 0)
-        cv_log_about(log_of(guest), CV_LOG_ERROR, ABOUT(guest, 0), "client %s: out of memory",
+        cv_log_about(log_of(guest), CV_LOG_ERROR, ABOUT(guest), "client %s: out of memory",
                      guest->key);
 }
 
@@ -148,7 +146,7 @@ static void on_closed(void *ctx, struct cv_tunnel *tunnel, const struct cv_tunne
 {
     struct guest *guest = ctx;
     struct worker *worker = guest->worker;
-    struct cv_log_about about = *ABOUT(guest, 0);
+    struct cv_log_about about = *ABOUT(guest);
 
     (void)tunnel;
     about.reason = cv_ending_name(end->ending);
@@ -318,7 +316,7 @@ static void watch_expiry(struct guest *guest, int64_t expires)
     if (!guest->expiry)
         rc = cv_timer_new(&guest->expiry, &guest->worker->loop, on_expiry, guest);
     if (rc < 0) {
-        cv_log_about(log_of(guest), CV_LOG_ERROR, ABOUT(guest, 0),
+        cv_log_about(log_of(guest), CV_LOG_ERROR, ABOUT(guest),
                      "client %s: its expiry is not watched: %s", guest->key, cv_strerror(rc));
         return;
     }
@@ -329,7 +327,7 @@ static void recheck_peer(struct guest *guest)
 {
     if (guest->dials || peering_knows(guest->worker->server->peering, guest->key, guest->digest))
         return;
-    cv_log_about(log_of(guest), CV_LOG_WARN, ABOUT(guest, 0), "peer %s: it is no peer any more",
+    cv_log_about(log_of(guest), CV_LOG_WARN, ABOUT(guest), "peer %s: it is no peer any more",
                  guest->key);
     cv_tunnel_close(guest->resident.tunnel, CV_ENDING_NO_PEER);
 }
@@ -359,8 +357,8 @@ static void recheck(struct guest *guest)
         watch_expiry(guest, answer.credential ? answer.credential->expires : CV_EXPIRES_NEVER);
         return;
     }
-    cv_log_about(log_of(guest), CV_LOG_WARN, ABOUT(guest, 0),
-                 "client %s: its credential is gone: %s", guest->key, cv_access_text(answer.why));
+    cv_log_about(log_of(guest), CV_LOG_WARN, ABOUT(guest), "client %s: its credential is gone: %s",
+                 guest->key, cv_access_text(answer.why));
     cv_tunnel_close(guest->resident.tunnel, CV_ENDING_CREDENTIAL);
 }
 
@@ -382,7 +380,7 @@ static void publish(struct guest *guest, const char *wanted)
     if (!wanted || guest->is_peer || guest->id == 0)
         return;
     if (publish_asked(guest->worker, &request, &guest->withdrawal) < 0)
-        cv_log_about(log_of(guest), CV_LOG_ERROR, ABOUT(guest, 0),
+        cv_log_about(log_of(guest), CV_LOG_ERROR, ABOUT(guest),
                      "client %s: nothing is published: out of memory", guest->key);
 }
 
@@ -408,7 +406,7 @@ void guest_published(struct worker *worker, uint64_t id, uint32_t number, bool g
 void guest_welcome(struct worker *worker, const struct cv_front_guest *from)
 {
     struct guest *guest = make_guest(worker, from);
-    char peer[64];
+    char peer[CV_ADDRESS_SIZE];
     int rc = -ENOMEM;
 
     snprintf(peer, sizeof(peer), "%s", cv_stream_peer(from->stream));
@@ -423,9 +421,9 @@ void guest_welcome(struct worker *worker, const struct cv_front_guest *from)
             free_guest(guest);
         return;
     }
-    cv_log_about(&worker->loop.log, CV_LOG_INFO, ABOUT(guest, 0),
-                 "%s %s: session %llu up from %s%s", kind_of(guest), guest->key,
-                 (unsigned long long)guest->id, peer, from->culvert ? "" : " (no Culvert)");
+    cv_log_about(&worker->loop.log, CV_LOG_INFO, ABOUT(guest), "%s %s: session %llu up from %s%s",
+                 kind_of(guest), guest->key, (unsigned long long)guest->id, peer,
+                 from->culvert ? "" : " (no Culvert)");
     publish(guest, from->publish);
     recheck(guest);
     guests_wake(worker);

@@ -132,7 +132,8 @@ void live_ring(struct live *live)
 
 /* Documents. */
 
-/* Of all parts, the objects of @which, or those of them that are new since the last snapshot. */
+/* Of all parts the sessions, or with @conns the visits: all with @whole, else those that are new
+ * since the last snapshot. */
 static json_t *objects(const struct snapshot *snapshot, bool whole, bool conns)
 {
     json_t *all = json_array(), *object;

@@ -13,11 +13,12 @@ struct worker;
 struct peering;
 
 /* --check reads the file of peers too. Returns 0, or an error with a line in @error. */
-int peering_check(const struct cv_server_config *config, struct cv_config_error *error);
+int peering_check(const struct cv_server_config *config, struct cv_config_error *error) CV_MUST_USE;
 
 /* Reads the peers and starts dialling them; *@out stays NULL without --peer-id. Returns EXIT_OK, or
  * the code to exit with and a line in @error. */
-int peering_open(struct peering **out, struct server *server, struct cv_config_error *error);
+int peering_open(struct peering **out, struct server *server,
+                 struct cv_config_error *error) CV_MUST_USE;
 
 /* Reads --peers-file anew, and takes those of @rules besides: dials those that are new, closes the
  * sessions of those that are gone. What cannot be read leaves the old ones in force. NULL is fine,

@@ -67,6 +67,13 @@ static const struct cv_log *log_of(const struct place *place)
     return &first_of(place->places)->loop.log;
 }
 
+#define NAME_PREFIX "http:" /* of the key of a name */
+
+static const char *name_of(const struct place *place)
+{
+    return place->key + strlen(NAME_PREFIX);
+}
+
 /* Names. */
 
 static void lower_name(char out[HOST_SIZE], const char *at, size_t len)
@@ -110,9 +117,9 @@ static int put_name(const struct place *place, const struct claim *claim)
     struct name *name;
 
     uv_mutex_lock(&places->server->lock);
-    name = find_name(places, place->key + strlen("http:"));
+    name = find_name(places, name_of(place));
     if (!name && (name = cv_alloc_zero(places->alloc, sizeof(*name)))) {
-        snprintf(name->text, sizeof(name->text), "%s", place->key + strlen("http:"));
+        snprintf(name->text, sizeof(name->text), "%s", name_of(place));
         HASH_ADD_STR(places->names, text, name);
         if (cv_table_added(name)) {
             atomic_fetch_add(&places->name_count, 1);
@@ -136,7 +143,7 @@ static void remove_name(const struct place *place)
     struct name *name;
 
     uv_mutex_lock(&places->server->lock);
-    name = find_name(places, place->key + strlen("http:"));
+    name = find_name(places, name_of(place));
     if (name) {
         HASH_DEL(places->names, name);
         atomic_fetch_sub(&places->name_count, 1);
@@ -149,7 +156,7 @@ static int open_name(struct place *place, const struct claim *claim, const char 
 {
     const struct worker *first = first_of(place->places);
     const struct cv_route_rules *routes = &place->places->server->rules->config->routes;
-    const char *text = place->key + strlen("http:");
+    const char *text = name_of(place);
     int rc;
 
     for (size_t i = 0; i < routes->count; i++)
@@ -336,11 +343,11 @@ static void settle(struct place *place)
 static struct place *place_for(struct places *places, const struct cv_publication *asked)
 {
     const struct cv_alloc *table_alloc = places->alloc;
-    char key[HOST_SIZE + 8] = "http:";
+    char key[HOST_SIZE + 8] = NAME_PREFIX;
     struct place *place;
 
     if (asked->http)
-        lower_name(key + strlen("http:"), asked->name.at, asked->name.len);
+        lower_name(key + strlen(NAME_PREFIX), asked->name.at, asked->name.len);
     else
         snprintf(key, sizeof(key), "tcp:%u", (unsigned)asked->port);
     HASH_FIND_STR(places->table, key, place);
@@ -411,8 +418,7 @@ void places_each(struct places *places, void (*each)(void *ctx, const struct pub
     HASH_ITER (hh, places->table, place, next)
         if (place->holder)
             each(ctx, &(struct publish_info){.http = place->http,
-                                             .where = place->http ? place->key + strlen("http:")
-                                                                  : place->where,
+                                             .where = place->http ? name_of(place) : place->where,
                                              .client = place->client,
                                              .address = place->holder->asked.address.at});
 }

@@ -161,6 +161,7 @@ static void read_claim(struct publish *publish, struct suitor *suitor, struct cl
 {
     const char *problem = "an agent publishes at most 16 things";
 
+    _Static_assert(CV_PUBLISH_MAX == 16, "so it is said");
     claim->publish = publish;
     claim->client = suitor->key;
     claim->suitor = suitor;

@@ -11,7 +11,7 @@ struct rooms;
 
 /* *@out is NULL without --rooms. Returns EXIT_OK, or the code to exit with and a line in @error. */
 int rooms_open(struct rooms **out, struct cv_loop *loop, const struct cv_server_config *config,
-               struct cv_config_error *error);
+               struct cv_config_error *error) CV_MUST_USE;
 
 /* An array of the rooms with their number of clients and the bytes that wait, for the admin API;
  * NULL without memory. */

@@ -65,7 +65,7 @@ struct server {
 /* Opens and starts everything. @error gets a line without its end. Returns EXIT_OK or the code to
  * exit with; what was started is left to the end of the process. */
 int server_start(struct server *server, const struct cv_server_config *config,
-                 struct cv_config_error *error);
+                 struct cv_config_error *error) CV_MUST_USE;
 
 /* Runs until a signal ends it; returns the code to exit with. */
 int server_run(struct server *server);

@@ -57,18 +57,18 @@ struct worker {
 /* Makes the loop and what is on it, without doors. @log is copied. Returns EXIT_OK, or the code to
  * exit with and a line in @error. */
 int worker_init(struct worker *worker, struct server *server, unsigned index,
-                const struct cv_log *log, struct cv_config_error *error);
+                const struct cv_log *log, struct cv_config_error *error) CV_MUST_USE;
 
 /* Opens its front door and forwards: the first worker's as they are configured, the others' beside
  * those of the first. */
-int worker_open(struct worker *worker, struct cv_config_error *error);
+int worker_open(struct worker *worker, struct cv_config_error *error) CV_MUST_USE;
 
 /* Starts a thread that runs the loop until it ends by itself; not for the first worker. Returns 0
  * or libuv's code. */
 int worker_start(struct worker *worker) CV_MUST_USE;
 
 /* When its loop has ended and nobody posts any more. Returns 0 or why the loop does not close. */
-int worker_deinit(struct worker *worker);
+int worker_deinit(struct worker *worker) CV_MUST_USE;
 
 /* Listens at @address for @worker: beside @first, the listener of the first worker, or, at that
  * one, by itself (NULL). *@out stays NULL where the first worker listens for all. Errors of
@@ -121,7 +121,7 @@ struct forward {
 
 /* Opens all of the worker's rules: the first worker's as they are configured, the others' beside
  * those of the first. Returns EXIT_OK, or the code to exit with and a line in @error. */
-int forwards_open(struct worker *worker, struct cv_config_error *error);
+int forwards_open(struct worker *worker, struct cv_config_error *error) CV_MUST_USE;
 
 /* Part of worker_follow(), when the worker has the new rules. */
 size_t forwards_follow(struct worker *worker, const int *fds, bool last);

@@ -2,8 +2,6 @@
 
 #include <string.h>
 
-#include "base/text.h"
-
 /* Reads one decimal octet; returns the characters it took, 0 when there is none. */
 static size_t octet(uint8_t *out, const char *text, size_t len)
 {

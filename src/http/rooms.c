@@ -184,25 +184,6 @@ static int callback(struct lws *wsi, enum lws_callback_reasons reason, void *use
     }
 }
 
-/* @peer is `127.0.0.1:4711`, `[::1]:4711` or `unix`. */
-static void read_peer(struct cv_peer *out, const char *peer)
-{
-    char host[CV_ADDRESS_SIZE] = "";
-    struct sockaddr_storage address;
-    const char *start = peer + (peer[0] == '['), *end = strrchr(peer, ':');
-
-    *out = (struct cv_peer){.family = 0};
-    if (!end || end <= start)
-        return;
-    if (peer[0] == '[')
-        end--;
-    if ((size_t)(end - start) >= sizeof(host))
-        return;
-    memcpy(host, start, (size_t)(end - start));
-    if (cv_address_parse(&address, host, 0) == 0)
-        out->family = cv_address_bytes(out->ip, (const struct sockaddr *)&address);
-}
-
 static void adopt(struct cv_rooms_server *server, struct cv_room_guest *guest, int fd)
 {
     const lws_adopt_desc_t how = {.vh = server->vhost,
@@ -237,7 +218,7 @@ static void on_accepted(void *ctx, int fd, const char *peer)
     guest->server = server;
     cv_list_init(&guest->talker);
     server->guests++;
-    read_peer(&guest->from, peer);
+    (void)!cv_peer_parse(&guest->from, peer); /* by a unix socket: nobody's address */
     adopt(server, guest, plain);
 }
 

@@ -64,6 +64,7 @@ struct cv_manager {
 /* manager.c */
 struct member *cv_member_find(struct cv_manager *m, uint64_t id);
 struct group *cv_group_find(const struct cv_manager *m, const char *key);
+/* The same, made when it is not there. Returns 0 or -ENOMEM. */
 int cv_group_get(struct cv_manager *m, const char *key, struct group **out) CV_MUST_USE;
 
 /* Lets a group go when nothing is left in it. */

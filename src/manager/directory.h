@@ -61,7 +61,7 @@ void cv_directory_free(struct cv_directory *directory);
  * 1970: of several claims the one that is newest by it is preferred. Returns 0 or -ENOMEM: others
  * do not hear of it. */
 int cv_directory_joined(struct cv_directory *directory, const char *key, int64_t session,
-                        uint64_t since, uint64_t now) CV_MUST_USE;
+                        uint64_t since) CV_MUST_USE;
 void cv_directory_left(struct cv_directory *directory, const char *key, int64_t session);
 
 /* Another server dialled @key here, which we do not have: a claim of ours that Redis still has is

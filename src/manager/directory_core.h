@@ -6,11 +6,9 @@
 #include "base/table.h"
 #include "manager/directory.h"
 
-#define ROUTE_PREFIX  "culvert:r:{" /* KEY} -> SERVER/RUN -> SESSION SINCE */
-#define CHANGE_PREFIX "culvert:e:"  /* KEY: the channel of its changes */
-#define MEMBERS_KEY                                                              \
-    "culvert:{servers}" /* the set of their ids; :ID -> RUN URL VERSION SESSIONS \
-                         */
+#define ROUTE_PREFIX   "culvert:r:{"       /* KEY} -> SERVER/RUN -> SESSION SINCE */
+#define CHANGE_PREFIX  "culvert:e:"        /* KEY: the channel of its changes */
+#define MEMBERS_KEY    "culvert:{servers}" /* the set of ids; :ID -> RUN URL VERSION SESSIONS */
 #define PREFIX_MAX     24
 #define RUN_DIGITS     20
 #define FIELD_MAX      (CV_KEY_MAX + 1 + RUN_DIGITS + 1) /* SERVER/RUN and its NUL */
@@ -212,7 +210,10 @@ void cv_cache_clear(struct cv_directory *d);
 struct entry *cv_cache_find(const struct cv_directory *d, const char *key);
 
 /* directory_claims.c: what an answer says, and who of it is chosen. */
-int cv_claims_read(struct cv_directory *d, struct entry *entry, const struct cv_reply *reply);
+
+/* The claims of @entry are those of the answer from now on. Returns 0 or -ENOMEM. */
+int cv_claims_read(struct cv_directory *d, struct entry *entry,
+                   const struct cv_reply *reply) CV_MUST_USE;
 const struct cv_claim *cv_claims_pick(const struct cv_directory *d, const struct entry *entry,
                                       uint64_t but_incarnation, int64_t but_session, uint64_t now);
 /* The same, in place of the newest that whose turn it is. */

@@ -85,13 +85,11 @@ static void change(struct cv_directory *d, struct own *own)
 
 /* Sessions. */
 
-int cv_directory_joined(struct cv_directory *d, const char *key, int64_t session, uint64_t since,
-                        uint64_t now)
+int cv_directory_joined(struct cv_directory *d, const char *key, int64_t session, uint64_t since)
 {
     struct own *own = find(d, key);
     struct own_session *fresh = cv_alloc_zero(d->alloc, sizeof(*fresh));
 
-    (void)now;
     if (!fresh)
         return -ENOMEM;
     if (!own) {

@@ -13,8 +13,8 @@
  * session or does I/O.
  *
  *   local session  an agent's, by its client key
- *   peer session   one that an authenticated peer server opened to us: we may dial through it what
- * it announced outgoing       one that we opened to a peer: we announce on it what we have
+ *   peer session   an authenticated peer server opened it: we may dial through it what it announced
+ *   outgoing       we opened it to a peer, and announce on it what we have
  *
  * A session is named by an id that is never used twice. */
 struct cv_manager;
@@ -38,6 +38,7 @@ struct cv_manager_limits {
  * of an idle Culvert end every 10 s. */
 #define CV_HEALTHY_FOR (12 * CV_SEC)
 
+/* Returns 0 or -ENOMEM. @alloc is borrowed. */
 int cv_manager_new(struct cv_manager **out, const struct cv_alloc *alloc,
                    const struct cv_manager_limits *limits) CV_MUST_USE;
 

@@ -64,7 +64,7 @@ void cv_rooms_free(struct cv_rooms *rooms)
     cv_free(&rooms->alloc, rooms);
 }
 
-/* Whether @client, of @end's room, may use it. */
+/* Whether @client may use @room. */
 static bool admitted(const struct cv_rooms *rooms, struct cv_rooms_text room,
                      struct cv_rooms_text client)
 {

@@ -67,7 +67,7 @@ static void join(struct dir *d, uint32_t agent)
     name_key(text, key);
     if (!s->core || d->session_count + 1 == DIR_SESSIONS)
         return;
-    if (cv_directory_joined(s->core, text, d->session_count + 1, d->w.now / CV_MSEC, d->w.now) < 0)
+    if (cv_directory_joined(s->core, text, d->session_count + 1, d->w.now / CV_MSEC) < 0)
         return;
     d->agents[agent] = ++d->session_count;
     *session_of(d, d->session_count) =

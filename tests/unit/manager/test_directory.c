@@ -350,7 +350,7 @@ Test(directory, survives_every_allocation_that_fails)
 {
     for (size_t n = 1; n < 60; n++) {
         lab.memory.fail_at = lab.memory.calls + n;
-        (void)!cv_directory_joined(lab.servers[1].core, "foo", (int64_t)n, n, lab.now);
+        (void)!cv_directory_joined(lab.servers[1].core, "foo", (int64_t)n, n);
         pump();
         (void)ask(2, "foo");
         (void)ask(0, "bar");

@@ -145,7 +145,7 @@ static void come_and_go(void)
 
     for (int i = 0; i < CV_DIRECTORY_GONE + 100; i++) {
         snprintf(key, sizeof(key), "k%d", i);
-        cr_assert_eq(cv_directory_joined(lab.servers[1].core, key, i, 1, lab.now), 0);
+        cr_assert_eq(cv_directory_joined(lab.servers[1].core, key, i, 1), 0);
         cv_directory_left(lab.servers[1].core, key, i);
     }
 }
