@@ -27,7 +27,8 @@ def sources(root):
     found = [path for layer in LAYERS for path in sorted((root / "src" / layer).glob("*.c"))]
     found += sorted((root / "tests/sim").glob("*.c"))
     support = [root / f"tests/support/{name}.c" for name in ("test_alloc", "redis_model")]
-    return found + [root / "src/net/link.c", *support]
+    net = [root / f"src/net/{name}.c" for name in ("link", "ending")]
+    return found + net + support
 
 
 def compile_one(root, source, text_from, target):
