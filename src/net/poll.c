@@ -62,13 +62,17 @@ static void on_before_wait(uv_prepare_t *prepare)
         sched_yield();
 }
 
+/* Each that rests is heard once: those that are dead stay ready until the turn's end, however often
+ * they are looked at. The kernel gives them in turn. */
 static void on_look(uv_timer_t *timer)
 {
     struct cv_poll *poll = timer->data;
+    size_t left = poll->resting;
 
-    do
+    do {
         deal_out(poll, poll->rest_fd);
-    while (poll->batch_len == BATCH);
+        left -= left < BATCH ? left : BATCH;
+    } while (poll->batch_len == BATCH && left > 0);
 }
 
 int cv_poll_init(struct cv_poll *poll, uv_loop_t *loop)

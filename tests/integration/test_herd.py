@@ -1,9 +1,13 @@
 """All agents lose their server at once and come back, by the benchmark's own tool."""
 import concurrent.futures
 import contextlib
+import signal
 import sys
 import threading
+import time
 import unittest
+
+from tests.interop.peer import ws
 
 from . import traffic
 from .lab import ROOT, LabCase, wait_until
@@ -43,6 +47,36 @@ class Herd(LabCase):
                 self.assertTrue(agent.alive())
                 wait_until(lambda: again.log().count(" ended: ") >= AGENTS, "their ends")
                 self.assertTrue(again.alive())
+
+    def test_idle_agents_that_are_all_gone_at_one_look(self):
+        """More than the kernel says in one answer."""
+        aim = self.target()
+        server = self.server(forwards={"main": f"foo/{aim.address}"})
+        links = []
+        for n in range(AGENTS):
+            fields = [("X-Tunnel-ID", f"k{n}"), ("X-Culvert-Features", "ack")]
+            link, _ = ws.dial("127.0.0.1", server.port, fields, timeout=traffic.DEADLINE)
+            self.addCleanup(link.close)
+            links.append(link)
+
+        def ask():
+            for link in links:
+                link.send(ws.PING)
+            for link in links:
+                while link.receive().opcode != ws.PONG:
+                    pass
+
+        idle = time.monotonic() + 2  # who says something later than that rests
+        while time.monotonic() < idle:
+            ask()
+        ask()
+        server.signal(signal.SIGSTOP)
+        for link in links:
+            link.close()
+        server.signal(signal.SIGCONT)
+        self.wait_log(server, " ended: ", AGENTS)
+        self.agent(server.url)
+        self.wait_echo(server.forwards["main"])
 
     def test_a_flood_at_one_address_leaves_the_other_its_turn(self):
         other = traffic.free_port()

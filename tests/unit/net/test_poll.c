@@ -109,6 +109,33 @@ Test(poll, more_sockets_than_one_batch_holds_are_all_heard)
     cr_assert_eq(heard, 300);
 }
 
+static void on_ready_still(struct cv_watch *watch, uint32_t events)
+{
+    struct end *end = cv_container_of(watch, struct end, watch);
+
+    (void)events;
+    cr_assert_lt(++end->calls, 10, "the loop does nothing else");
+}
+
+Test(poll, more_than_one_batch_of_those_that_rest_and_stay_ready_leave_the_loop_its_turn)
+{
+    static struct end ends[600];
+    int heard = 0;
+
+    for (int i = 0; i < 600; i++) {
+        end_init(&ends[i]);
+        ends[i].watch.ready = on_ready_still;
+        cr_assert_eq(cv_poll_set(ends[i].poll, &ends[i].watch, EPOLLIN, true), 0);
+        cr_assert_eq(write(ends[i].fds[0], "x", 1), 1);
+    }
+    NET_UNTIL(&net, ends[0].calls > 0);
+    for (int i = 0; i < 600; i++) {
+        heard += ends[i].calls > 0;
+        end_deinit(&ends[i]);
+    }
+    cr_assert_eq(heard, 600);
+}
+
 Test(poll, what_was_dropped_in_a_batch_is_not_called_any_more)
 {
     struct end first, second;
