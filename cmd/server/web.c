@@ -41,6 +41,7 @@ static void dial(void *ctx, const struct cv_upstream_dial *dial)
                          .proto = CV_PROTO_TCP,
                          .address = dial->target->address,
                          .fd = dial->fd,
+                         .pair = dial->pair,
                          .digest = dial->target->has_digest ? dial->target->digest : NULL,
                          .from = CV_ROUTE_VISITOR,
                          .place = VISIT_PLACE_OTHERS,
@@ -92,6 +93,7 @@ int web_open(struct worker *worker)
                                               .ctx = worker,
                                               .ca_file = config->target_ca,
                                               .max_body = config->max_body,
+                                              .stall = config->http_stall,
                                               .idle = config->http_idle};
 
     return cv_gateway_new(&worker->gateway, &gateway);

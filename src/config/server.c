@@ -103,6 +103,16 @@ static const struct cv_option options[] = {
         .help = "of a request through the HTTP door; with K, M or G",
     },
     {
+        .name = "http-body-timeout",
+        .argument = "SECONDS",
+        .take = cv_take_seconds,
+        .at = AT(http_stall),
+        .min = 1,
+        .max = 86400,
+        .fallback = "60",
+        .help = "at the HTTP door, for an end that neither sends nor takes what it must of a body",
+    },
+    {
         .name = "http-idle-timeout",
         .argument = "SECONDS",
         .take = cv_take_seconds,

@@ -17,6 +17,7 @@ struct cv_server_config {
     struct cv_publish_patterns publish_allow; /* what any agent may publish; insecure_no_auth */
     const char *target_ca;                    /* of https targets; NULL: the system's */
     uint64_t max_body;      /* bytes of a request through the HTTP door; 0: no limit */
+    uint64_t http_stall;    /* microseconds until a body that stands still is given up */
     uint64_t http_idle;     /* microseconds of silence in a response; 0: no limit */
     const char *token_file; /* NULL: insecure_no_auth */
     bool insecure_no_auth;

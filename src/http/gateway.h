@@ -48,6 +48,7 @@ struct cv_gateway_config {
     void *ctx;           /* borrowed, for all of them */
     const char *ca_file; /* see cv_upstreams_config */
     uint64_t max_body;   /* bytes of a request's body; 0: as long as it likes */
+    uint64_t stall;      /* microseconds for an end that neither gives nor takes what it must */
     uint64_t idle;       /* microseconds in which nothing of a response that has begun, or of a
                             WebSocket, need come; 0: as long as it likes */
 };
@@ -55,7 +56,6 @@ struct cv_gateway_config {
 #define CV_GATEWAY_CALLERS_MAX 4096 /* visitors on a loop; one more, and the longest idle goes */
 #define CV_GATEWAY_IDLE        (60 * CV_SEC) /* until a visitor's next request */
 #define CV_GATEWAY_HEAD_WAIT   (10 * CV_SEC) /* from its first byte to the end of its head */
-#define CV_GATEWAY_STALL       (60 * CV_SEC) /* an end that neither gives nor takes what it must */
 #define CV_GATEWAY_READ        ((size_t)64 * 1024) /* what is read at once, and held at most */
 
 int cv_gateway_new(struct cv_gateway **out, const struct cv_gateway_config *config) CV_MUST_USE;

@@ -33,7 +33,7 @@ void cv_caller_drop(struct cv_caller *caller)
     if (caller->stream && (caller->state == CV_CALLER_DIALS || caller->state == CV_CALLER_RUNS))
         cv_stream_reset(caller->stream);
     cv_stream_close(caller->stream);
-    cv_upstream_put(caller->upstream, false);
+    cv_upstream_abandon(caller->upstream);
     cv_timer_free(caller->timer);
     cv_head_buf_clear(&caller->in, &loop->alloc);
     cv_head_buf_clear(&caller->back, &loop->alloc);
@@ -103,7 +103,7 @@ void cv_caller_answer(struct cv_caller *caller, int status, const char *text)
         cv_log_cause(loop_of(caller), CV_CAUSE_HTTP_ANSWER, CV_CALLER_ABOUT(caller),
                      "HTTP door: %s: %d %s", caller->peer, status, text);
     cv_caller_uncount(caller);
-    cv_upstream_put(caller->upstream, false);
+    cv_upstream_abandon(caller->upstream);
     caller->upstream = NULL;
     caller->state = CV_CALLER_LEAVES;
     caller->moved_at = cv_loop_now(loop_of(caller));
@@ -125,14 +125,14 @@ static uint64_t deadline(const struct cv_caller *caller)
     case CV_CALLER_DIALS:
         return caller->moved_at + caller->wait + DIAL_GRACE;
     case CV_CALLER_LEAVES:
-        return caller->moved_at + CV_GATEWAY_STALL;
+        return caller->moved_at + caller->gateway->config.stall;
     case CV_CALLER_RUNS:
         break;
     }
     if (!caller->answered && (caller->deaf || cv_body_flow_done(&caller->to)))
         return caller->moved_at + caller->wait;
     if (!caller->answered || cv_body_flow_waits(&caller->from))
-        return caller->moved_at + CV_GATEWAY_STALL;
+        return caller->moved_at + caller->gateway->config.stall;
     if (caller->gateway->config.idle)
         return caller->moved_at + caller->gateway->config.idle;
     return CV_NEVER; /* a response may take its time */
@@ -148,12 +148,21 @@ static void arm(struct cv_caller *caller)
     cv_timer_at(caller->timer, at);
 }
 
+/* Its answer is cut. */
+static void say_cut(const struct cv_caller *caller)
+{
+    const char *how = cv_body_flow_waits(&caller->from) ? "had its answer not taken for too long"
+                                                        : "was silent for too long in its answer";
+
+    cv_log_cause(loop_of(caller), CV_CAUSE_HTTP_TARGET, CV_CALLER_ABOUT(caller),
+                 "HTTP door: %s: %s/%s %s", caller->peer, caller->target.client,
+                 caller->target.address, how);
+}
+
 static void expire(struct cv_caller *caller)
 {
-    if (caller->state == CV_CALLER_RUNS && caller->answered && !cv_body_flow_waits(&caller->from))
-        cv_log_cause(loop_of(caller), CV_CAUSE_HTTP_TARGET, CV_CALLER_ABOUT(caller),
-                     "HTTP door: %s: %s/%s was silent for too long in its answer", caller->peer,
-                     caller->target.client, caller->target.address);
+    if (caller->state == CV_CALLER_RUNS && caller->answered)
+        say_cut(caller);
     if (caller->state == CV_CALLER_DIALS)
         cv_caller_answer(caller, 504, "the target was not reached in time");
     else if (caller->state == CV_CALLER_HEAD && caller->in.len)

@@ -1,4 +1,5 @@
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "base/error.h"
@@ -115,16 +116,18 @@ static int move_request(struct cv_caller *caller)
 static int lose_target(struct cv_caller *caller)
 {
     const char *problem = cv_upstream_problem(caller->upstream);
+    char text[200];
 
+    snprintf(text, sizeof(text), "%s", problem ? problem : "the target ended without an answer");
+    cv_upstream_put(caller->upstream, false);
+    caller->upstream = NULL;
     if (caller->reused && caller->can_repeat && caller->back.len == 0) {
         /* it was closed for being idle just when we took it: what RFC 9112, 9.3.1 allows for */
-        cv_upstream_put(caller->upstream, false);
-        caller->upstream = NULL;
         cv_body_flow_rewind(&caller->to);
         caller->deaf = false;
         return cv_caller_dial(caller);
     }
-    return give_up(caller, 502, problem ? problem : "the target ended without an answer");
+    return give_up(caller, 502, text);
 }
 
 /* How a response's body goes on to the visitor. */

@@ -9,7 +9,6 @@
 
 #include "base/error.h"
 #include "base/list.h"
-#include "net/connect.h"
 #include "net/log.h"
 #include "net/timer.h"
 
@@ -36,6 +35,7 @@ struct cv_upstream {
     struct cv_upstreams *upstreams; /* borrowed */
     struct cv_upstream_target target;
     struct cv_stream *stream;      /* owned; the pair's, later TLS over it; NULL between */
+    struct cv_pair *pair;          /* a reference, once TLS is over it */
     struct cv_dialling *dialling;  /* owned: the handshake of TLS */
     struct cv_timer *timer;        /* owned; of being idle */
     struct cv_upstream_call *call; /* held */
@@ -125,7 +125,7 @@ static void begin_tls(struct cv_upstream *upstream)
                                           .tls = true,
                                           .ca_file = upstream->upstreams->config.ca_file,
                                           .timeout = upstream->wait};
-    int fd = cv_stream_release(upstream->stream), rc;
+    int fd = cv_pair_release(upstream->stream, &upstream->pair), rc;
 
     upstream->stream = NULL;
     options.port = split_address(host, upstream->target.address);
@@ -195,23 +195,26 @@ static struct cv_upstream *upstream_new(struct cv_upstreams *upstreams)
     return upstream;
 }
 
-static int make_pair(struct cv_upstream *upstream, int *other)
+static int make_pair(struct cv_upstream *upstream, struct cv_upstream_dial *dial)
 {
-    int pair[2], rc = upstream->call ? cv_connect_pair(pair) : -ENOMEM;
+    int fds[2], rc = upstream->call ? cv_pair_new(&dial->pair, fds) : -ENOMEM;
 
     if (rc < 0)
         return rc;
-    rc = cv_stream_new(&upstream->stream, upstream->upstreams->config.loop, pair[0]);
+    dial->fd = fds[CV_PAIR_OUTER];
+    rc = cv_pair_stream(&upstream->stream, upstream->upstreams->config.loop, dial->pair,
+                        CV_PAIR_INNER, fds[CV_PAIR_INNER]);
     if (rc < 0) {
-        close(pair[0]);
-        close(pair[1]);
-        return rc;
+        close(fds[CV_PAIR_INNER]);
+        cv_pair_unref(dial->pair);
+    } else {
+        cv_stream_owner(upstream->stream, on_outcome, upstream);
+        rc = cv_stream_watch(upstream->stream, CV_READABLE);
     }
-    *other = pair[1];
-    cv_stream_owner(upstream->stream, on_outcome, upstream);
-    rc = cv_stream_watch(upstream->stream, CV_READABLE);
-    if (rc < 0)
-        close(pair[1]);
+    if (rc < 0) {
+        close(dial->fd);
+        cv_pair_unref(dial->pair);
+    }
     return rc;
 }
 
@@ -221,7 +224,7 @@ int cv_upstream_open(struct cv_upstream **out, struct cv_upstreams *upstreams,
 {
     struct cv_upstream *upstream = upstream_new(upstreams);
     struct cv_upstream_dial dial = {.target = target, .peer = peer, .wait = wait};
-    int rc = upstream ? make_pair(upstream, &dial.fd) : -ENOMEM;
+    int rc = upstream ? make_pair(upstream, &dial) : -ENOMEM;
 
     if (rc < 0) {
         cv_upstream_put(upstream, false);
@@ -254,6 +257,7 @@ static void upstream_free(struct cv_upstream *upstream)
     if (upstream->dialling)
         cv_outbound_cancel(upstream->dialling);
     cv_stream_close(upstream->stream);
+    cv_pair_unref(upstream->pair);
     cv_timer_free(upstream->timer);
     let_go(upstream->call);
     cv_free(&upstream->upstreams->config.loop->alloc, upstream);
@@ -325,6 +329,17 @@ void cv_upstream_put(struct cv_upstream *upstream, bool clean)
         return;
     if (!clean || upstream->upstreams->draining || !upstream->stream || keep(upstream) < 0)
         upstream_free(upstream);
+}
+
+void cv_upstream_abandon(struct cv_upstream *upstream)
+{
+    if (!upstream)
+        return;
+    if (upstream->pair)
+        cv_pair_reset(upstream->pair, CV_PAIR_INNER);
+    else if (upstream->stream)
+        cv_stream_reset(upstream->stream);
+    upstream_free(upstream);
 }
 
 /* Whether nothing has come on it since it was put back. */

@@ -6,6 +6,7 @@
 #include "door/failure.h"
 #include "door/http_gate.h"
 #include "net/outbound.h"
+#include "net/pair.h"
 
 /* Connections of the HTTP door to targets, through tunnels. Each is a pair of sockets in this
  * process: one end is the door's, on the loop of its visitor; the other goes, as any visitor's
@@ -31,6 +32,7 @@ struct cv_upstream_dial {
     const char *peer; /* the visitor's address, for logs */
     uint64_t wait;    /* microseconds for the target's answer */
     int fd;
+    struct cv_pair *pair;          /* taken too: @fd is its outer end */
     struct cv_upstream_call *call; /* to be given to cv_upstream_ended() in the end */
 };
 typedef void cv_upstream_dialler(void *ctx, const struct cv_upstream_dial *dial);
@@ -89,5 +91,8 @@ const char *cv_upstream_problem(const struct cv_upstream *upstream);
 /* Gives it up. @clean: everything on it was read and sent to the end, and the next request may go
  * over it; else it is closed. NULL is fine. */
 void cv_upstream_put(struct cv_upstream *upstream, bool clean);
+
+/* Gives it up in the middle of an exchange, which the target sees as a reset. NULL is fine. */
+void cv_upstream_abandon(struct cv_upstream *upstream);
 
 #endif

@@ -274,6 +274,8 @@ Test(server, has_defaults)
     cr_assert_eq(config.limits.max_conns_per_session, 8192);
     cr_assert_eq(config.limits.buffer_budget, UINT64_C(512) << 20);
     cr_assert_eq(config.drain_timeout, 30 * CV_SEC);
+    cr_assert_eq(config.http_stall, 60 * CV_SEC);
+    cr_assert_eq(config.http_idle, 0);
     cr_assert_eq(config.advertise.count, 0, "off by default");
     cr_assert_eq(config.advertise_ttl, 2);
     cr_assert_eq(config.common.log_level, CV_LOG_INFO);
