@@ -366,6 +366,13 @@ void admin_joined(struct admin *admin, const char *client, const char *peer)
 
 /* Starting and ending. */
 
+static void refused(void *ctx)
+{
+    const struct admin *admin = ctx;
+
+    admin->server->workers[0].counts.intruders++;
+}
+
 static const struct cv_admin_ops ops = {
     .list = on_list,
     .kick = on_kick,
@@ -374,6 +381,7 @@ static const struct cv_admin_ops ops = {
     .watched = on_watched,
     .told = on_told,
     .unwatched = on_unwatched,
+    .refused = refused,
     .ready = is_ready,
 };
 

@@ -19,23 +19,28 @@ void counts_add(struct counts *to, const struct counts *from)
     to->left += from->left;
     for (size_t i = 0; i < CV_ENDING_COUNT; i++)
         to->ended[i] += from->ended[i];
-    for (size_t i = 0; i < COUNTS_STATUS_COUNT; i++)
+    for (size_t i = 0; i < COUNTS_STATUS_COUNT; i++) {
         to->refused[i] += from->refused[i];
+        to->answered[i] += from->answered[i];
+    }
     to->crowded += from->crowded;
     to->strangers += from->strangers;
+    to->intruders += from->intruders;
     to->held += from->held;
     to->looks += from->looks;
     for (size_t i = 0; i < CV_FAILURE_COUNT; i++)
         to->failed[i] += from->failed[i];
+    for (size_t i = 0; i < CV_SHED_COUNT; i++)
+        to->shed[i] += from->shed[i];
 }
 
-void counts_refused(struct counts *counts, int status)
+void counts_status(uint64_t rows[COUNTS_STATUS_COUNT], int status)
 {
     size_t row = 0;
 
     while (row < COUNTS_STATUS_OTHER && statuses[row].status != status)
         row++;
-    counts->refused[row]++;
+    rows[row]++;
 }
 
 void counts_lag_seen(struct counts_lag *lag, uint64_t late)

@@ -24,6 +24,8 @@ void totals_add(struct totals *totals, struct worker *worker)
 {
     cv_session_stats_add(&totals->stats, &worker->past);
     counts_add(&totals->counts, &worker->counts);
+    for (size_t i = 0; i < CV_SHED_COUNT; i++)
+        totals->counts.shed[i] += worker->loop.shed[i];
     totals->ignored += cv_manager_stats(worker->manager)->announces_ignored;
     counts_lag_add(&totals->lag[worker->index], &worker->lag);
     guests_each(worker, add_session, totals);
@@ -176,20 +178,35 @@ static void write_loops(FILE *out, const struct totals *totals, unsigned workers
     }
 }
 
+static void write_statuses(FILE *out, const char *name, const char *help,
+                           const uint64_t rows[COUNTS_STATUS_COUNT])
+{
+    head(out, name, "counter", help);
+    for (size_t i = 0; i < COUNTS_STATUS_COUNT; i++)
+        fprintf(out, "%s{status=\"%s\"} %" PRIu64 "\n", name, counts_status_name(i), rows[i]);
+}
+
 static void write_refusals(FILE *out, const struct counts *counts)
 {
-    static const char requests[] = "culvert_front_door_refusals_total";
     static const char visits[] = "culvert_visits_failed_total";
+    static const char shed[] = "culvert_turned_away_total";
 
-    head(out, requests, "counter", "Requests that the front door refused, by status.");
-    for (size_t i = 0; i < COUNTS_STATUS_COUNT; i++)
-        fprintf(out, "%s{status=\"%s\"} %" PRIu64 "\n", requests, counts_status_name(i),
-                counts->refused[i]);
+    write_statuses(out, "culvert_front_door_refusals_total",
+                   "Requests that the front door refused, by status.", counts->refused);
+    write_statuses(out, "culvert_http_door_errors_total",
+                   "Requests that the HTTP door answered by itself, by status.", counts->answered);
+    head(out, shed, "counter", "Connections closed before it was known what they want, by cause.");
+    for (int i = 0; i < CV_SHED_COUNT; i++)
+        fprintf(out, "%s{reason=\"%s\"} %" PRIu64 "\n", shed, cv_shed_name((enum cv_shed)i),
+                counts->shed[i]);
     one(out, "culvert_address_refusals_total", "counter",
         "Connections refused because their address has too many.", counts->crowded);
     one(out, "culvert_door_refusals_total", "counter",
         "Visitors without a token that does, at SOCKS5, the HTTP proxy and the HTTP door.",
         counts->strangers);
+    one(out, "culvert_admin_refusals_total", "counter",
+        "Requests at the admin API without a token that does, or from another site's page.",
+        counts->intruders);
     one(out, "culvert_front_door_holds_total", "counter",
         "Times that the front door left those who came waiting, over --max-rate.", counts->held);
     head(out, visits, "counter", "Visitors whose target was not had, by reason.");

@@ -61,7 +61,11 @@ static bool published(void *ctx, struct cv_slice host, struct cv_upstream_target
 
 static int enter(void *ctx, const uint8_t digest[CV_TOKEN_DIGEST])
 {
-    return admit_token(ctx, digest);
+    int rc = admit_token(ctx, digest);
+
+    if (rc < 0)
+        visit_count_refused(ctx, rc);
+    return rc;
 }
 
 static void leave(void *ctx, const uint8_t digest[CV_TOKEN_DIGEST])
@@ -72,6 +76,11 @@ static void leave(void *ctx, const uint8_t digest[CV_TOKEN_DIGEST])
 static void left(void *ctx, const char *peer)
 {
     admit_leave(ctx, peer);
+}
+
+static void answered(void *ctx, int status)
+{
+    counts_status(((struct worker *)ctx)->counts.answered, status);
 }
 
 static void refused(void *ctx)
@@ -89,6 +98,7 @@ int web_open(struct worker *worker)
                                               .enter = enter,
                                               .leave = leave,
                                               .left = left,
+                                              .answered = answered,
                                               .refused = refused,
                                               .ctx = worker,
                                               .ca_file = config->target_ca,

@@ -242,7 +242,7 @@ static int open_listeners(struct worker *worker, struct cv_config_error *error)
 
 static void count_refusal(void *ctx, int status)
 {
-    counts_refused(&((struct worker *)ctx)->counts, status);
+    counts_status(((struct worker *)ctx)->counts.refused, status);
 }
 
 static int open_front(struct worker *worker, struct cv_config_error *error)

@@ -142,6 +142,12 @@ const char *cv_admin_objection(const struct cv_admin *admin, const struct cv_sit
     return NULL;
 }
 
+static void turn_away(struct cv_admin *admin, uint64_t id, unsigned status, const char *problem)
+{
+    admin->config.ops->refused(admin->config.ctx);
+    refuse(admin, id, status, problem);
+}
+
 /* Whether the request may go on; else it is answered. */
 static bool may_enter(struct cv_admin *admin, uint64_t id, const struct cv_site_request *request)
 {
@@ -149,7 +155,7 @@ static bool may_enter(struct cv_admin *admin, uint64_t id, const struct cv_site_
     struct cv_site_answer page;
 
     if (objection) {
-        refuse(admin, id, 403, objection);
+        turn_away(admin, id, 403, objection);
         return false;
     }
     if (is_read(request) && cv_dashboard_answer(&page, request->path, request->encodings)) {
@@ -158,7 +164,7 @@ static bool may_enter(struct cv_admin *admin, uint64_t id, const struct cv_site_
     }
     if (!admin->config.credentials(admin->config.ctx) || has_token(admin, request->authorization))
         return true;
-    refuse(admin, id, 401, "an admin token is needed: Authorization: Bearer TOKEN");
+    turn_away(admin, id, 401, "an admin token is needed: Authorization: Bearer TOKEN");
     return false;
 }
 

@@ -44,6 +44,9 @@ struct cv_admin_ops {
     void (*told)(void *ctx, uint64_t id);
     void (*unwatched)(void *ctx, uint64_t id);
 
+    /* Somebody was not let in: 401 or 403, or a token that a watcher said. */
+    void (*refused)(void *ctx);
+
     /* Whether new work is welcome: /readyz; *@why is what it says, a line or more. */
     bool (*ready)(void *ctx, const char **why);
 };

@@ -18,7 +18,12 @@ static struct cv_admin_watcher *find(struct cv_admin *admin, uint64_t id)
 
 static bool may(void *ctx, const struct cv_site_request *request)
 {
-    return cv_admin_objection(ctx, request) == NULL;
+    const struct cv_admin *admin = ctx;
+    bool yes = cv_admin_objection(admin, request) == NULL;
+
+    if (!yes)
+        admin->config.ops->refused(admin->config.ctx);
+    return yes;
 }
 
 static void on_opened(void *ctx, uint64_t id)
@@ -53,6 +58,7 @@ static void on_heard(void *ctx, uint64_t id, const char *text, size_t len)
         watcher->known = true;
         admin->config.ops->watched(admin->config.ctx, id);
     } else {
+        admin->config.ops->refused(admin->config.ctx);
         cv_site_hang_up(admin->site, id, CV_ADMIN_CLOSE_TOKEN);
     }
 }

@@ -153,6 +153,8 @@ static void on_ready(void *ctx, int events)
         if (n == -EAGAIN)
             return;
         if (n <= 0) {
+            if (n == -EPROTO)
+                cv_shed(knock->loop, -EPROTO);
             cv_knock_leave(knock);
             return;
         }
@@ -168,10 +170,13 @@ static void on_timeout(void *ctx)
 {
     struct cv_knock *knock = ctx;
 
-    if (knock->answer_len || knock->len == 0 || knock->hello)
-        cv_knock_leave(knock);
-    else
+    if (!knock->answer_len && knock->len && !knock->hello) {
         cv_knock_refuse(knock, 408, "the request's head did not come in time");
+        return;
+    }
+    if (!knock->answer_len)
+        cv_shed(knock->loop, -ETIMEDOUT);
+    cv_knock_leave(knock);
 }
 
 static int watch(struct cv_knock *knock)
@@ -241,10 +246,13 @@ void cv_front_accepted(void *ctx, int fd, const char *peer)
         close(fd);
         return;
     }
-    if (front->pending >= CV_FRONT_PENDING_MAX) /* who has said nothing for longest makes room */
+    if (front->pending >= CV_FRONT_PENDING_MAX) { /* who has said nothing for longest makes room */
+        cv_shed(front->config.loop, CV_EFULL);
         cv_knock_leave(cv_container_of(front->knocks.next, struct cv_knock, link));
+    }
     rc = open_knock(front, fd, peer);
     if (rc < 0) {
+        cv_shed(front->config.loop, rc);
         cv_log_cause(front->config.loop, CV_CAUSE_NO_ROOM, NULL, "front door: %s: turned away: %s",
                      peer, cv_strerror(rc));
         give_back(front, peer);

@@ -57,6 +57,7 @@ static void leave(struct caller *caller)
 
 void cv_gate_log(const struct cv_gate_call *call, const char *why)
 {
+    cv_shed(call->config->loop, CV_EPROTO);
     cv_log_cause(call->config->loop, CV_CAUSE_DOOR_REQUEST, NULL, "%s: %s: refused: %s",
                  call->config->name, call->peer, why);
 }
@@ -148,6 +149,7 @@ static bool take(struct caller *caller)
             return false;
         }
         if (n < 0 || !say(caller)) {
+            cv_shed(caller->loop, n < 0 ? n : CV_EPROTO);
             leave(caller);
             return false;
         }
@@ -209,7 +211,10 @@ static void on_ready(void *ctx, int events)
 
 static void on_timeout(void *ctx)
 {
-    leave(ctx);
+    struct caller *caller = ctx;
+
+    cv_shed(caller->loop, -ETIMEDOUT);
+    leave(caller);
 }
 
 static int start(struct caller *caller, int fd)
@@ -239,10 +244,13 @@ void cv_gate_accepted(void *ctx, int fd, const char *peer)
         close(fd);
         return;
     }
-    if (gate->count >= CV_GATE_CALLERS_MAX)
+    if (gate->count >= CV_GATE_CALLERS_MAX) {
+        cv_shed(loop, CV_EFULL);
         leave(cv_container_of(gate->callers.next, struct caller, link));
+    }
     caller = cv_alloc_zero(&loop->alloc, sizeof(*caller));
     if (!caller) {
+        cv_shed(loop, -ENOMEM);
         cv_log_cause(loop, CV_CAUSE_NO_ROOM, NULL, "%s: %s: turned away: %s", gate->config.name,
                      peer, cv_strerror(-ENOMEM));
         gate->config.left(gate->config.ctx, peer);
@@ -259,6 +267,7 @@ void cv_gate_accepted(void *ctx, int fd, const char *peer)
     gate->count++;
     rc = start(caller, fd);
     if (rc < 0) {
+        cv_shed(loop, rc);
         cv_log_cause(loop, CV_CAUSE_NO_ROOM, NULL, "%s: %s: turned away: %s", gate->config.name,
                      peer, cv_strerror(rc));
         leave(caller);

@@ -39,6 +39,9 @@ struct cv_gateway_config {
     int (*enter)(void *ctx, const uint8_t digest[CV_TOKEN_DIGEST]);
     void (*leave)(void *ctx, const uint8_t digest[CV_TOKEN_DIGEST]);
 
+    /* A request is answered with @status by the door itself, which is an error's. */
+    void (*answered)(void *ctx, int status);
+
     /* A request's token did not do, or there was none. NULL: nobody counts. */
     void (*refused)(void *ctx);
 
@@ -54,8 +57,8 @@ struct cv_gateway_config {
 };
 
 #define CV_GATEWAY_CALLERS_MAX 4096 /* visitors on a loop; one more, and the longest idle goes */
-#define CV_GATEWAY_IDLE        (60 * CV_SEC) /* until a visitor's next request */
-#define CV_GATEWAY_HEAD_WAIT   (10 * CV_SEC) /* from its first byte to the end of its head */
+#define CV_GATEWAY_IDLE        (60 * CV_SEC)       /* until a visitor's next request */
+#define CV_GATEWAY_HEAD_WAIT   (10 * CV_SEC)       /* from its first byte to the end of its head */
 #define CV_GATEWAY_READ        ((size_t)64 * 1024) /* what is read at once, and held at most */
 
 int cv_gateway_new(struct cv_gateway **out, const struct cv_gateway_config *config) CV_MUST_USE;

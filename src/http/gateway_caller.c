@@ -96,9 +96,11 @@ static void leave(struct cv_caller *caller)
 
 void cv_caller_answer(struct cv_caller *caller, int status, const char *text)
 {
+    const struct cv_gateway_config *config = &caller->gateway->config;
     char out[ANSWER_MAX];
     int n = write_answer(out, status, text, !caller->to_head);
 
+    config->answered(config->ctx, status);
     if (status != 401 && status != 403)
         cv_log_cause(loop_of(caller), CV_CAUSE_HTTP_ANSWER, CV_CALLER_ABOUT(caller),
                      "HTTP door: %s: %d %s", caller->peer, status, text);
@@ -339,6 +341,7 @@ void cv_gateway_take(struct cv_gateway *gateway, struct cv_stream *stream, const
     if (make_room(gateway))
         caller = cv_alloc_zero(&loop->alloc, sizeof(*caller));
     if (!caller || cv_timer_new(&caller->timer, loop, on_timer, caller) < 0) {
+        cv_shed(loop, CV_EFULL);
         cv_log_cause(loop, CV_CAUSE_NO_ROOM, NULL, "HTTP door: %s: turned away: no room", peer);
         give_back(gateway, peer);
         cv_free(&loop->alloc, caller);

@@ -209,6 +209,7 @@ static void on_accepted(void *ctx, int fd, const char *peer)
     if (guest && server->config.tls)
         rc = cv_bridge_tls(loop, fd, server->config.tls, &plain);
     if (!guest || rc < 0) {
+        cv_shed(loop, rc < 0 ? rc : CV_EFULL);
         cv_log_cause(loop, CV_CAUSE_NO_ROOM, NULL, "rooms: %s: turned away: %s", peer,
                      rc < 0 ? cv_strerror(rc) : "as many connections as it takes");
         cv_free(&loop->alloc, guest);

@@ -49,15 +49,16 @@ static void leave(struct arrival *arrival)
     cv_free(alloc, arrival);
 }
 
-static void complain(struct cv_usher *usher, const char *peer, const char *why)
+static void complain(struct cv_usher *usher, const char *peer, int error, const char *why)
 {
+    cv_shed(usher->config.loop, error);
     cv_log_cause(usher->config.loop, CV_CAUSE_PROXY, NULL, "%s: %s refused: PROXY protocol: %s",
                  usher->config.name, peer, why);
 }
 
-static void refuse(struct arrival *arrival, const char *why)
+static void refuse(struct arrival *arrival, int error, const char *why)
 {
-    complain(arrival->usher, arrival->peer, why);
+    complain(arrival->usher, arrival->peer, error, why);
     leave(arrival);
 }
 
@@ -111,11 +112,11 @@ static bool look(struct arrival *arrival, size_t came)
     size_t ours = rc > 0 ? (size_t)rc - arrival->len : came;
 
     if (rc < 0 && rc != CV_EMORE) {
-        refuse(arrival, problem);
+        refuse(arrival, CV_EPROTO, problem);
         return true;
     }
     if (cv_stream_recv(arrival->stream, behind, ours) != (ssize_t)ours) {
-        refuse(arrival, "the head could not be read"); /* it was there a moment ago */
+        refuse(arrival, CV_EPROTO, "the head could not be read"); /* it was there a moment ago */
         return true;
     }
     arrival->len += ours;
@@ -140,7 +141,8 @@ static void on_ready(void *ctx, int events)
             return;
         if (n <= 0) {
             if (arrival->len || n == -ENOMEM)
-                refuse(arrival, n ? cv_strerror((int)n) : "the connection ended inside the head");
+                refuse(arrival, n ? (int)n : CV_EPROTO,
+                       n ? cv_strerror((int)n) : "the connection ended inside the head");
             else
                 leave(arrival);
             return;
@@ -152,7 +154,7 @@ static void on_ready(void *ctx, int events)
 
 static void on_timeout(void *ctx)
 {
-    refuse(ctx, "the head did not come in time");
+    refuse(ctx, -ETIMEDOUT, "the head did not come in time");
 }
 
 static int start(struct arrival *arrival, int fd)
@@ -179,11 +181,11 @@ void cv_usher_accepted(void *ctx, int fd, const char *peer)
     int rc;
 
     if (usher->pending >= CV_USHER_PENDING_MAX)
-        refuse(cv_container_of(usher->arrivals.next, struct arrival, link),
+        refuse(cv_container_of(usher->arrivals.next, struct arrival, link), CV_EFULL,
                "too many wait for theirs");
     arrival = cv_alloc_zero(&usher->config.loop->alloc, sizeof(*arrival));
     if (!arrival) {
-        complain(usher, peer, cv_strerror(-ENOMEM));
+        complain(usher, peer, -ENOMEM, cv_strerror(-ENOMEM));
         close(fd);
         return;
     }
@@ -195,7 +197,7 @@ void cv_usher_accepted(void *ctx, int fd, const char *peer)
     usher->pending++;
     rc = start(arrival, fd);
     if (rc < 0)
-        refuse(arrival, cv_strerror(rc));
+        refuse(arrival, rc, cv_strerror(rc));
 }
 
 int cv_usher_new(struct cv_usher **out, const struct cv_usher_config *config)

@@ -93,6 +93,7 @@ static struct flow *find(struct cv_flows *flows, const uint8_t key[KEY_SIZE])
 
 static void complain(struct cv_flows *flows, const char *peer, int error)
 {
+    cv_shed(flows->loop, error);
     cv_log_cause(flows->loop, CV_CAUSE_NO_ROOM, NULL, "%s: udp: visitor %s turned away: %s",
                  flows->bound.text, peer, cv_strerror(error));
 }
@@ -131,7 +132,7 @@ static struct flow *begin(struct cv_flows *flows, const struct sockaddr_storage 
 {
     struct flow *flow = NULL;
     char peer[CV_ADDRESS_SIZE];
-    int pair[2], rc = -EMFILE;
+    int pair[2], rc = CV_EFULL;
 
     if (HASH_COUNT(flows->table) < CV_FLOWS_MAX)
         rc = cv_connect_pair_messages(pair);

@@ -65,8 +65,10 @@ static void shed(struct cv_listener *listener)
         return;
     close(listener->spare);
     fd = accept4(listener->bound.fd, NULL, NULL, SOCK_CLOEXEC);
-    if (fd >= 0)
+    if (fd >= 0) {
         close(fd);
+        cv_shed(listener->loop, -EMFILE);
+    }
     listener->spare = spare_open();
 }
 

@@ -10,6 +10,7 @@
 #include "base/random.h"
 #include "net/cause.h"
 #include "net/poll.h"
+#include "net/shed.h"
 #include "net/turn.h"
 
 /* Bytes that one read of a socket may bring: what one send of a link carries. Payload is parsed
@@ -44,6 +45,7 @@ struct cv_loop {
     struct cv_list tunnels, lingering; /* all there are: see net/tunnel.h, net/linger.h */
     struct cv_passed *passed;          /* borrowed; what listeners take first; or NULL */
     bool lingers_no_more;              /* see cv_linger_end() */
+    uint64_t shed[CV_SHED_COUNT];      /* see cv_shed() */
     uint8_t random_pool[256];
     size_t random_left; /* unread bytes at the pool's end */
     size_t held;        /* see cv_loop_hold() */

@@ -2,6 +2,7 @@
 import json
 import re
 import shutil
+import socket
 import subprocess
 import unittest
 import urllib.parse
@@ -178,6 +179,83 @@ class Counted(MonitoringCase):
         ):
             subprocess.run(["curl", "-s", *argv], capture_output=True, check=False)
         wait_until(lambda: self.values()["culvert_door_refusals_total"] == 2, self.values)
+
+    def wait_count(self, name, count):
+        wait_until(lambda: self.values()[name] >= count, lambda: f"{name}: {self.values()[name]}")
+        self.assertEqual(self.values()[name], count, name)
+
+    def test_what_the_http_door_answers_by_itself_is_counted(self):
+        path, (agent, token) = self.token_file(
+            ("agent", "foo"), ("visitor", "v", "dial=*/*:*", "max-conns=1")
+        )
+        server = self.watched("--max-body", "1", auth=("--token-file", path))
+        self.agent(server.url, token=agent)
+        self.wait_echo(server.forwards["main"])
+
+        def ask(address, body=b"", client="foo"):
+            sock = traffic.visit(server.port)
+            self.addCleanup(sock.close)
+            head = f"POST /client/{client}/http/{address}/ HTTP/1.1\r\nHost: x\r\n"
+            head += f"X-Culvert-Token: {token}\r\nContent-Length: {len(body)}\r\n\r\n"
+            sock.sendall(head.encode() + body)
+            return sock
+
+        door = 'culvert_http_door_errors_total{status="%d"}'
+        failed = 'culvert_visits_failed_total{reason="%s"}'
+        before = self.values()[failed % "no_client"]
+        with socket.create_server(("127.0.0.1", 0)) as listener:
+            held = ask(f"127.0.0.1:{listener.getsockname()[1]}")
+            target, _ = listener.accept()
+        for number in (1, 2):
+            self.assertTrue(ask("127.0.0.1:1").recv(100).startswith(b"HTTP/1.1 429 "))
+            self.wait_count(door % 429, number)
+            self.wait_count(failed % "quota", number)
+        target.close()
+        self.assertTrue(held.recv(100).startswith(b"HTTP/1.1 502 "))
+        self.wait_count(door % 502, 1)
+        for status, how in (
+            (404, {"client": "nobody"}), (413, {"body": b"xx"}), (502, {"address": "127.0.0.1:1"}),
+        ):
+            answer = ask(**{"address": self.aim.address, **how}).recv(100)
+            self.assertTrue(answer.startswith(b"HTTP/1.1 %d " % status), answer)
+        self.wait_count(door % 404, 1)
+        self.wait_count(door % 413, 1)
+        self.wait_count(door % 502, 2)
+        self.wait_count(failed % "no_client", before + 1)
+        self.wait_count(failed % "refused", 1)
+
+    def test_who_is_turned_away_without_a_word_is_counted(self):
+        socks, behind = traffic.free_port(), traffic.free_port()
+        server = self.watched(
+            "--socks", f"127.0.0.1:{socks}=foo", "--listen", f"127.0.0.1:{behind},proxy-protocol"
+        )
+        wait_until(lambda: traffic.listening(socks) and traffic.listening(behind), "listeners")
+        gone = 'culvert_turned_away_total{reason="%s"}'
+
+        def come(port, words=b""):
+            sock = traffic.visit(port)
+            self.addCleanup(sock.close)
+            sock.sendall(words)
+            return sock
+
+        silent = come(socks)
+        for number, (port, words) in enumerate(((socks, b"\4\1"), (behind, b"GET / HTTP"))):
+            self.assertEqual(traffic.read_end(come(port, words))[0], b"")
+            self.wait_count(gone % "protocol", number + 1)
+        # who waits for longest makes room, and is the first whose time is up
+        waiting = [come(socks) for _ in range(1024)]
+        self.assertEqual(traffic.read_end(silent)[0], b"")
+        self.wait_count(gone % "full", 1)
+        for sock in waiting[1:]:
+            sock.close()
+        self.assertEqual(traffic.read_end(waiting[0])[0], b"")
+        self.wait_count(gone % "silent", 1)
+
+    def test_who_is_not_let_in_at_the_admin_api_is_counted(self):
+        self.watched()
+        for number in (1, 2):
+            self.assertEqual(self.ask("/api/v1/status", Host="evil.test")[0], 403)
+            self.wait_count("culvert_admin_refusals_total", number)
 
     def test_loops_are_looked_at_again_and_again(self):
         self.watched("--threads", "2")

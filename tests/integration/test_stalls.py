@@ -1,5 +1,5 @@
-"""Requests and answers that stand still at the HTTP door: who waits for one is told, and nobody else
-notices."""
+"""Requests and answers that stand still at the HTTP door: who waits for one is told, and nobody
+else notices."""
 import http.client
 import json
 import socket
