@@ -3,6 +3,7 @@ import unittest
 
 from . import traffic
 from .lab import LabCase, sanitized, wait_until
+from .test_monitoring import MonitoringCase
 
 MIB = traffic.MIB
 BUDGET = 64 * MIB  # what one stalled connection may cost in either process
@@ -74,6 +75,64 @@ class Flow(LabCase):
         for visitor in stalled:
             visitor.close()
         self.wait_echo(self.port)
+
+
+class Budget(MonitoringCase):
+    """A --buffer-budget that stalled visitors fill."""
+
+    SIZE, STALLED = 4 * MIB, 24
+
+    def test_those_who_hoard_pay_and_nobody_else(self):
+        small, far = self.target(buffer=65536), traffic.free_port()
+        server = self.watched(
+            "--buffer-budget", "4M",
+            "--forward", f"127.0.0.1:{far}=bar/{small.address}",
+        )
+        for key in ("foo", "bar"):
+            self.agent(server.url, key=key)
+        near = server.forwards["main"]
+        self.wait_echo(near)
+        self.wait_echo(far)
+        before = server.rss()
+        others = [traffic.visit(port, "ECHO") for port in (near, far)]
+        for other in others:
+            self.addCleanup(other.close)
+        cut = 'culvert_connections_ended_total{reason="budget"}'
+        stalled = []
+
+        def look():
+            """The budget holds, and who runs is not disturbed."""
+            now = self.values()
+            self.assertLessEqual(now["culvert_queue_bytes"], now["culvert_queue_bytes_limit"])
+            for other in others:
+                self.assertTrue(traffic.ping(other, b"beside" * 1000))
+            return now[cut]
+
+        self.assertEqual(self.values()["culvert_queue_bytes_limit"], 4 * MIB)
+        for number in range(self.STALLED):
+            stalled.append(traffic.visit(near, f"GET {self.SIZE} {number}", receive_buffer=8192))
+            self.addCleanup(stalled[-1].close)
+            look()
+        wait_until(look, "one who hoards")
+        self.assertGreater(self.values()["culvert_queue_bytes"], MIB)
+        self.assertTrue(traffic.echoes(near), "a new visitor")
+        self.assertTrue(traffic.download(far, 8 * MIB), "a download through another session")
+        if not sanitized():
+            self.assertLess(server.rss() - before, 8 * MIB)
+        resets = 0
+        for number, visitor in enumerate(stalled):
+            got, orderly = traffic.read_end(visitor)
+            look()
+            self.assertEqual(len(got) == self.SIZE, orderly)
+            self.assertTrue(traffic.is_prefix(got, number))
+            resets += not orderly
+        self.assertLess(0, resets)
+        self.assertLess(resets, self.STALLED, "not one was waited for")
+        wait_until(lambda: self.values()["culvert_queue_bytes"] == 0, "nothing held")
+        self.assertEqual(look(), resets)
+        said = ": the buffer budget is used up, after"
+        wait_until(lambda: server.log().count(said) == resets, lambda: f"{resets} lines")
+        self.assertTrue(traffic.download(near, 8 * MIB), "all flows again")
 
 
 if __name__ == "__main__":
