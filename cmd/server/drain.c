@@ -43,7 +43,7 @@ static void dismiss(struct server *server)
 static bool is_drained(struct server *server)
 {
     return atomic_load(&server->draining) && atomic_load(&server->conns) == 0 &&
-           atomic_load(&server->agents) == 0;
+           atomic_load(&server->agents) == 0 && atomic_load(&server->busy_doors) == 0;
 }
 
 static void check_drained(struct server *server)
@@ -104,6 +104,7 @@ static uint64_t parting_window(const struct server *server)
 static void start(struct server *server)
 {
     server->parting_window = parting_window(server);
+    atomic_store(&server->busy_doors, server->worker_count);
     atomic_store(&server->draining, true);
     service_stopping(server->service, server->config->drain_timeout);
     admin_event(server->admin, "drain", "", "no more work is taken");

@@ -45,6 +45,7 @@ struct server {
     atomic_uint_fast64_t waiting;  /* visits that wait for their target's answer */
     atomic_uint_fast64_t sessions; /* open now */
     atomic_uint_fast64_t agents;   /* those of them that are not peers' */
+    atomic_uint busy_doors;        /* workers whose doors are not closed and empty; of a drain */
     atomic_bool draining;
     atomic_bool gone; /* everyone was told to go */
     uint64_t

@@ -98,6 +98,7 @@ int web_open(struct worker *worker)
                                               .enter = enter,
                                               .leave = leave,
                                               .left = left,
+                                              .emptied = worker_door_emptied,
                                               .answered = answered,
                                               .refused = refused,
                                               .ctx = worker,

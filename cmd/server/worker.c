@@ -128,7 +128,7 @@ static void on_arrival(struct cv_mail *mail, void *ctx, bool lost)
     struct arrival *arrival = cv_container_of(mail, struct arrival, mail);
     struct worker *worker = ctx;
 
-    if (lost || !worker->front)
+    if (lost || worker->doors_are != DOORS_OPEN)
         close(arrival->fd);
     else
         cv_front_accepted(worker->front, arrival->fd, arrival->peer);
@@ -245,6 +245,18 @@ static void count_refusal(void *ctx, int status)
     counts_status(((struct worker *)ctx)->counts.refused, status);
 }
 
+void worker_door_emptied(void *ctx)
+{
+    struct worker *worker = ctx;
+
+    if (worker->doors_are != DOORS_CLOSED || cv_front_busy(worker->front) ||
+        cv_gateway_busy(worker->gateway))
+        return;
+    worker->doors_are = DOORS_EMPTY;
+    atomic_fetch_sub(&worker->server->busy_doors, 1);
+    server_check_drained(worker);
+}
+
 static int open_front(struct worker *worker, struct cv_config_error *error)
 {
     struct server *server = worker->server;
@@ -257,6 +269,7 @@ static int open_front(struct worker *worker, struct cv_config_error *error)
                                     .may_knock = may_knock,
                                     .left = knock_left,
                                     .welcome = welcome,
+                                    .emptied = worker_door_emptied,
                                     .describe = advertise_describe,
                                     .describe_ctx = &server->page,
                                     .tls_route = pass_route,
@@ -343,7 +356,7 @@ size_t worker_follow(struct worker *worker, struct rules *rules, const int *fds,
 
     worker->rules = rules;
     cv_gateway_set_routes(worker->gateway, &rules->http);
-    if (worker->front) {
+    if (worker->doors_are == DOORS_OPEN) {
         cv_front_expect_tls(worker->front, rules->any_tls);
         missing = forwards_follow(worker, fds, last);
     } else { /* its doors have closed for good meanwhile */
@@ -366,6 +379,7 @@ enum cv_balance worker_balance(const struct worker *worker, const char *key)
 
 static void close_doors(struct worker *worker)
 {
+    worker->doors_are = DOORS_CLOSING;
     for (size_t i = 0; i < worker->listener_count; i++) {
         cv_listener_close(worker->listeners[i]);
         cv_usher_free(worker->ushers[i]);
@@ -373,8 +387,7 @@ static void close_doors(struct worker *worker)
     worker->listener_count = 0;
     forwards_close(worker);
     doors_close(worker);
-    cv_front_free(worker->front);
-    worker->front = NULL;
+    cv_front_drain(worker->front);
     cv_gateway_drain(worker->gateway);
 }
 
@@ -384,6 +397,8 @@ static void obey(struct worker *worker, enum worker_order order)
     case WORKER_CLOSE:
         close_doors(worker);
         guests_part(worker, worker->server->parting_window);
+        worker->doors_are = DOORS_CLOSED;
+        worker_door_emptied(worker);
         break;
     case WORKER_DISMISS:
         cv_timer_free(worker->parting);
@@ -394,6 +409,8 @@ static void obey(struct worker *worker, enum worker_order order)
             cv_mailbox_unref(&worker->mailbox);
         break;
     case WORKER_END:
+        cv_front_free(worker->front);
+        worker->front = NULL;
         cv_gateway_end(worker->gateway);
         cv_tunnel_end_all(&worker->loop, CV_ENDING_STOPS, CV_REASON_KILLED);
         cv_linger_end(&worker->loop);
@@ -491,6 +508,7 @@ int worker_deinit(struct worker *worker)
     cv_timer_free(worker->pulse);
     cv_timer_free(worker->parting);
     cv_mailbox_close(&worker->mailbox);
+    cv_front_free(worker->front);
     if (worker->gateway)
         cv_gateway_end(worker->gateway);
     cv_gateway_free(worker->gateway);

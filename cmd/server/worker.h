@@ -28,13 +28,14 @@ struct worker {
     struct cv_credentials *credentials; /* its own copy; NULL: anyone may come in */
     struct cv_manager *manager;         /* of its sessions */
     struct cv_gateway *gateway;         /* the HTTP door, behind the front door */
-    struct cv_front *front;             /* NULL when it takes in no more */
-    struct cv_listener **listeners;     /* of the front door; a unix socket's at the first alone */
-    struct cv_usher **ushers;           /* one for each; NULL where nobody comes by a proxy */
+    struct cv_front *front;
+    struct cv_listener **listeners; /* of the front door; a unix socket's at the first alone */
+    struct cv_usher **ushers;       /* one for each; NULL where nobody comes by a proxy */
     size_t listener_count;
     struct rules *rules;     /* held */
     struct cv_list forwards; /* in the order of the rules */
     struct doors doors;
+    enum { DOORS_OPEN, DOORS_CLOSING, DOORS_CLOSED, DOORS_EMPTY } doors_are; /* the front's, too */
     struct cv_list guests, visits, visitors;
     uint64_t next_visit;          /* its id: workers deal them out in turn */
     struct cv_session_stats past; /* of sessions that have ended */
@@ -79,6 +80,9 @@ int worker_listen(struct worker *worker, struct cv_listener **out, const char *a
 
 /* Measures from now on how late the loop comes to things. Returns 0 or -ENOMEM. */
 int worker_pulse(struct worker *worker) CV_MUST_USE;
+
+/* As `emptied` of struct cv_front_config and struct cv_gateway_config. @ctx is the worker. */
+void worker_door_emptied(void *ctx);
 
 enum worker_order {
     WORKER_CLOSE,   /* close the doors, and tell agents to go by and by */

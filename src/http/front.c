@@ -298,6 +298,10 @@ static void connect_tunnel(struct cv_knock *knock, const struct cv_http_head *he
         cv_knock_refuse(knock, status, problem);
         return;
     }
+    if (knock->front->draining) {
+        cv_knock_refuse(knock, 503, "the server stops");
+        return;
+    }
     if (!config->room(config->ctx)) {
         cv_knock_refuse(knock, 503, "the server has as many sessions as it takes");
         return;

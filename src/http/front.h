@@ -69,6 +69,9 @@ struct cv_front_config {
     /* A request is answered with @status, which is an error's. NULL: nobody counts. */
     void (*refused)(void *ctx, int status);
 
+    /* Nobody is left of those that cv_front_drain() let stay. */
+    void (*emptied)(void *ctx);
+
     /* Writes the description for discovery that @host (HOST:PORT; NULL: not said) asks for and
      * returns its length; 0 when there is none to be had. NULL: never. */
     int (*describe)(void *ctx, const char *host, char *out, size_t size);
@@ -97,6 +100,13 @@ void cv_front_expect_tls(struct cv_front *front, bool expected);
 
 /* Takes an accepted socket; see cv_listener_accepted. @ctx is the front. */
 void cv_front_accepted(void *ctx, int fd, const char *peer);
+
+/* No more are to come: who has said nothing goes at once. Whose request has begun is answered when
+ * it is there, agents with 503. `emptied` may be called from within. */
+void cv_front_drain(struct cv_front *front);
+
+/* Whether anybody is being answered, or may be. NULL is fine. */
+bool cv_front_busy(const struct cv_front *front);
 
 /* Drops those whose head is not there yet. NULL is fine. */
 void cv_front_free(struct cv_front *front);

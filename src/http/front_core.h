@@ -17,6 +17,7 @@ struct cv_front {
     struct cv_list knocks;
     size_t pending;
     bool expects_tls; /* see cv_front_expect_tls() */
+    bool draining;
 };
 
 /* A connection whose request is being read or answered. */

@@ -21,10 +21,12 @@ static void give_back(const struct cv_front *front, const char *peer)
 
 void cv_knock_leave(struct cv_knock *knock)
 {
+    struct cv_front *front = knock->front;
+
     if (!knock->passed)
-        give_back(knock->front, knock->peer);
+        give_back(front, knock->peer);
     cv_list_remove(&knock->link);
-    knock->front->pending--;
+    front->pending--;
     cv_stream_close(knock->stream);
     if (knock->buf)
         cv_secret_clear(knock->buf, knock->size);
@@ -33,6 +35,8 @@ void cv_knock_leave(struct cv_knock *knock)
     cv_free(&knock->loop->alloc, knock->publish);
     cv_timer_free(knock->timer);
     cv_free(&knock->loop->alloc, knock);
+    if (front->draining && front->pending == 0)
+        front->config.emptied(front->config.ctx);
 }
 
 /* Room for more of the head; false without memory or at the limit. */
@@ -269,6 +273,35 @@ int cv_front_new(struct cv_front **out, const struct cv_front_config *config)
     cv_list_init(&front->knocks);
     *out = front;
     return 0;
+}
+
+/* Whether nothing of its request is there; an agent that is on its way in comes too late. */
+static bool is_idle(const struct cv_knock *knock)
+{
+    return knock->welcome ||
+           (!knock->answer_len && knock->len == 0 && !cv_stream_tls_shakes(knock->stream));
+}
+
+void cv_front_drain(struct cv_front *front)
+{
+    front->draining = true;
+    cv_list_each_safe (link, &front->knocks) {
+        struct cv_knock *knock = cv_container_of(link, struct cv_knock, link);
+
+        if (!knock->answer_len)
+            on_ready(knock, CV_READABLE); /* what has come already counts */
+    }
+    cv_list_each_safe (link, &front->knocks) {
+        struct cv_knock *knock = cv_container_of(link, struct cv_knock, link);
+
+        if (is_idle(knock))
+            cv_knock_leave(knock);
+    }
+}
+
+bool cv_front_busy(const struct cv_front *front)
+{
+    return front && front->pending > 0;
 }
 
 void cv_front_free(struct cv_front *front)

@@ -67,8 +67,19 @@ void cv_gateway_drain(struct cv_gateway *gateway)
 
         caller->keep_alive = false;
         if (caller->state == CV_CALLER_HEAD)
+            cv_caller_run(caller); /* what has come already counts */
+    }
+    cv_list_each_safe (link, &gateway->callers) {
+        struct cv_caller *caller = cv_container_of(link, struct cv_caller, link);
+
+        if (caller->state == CV_CALLER_HEAD && caller->in.len == 0)
             cv_caller_drop(caller);
     }
+}
+
+bool cv_gateway_busy(const struct cv_gateway *gateway)
+{
+    return gateway->caller_count > 0;
 }
 
 void cv_gateway_end(struct cv_gateway *gateway)

@@ -48,6 +48,9 @@ struct cv_gateway_config {
     /* A visitor that came from @peer is gone, as the one of the front door is told. NULL: nobody
      * hears it. */
     void (*left)(void *ctx, const char *peer);
+
+    /* No visitor is left after cv_gateway_drain(). */
+    void (*emptied)(void *ctx);
     void *ctx;           /* borrowed, for all of them */
     const char *ca_file; /* see cv_upstreams_config */
     uint64_t max_body;   /* bytes of a request's body; 0: as long as it likes */
@@ -80,8 +83,12 @@ bool cv_gateway_claims(const struct cv_gateway *gateway, const struct cv_http_he
 void cv_gateway_take(struct cv_gateway *gateway, struct cv_stream *stream, const char *peer,
                      const void *data, size_t len);
 
-/* Takes in no more: who is between two requests goes, the others after the one that runs. */
+/* Takes in no more: who is between two requests goes, the others after the one that runs or has
+ * begun to come. `emptied` may be called from within. */
 void cv_gateway_drain(struct cv_gateway *gateway);
+
+/* Whether there are visitors. */
+bool cv_gateway_busy(const struct cv_gateway *gateway);
 
 /* Ends everything at once. */
 void cv_gateway_end(struct cv_gateway *gateway);

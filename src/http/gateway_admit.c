@@ -200,6 +200,10 @@ static void on_opened(void *ctx, enum cv_failure failure, const char *text)
         cv_caller_run(caller);
         return;
     }
+    if (failure == CV_FAILURE_NO_CLIENT && caller->gateway->draining) {
+        cv_caller_answer(caller, 503, "the server stops");
+        return;
+    }
     if (failure == CV_FAILURE_NO_CLIENT && !caller->by_route)
         status = 404;
     cv_text_init(&out, line, sizeof(line));

@@ -24,12 +24,13 @@ static void give_back(const struct cv_gateway *gateway, const char *peer)
 
 void cv_caller_drop(struct cv_caller *caller)
 {
+    struct cv_gateway *gateway = caller->gateway;
     struct cv_loop *loop = loop_of(caller);
 
     cv_caller_uncount(caller);
-    give_back(caller->gateway, caller->peer);
+    give_back(gateway, caller->peer);
     cv_list_remove(&caller->link);
-    caller->gateway->caller_count--;
+    gateway->caller_count--;
     if (caller->stream && (caller->state == CV_CALLER_DIALS || caller->state == CV_CALLER_RUNS))
         cv_stream_reset(caller->stream);
     cv_stream_close(caller->stream);
@@ -40,6 +41,8 @@ void cv_caller_drop(struct cv_caller *caller)
     cv_body_flow_clear(&caller->to);
     cv_body_flow_clear(&caller->from);
     cv_free(&loop->alloc, caller);
+    if (gateway->draining && gateway->caller_count == 0)
+        gateway->config.emptied(gateway->config.ctx);
 }
 
 ssize_t cv_caller_read(struct cv_caller *caller, struct cv_stream *stream)

@@ -208,6 +208,13 @@ static size_t write_name(char *out, size_t size, const X509_NAME *name)
     return text.truncated ? 0 : text.len;
 }
 
+bool cv_stream_tls_shakes(const struct cv_stream *stream)
+{
+    const SSL *ssl = cv_stream_is_tls(stream) ? cv_tls_stream_ssl(stream) : NULL;
+
+    return ssl && SSL_get_state(ssl) != TLS_ST_BEFORE && !SSL_is_init_finished(ssl);
+}
+
 size_t cv_stream_tls_subject(const struct cv_stream *stream, char *out, size_t size)
 {
     const SSL *ssl;

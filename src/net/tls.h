@@ -34,6 +34,9 @@ int cv_stream_new_tls(struct cv_stream **out, struct cv_loop *loop, int fd,
 int cv_stream_new_tls_early(struct cv_stream **out, struct cv_loop *loop, int fd,
                             struct cv_tls *tls, const void *early, size_t len) CV_MUST_USE;
 
+/* Whether the other end has begun a handshake that is not done. False of what is no TLS. */
+bool cv_stream_tls_shakes(const struct cv_stream *stream);
+
 /* The subject of the certificate that the client showed and that was verified, as RFC 4514 writes
  * it, with blanks as \20: `CN=laptop,O=Example\20Ltd`, ended by NUL. Returns its length; 0 when
  * there is none, the stream is no TLS, or it does not fit. */
