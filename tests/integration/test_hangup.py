@@ -134,6 +134,21 @@ class HangUp(Takeover):
             self.assertTrue(orderly)
             self.assertTrue(traffic.is_prefix(data[-SIZE:]))
 
+    def test_a_close_at_a_forward_shows_when_the_target_answers(self):
+        """Until then it is an end like any other, and what was said before is for the target."""
+        server = self.lab(aim=self.stuck)
+        self.join(server)
+        sock = traffic.visit(server.forwards["main"], f"GET {64 * traffic.MIB} 0")
+        peer = "127.0.0.1:%d" % sock.getsockname()[1]
+        self.wait_dials(1)
+        sock.close()
+        self.assert_served(server, ["http"])  # and the end before that
+        self.assertEqual(len(self.stuck.dials()), 1)
+        self.stuck.free()
+        line = f"visitor {peer} to foo/tcp/{self.stuck.address}: the local socket failed,"
+        wait_until(lambda: line in server.log(), "the visitor's reset")
+        wait_until(lambda: not self.stuck.open, "a reset at the target too")
+
     def test_a_unix_socket_that_is_closed_behind_words(self):
         """At a forward they are for the target, as of TCP; at a door nobody hears the answer."""
         path, door = self.dir / "forward", self.dir / "socks"
