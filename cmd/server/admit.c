@@ -6,18 +6,6 @@
 #include "net/log.h"
 #include "server.h"
 
-/* False for one who has none: by a unix socket. */
-static bool address_of(struct cv_ip *out, const char *peer)
-{
-    struct cv_peer from;
-
-    if (!cv_peer_parse(&from, peer))
-        return false;
-    out->family = from.family;
-    memcpy(out->bytes, from.ip, sizeof(out->bytes));
-    return true;
-}
-
 static void complain(struct worker *worker, const char *peer)
 {
     cv_log_cause(&worker->loop, CV_CAUSE_ADDRESS, NULL,
@@ -30,7 +18,7 @@ bool admit_enter(struct worker *worker, const char *peer)
     struct cv_ip address;
     int rc;
 
-    if (!address_of(&address, peer))
+    if (!cv_ip_of_peer(&address, peer))
         return true;
     uv_mutex_lock(&server->lock);
     rc = cv_admission_enter(server->admission, &address, cv_loop_now(&worker->loop));
@@ -47,7 +35,7 @@ void admit_leave(struct worker *worker, const char *peer)
     struct server *server = worker->server;
     struct cv_ip address;
 
-    if (!address_of(&address, peer))
+    if (!cv_ip_of_peer(&address, peer))
         return;
     uv_mutex_lock(&server->lock);
     cv_admission_leave(server->admission, &address);

@@ -171,9 +171,11 @@ static int64_t make_session_key(struct worker *worker)
     return (int64_t)(cv_random_u64(&worker->loop.random) >> 1);
 }
 
-static int open_session(struct worker *worker, const struct cv_front_guest *from,
-                        struct cv_session **session)
+/* Takes the stream, also on failure. */
+static int open_tunnel(struct guest *guest, const struct cv_front_guest *from)
 {
+    struct worker *worker = guest->worker;
+    struct cv_tunnel_owner owner = {.event = on_event, .closed = on_closed, .ctx = guest};
     struct cv_session_config config = cv_session_defaults(CV_SESSION_ACCEPTOR);
     struct server *server = worker->server;
 
@@ -183,14 +185,15 @@ static int open_session(struct worker *worker, const struct cv_front_guest *from
     config.max_conns = (uint32_t)server->config->limits.max_conns_per_session;
     config.parent = &server->budget;
     snprintf(config.name, sizeof(config.name), "%s", from->key);
-    return cv_session_new(session, &config, &worker->loop.alloc, &worker->loop.random,
-                          cv_loop_now(&worker->loop));
+    return cv_tunnel_new(&guest->resident.tunnel, &worker->loop, from->stream, &config, from->early,
+                         from->early_len, &owner);
 }
 
 /* Becomes one that routes lead to; the limit is looked at once more, as several workers may have
  * seen the last place free. */
-static int enlist(struct guest *guest, struct cv_session *session)
+static int enlist(struct guest *guest)
 {
+    struct cv_session *session = cv_tunnel_session(guest->resident.tunnel);
     struct worker *worker = guest->worker;
     struct server *server = worker->server;
     int rc = CV_EFULL;
@@ -221,22 +224,14 @@ static int enlist(struct guest *guest, struct cv_session *session)
 static int join(struct guest *guest, const struct cv_front_guest *from)
 {
     struct worker *worker = guest->worker;
-    struct cv_tunnel_owner owner = {.event = on_event, .closed = on_closed, .ctx = guest};
-    struct cv_session *session;
-    int rc = open_session(worker, from, &session);
+    int rc = open_tunnel(guest, from);
 
-    if (rc < 0) {
-        cv_stream_close(from->stream);
-        return rc;
-    }
-    rc = cv_tunnel_new(&guest->resident.tunnel, &worker->loop, from->stream, session, from->early,
-                       from->early_len, &owner);
     if (rc < 0)
         return rc;
     if (!guest->is_peer) /* which announces clients by itself */
         cv_tunnel_may_rest(guest->resident.tunnel);
     cv_list_push_back(&worker->guests, &guest->link);
-    rc = enlist(guest, session);
+    rc = enlist(guest);
     if (rc < 0) /* on_closed() frees the guest */
         cv_tunnel_close(guest->resident.tunnel, cv_ending_of(rc, 0));
     return 0;

@@ -5,8 +5,8 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "access/target.h"
 #include "base/error.h"
+#include "http/dial_request.h"
 #include "net/connect.h"
 #include "net/datagrams.h"
 #include "net/log.h"
@@ -17,9 +17,8 @@
 /* Such a dial is a visit of our own, which may end on another thread: it goes over a pair of
  * sockets, of messages for datagrams. The visit first says there what became of it: a cv_failure,
  * the length of a text, the text. */
-#define HEAD        2
-#define TEXT_MAX    100 /* as much of an Error's text counts */
-#define ADDRESS_MAX 300
+#define HEAD     2
+#define TEXT_MAX 100 /* as much of an Error's text counts */
 
 /* In the place of a failure, and with no text: there is no answer yet. */
 #define SILENT ((char)0x7f)
@@ -209,54 +208,25 @@ static int make_dial(struct worker *worker, struct cv_tunnel *tunnel, int64_t co
     return rc;
 }
 
+/* What is asked for, and by whom. */
 struct request {
-    char client[CV_KEY_MAX + 1];
-    enum cv_proto proto;
-    struct cv_target parsed;            /* borrowed from target */
-    char target[ADDRESS_MAX], *address; /* behind the proto in target */
-    struct cv_span who;                 /* the visitor's credential, borrowed; empty: none */
+    struct cv_dial_request dial;
+    struct cv_span who; /* the visitor's credential, borrowed; empty: none */
 };
-
-/* Reads `client::proto` and the address; NULL, or what is wrong with them. */
-static const char *read_request(struct request *request, const struct cv_session_event *event)
-{
-    size_t key_len, proto_len;
-    const char *proto, *problem = "too long";
-    struct cv_span left;
-    int len;
-
-    if (!cv_manager_split(event->text, event->text_len, &key_len, &proto, &proto_len))
-        return "a dial here says CLIENT::PROTO";
-    if (!cv_key_valid(event->text, key_len))
-        return cv_error_text(CV_EBADKEY);
-    memcpy(request->client, event->text, key_len);
-    request->client[key_len] = '\0';
-    len = snprintf(request->target, sizeof(request->target), "%.*s/%.*s", (int)proto_len, proto,
-                   (int)event->address_len, event->address);
-    if (len < 0 || (size_t)len >= sizeof(request->target) ||
-        strlen(request->target) != proto_len + 1 + event->address_len)
-        return problem;
-    left = (struct cv_span){request->target, (size_t)len};
-    if (cv_target_parse(&request->parsed, request->target, left.len, &problem) < 0)
-        return problem;
-    request->proto = cv_proto_take(&left);
-    request->address = request->target + (left.at - request->target);
-    return NULL;
-}
 
 /* A line about a dial that is refused, of which one session can begin any number. */
 static void complain(struct worker *worker, const struct session_dialler *dialler,
                      const struct request *request, const char *why)
 {
     const struct cv_log *log = &worker->loop.log;
-    const struct cv_log_about about = {.client = request->client};
+    const struct cv_log_about about = {.client = request->dial.client};
 
     if (!cv_log_admit(log, CV_LOG_WARN, dialler->complaints, cv_loop_now(&worker->loop), NULL))
         return;
     cv_log_about(log, CV_LOG_WARN, &about, "%s: visitor %s%s%.*s to %s/%s refused: %s",
                  dialler->door, dialler->peer, request->who.len ? " as " : "",
-                 (int)request->who.len, request->who.len ? request->who.at : "", request->client,
-                 request->target, why);
+                 (int)request->who.len, request->who.len ? request->who.at : "",
+                 request->dial.client, request->dial.target, why);
 }
 
 /* Asked before it is looked for: who may not dial a client hears nothing of whether it is there. */
@@ -268,8 +238,8 @@ static bool may_dial(struct worker *worker, const struct session_dialler *dialle
 
     if (!dialler->digest || !worker->credentials)
         return true;
-    rc = cv_access_visitor(&answer, worker->credentials, dialler->digest, request->client,
-                           strlen(request->client), &request->parsed, cv_wall_clock());
+    rc = cv_access_visitor(&answer, worker->credentials, dialler->digest, request->dial.client,
+                           strlen(request->dial.client), &request->dial.parsed, cv_wall_clock());
     if (answer.credential)
         request->who = answer.credential->name.start;
     if (rc == 0)
@@ -289,7 +259,7 @@ static const char *problem_of(struct worker *worker, const struct session_dialle
 
     if (atomic_load(visitor ? &server->draining : &server->gone))
         return "the server stops";
-    problem = read_request(request, event);
+    problem = cv_dial_request_read(&request->dial, event);
     return problem || may_dial(worker, dialler, request) ? problem : cv_error_text(CV_EDENIED);
 }
 
@@ -329,15 +299,15 @@ static int start(struct worker *worker, struct cv_tunnel *tunnel, int64_t conn_i
 void session_dial(struct worker *worker, struct cv_tunnel *tunnel,
                   const struct session_dialler *dialler, const struct cv_session_event *event)
 {
-    struct request request = {.proto = CV_PROTO_TCP};
+    struct request request = {.dial = {.proto = CV_PROTO_TCP}};
     int64_t conn_id = event->conn_id; /* the event borrows from the session */
     const char *problem = problem_of(worker, dialler, event, &request);
     struct visit_options options = {.way = &dial_way,
                                     .door = dialler->door,
                                     .peer = dialler->peer,
-                                    .client = request.client,
-                                    .proto = request.proto,
-                                    .address = request.address,
+                                    .client = request.dial.client,
+                                    .proto = request.dial.proto,
+                                    .address = request.dial.address,
                                     .digest = dialler->digest,
                                     .from = dialler->from};
     int rc;

@@ -5,23 +5,6 @@
 #include "net/log.h"
 #include "worker.h"
 
-static const char *notice_text(enum cv_notice notice)
-{
-    switch (notice) {
-    case CV_NOTICE_DUPLICATE_ID:
-        return "a Connect under an id that is in use was ignored";
-    case CV_NOTICE_CONN_LIMIT:
-        return "a Connect over the limit of connections was refused";
-    case CV_NOTICE_BAD_CONNECT:
-        return "a Connect with too long an address was refused";
-    case CV_NOTICE_BAD_ANNOUNCE:
-        return "an announcement that cannot be right was ignored";
-    case CV_NOTICE_ORPHANS_FULL:
-        return "it sends Data for connections that are not there faster than it reads the answers";
-    }
-    return "something odd";
-}
-
 static void complain(const struct session_end *end, const struct cv_tunnel *tunnel, int64_t conn_id,
                      const char *what)
 {
@@ -70,7 +53,7 @@ void session_end_event(const struct session_end *end, struct cv_tunnel *tunnel,
         client_announced(end, tunnel, event);
         break;
     case CV_EVENT_NOTICE:
-        complain(end, tunnel, event->conn_id, notice_text(event->notice));
+        complain(end, tunnel, event->conn_id, cv_notice_text(event->notice));
         break;
     case CV_EVENT_PUBLISHED: /* we ask for nothing */
     case CV_EVENT_CONNECTED:

@@ -125,21 +125,13 @@ static int open_tunnel(struct visitor *visitor, const struct cv_front_guest *fro
     struct server *server = worker->server;
     struct cv_tunnel_owner owner = {.event = on_event, .closed = on_closed, .ctx = visitor};
     struct cv_session_config config = cv_session_defaults(CV_SESSION_ACCEPTOR);
-    struct cv_session *session;
-    int rc;
 
     config.culvert = from->culvert;
     config.features = from->features & ~(unsigned)CV_FEATURE_PUBLISH;
     config.max_conns = (uint32_t)server->config->limits.max_conns_per_session;
     config.parent = &server->budget;
     snprintf(config.name, sizeof(config.name), "%s", visitor->name);
-    rc = cv_session_new(&session, &config, &worker->loop.alloc, &worker->loop.random,
-                        cv_loop_now(&worker->loop));
-    if (rc < 0) {
-        cv_stream_close(from->stream);
-        return rc;
-    }
-    return cv_tunnel_new(&visitor->tunnel, &worker->loop, from->stream, session, from->early,
+    return cv_tunnel_new(&visitor->tunnel, &worker->loop, from->stream, &config, from->early,
                          from->early_len, &owner);
 }
 

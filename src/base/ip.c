@@ -2,6 +2,8 @@
 
 #include <string.h>
 
+#include "base/peer.h"
+
 /* Reads one decimal octet; returns the characters it took, 0 when there is none. */
 static size_t octet(uint8_t *out, const char *text, size_t len)
 {
@@ -112,6 +114,17 @@ bool cv_ip_parse(struct cv_ip *out, const char *text, size_t len)
         return true;
     out->family = 6;
     return parse_v6(out->bytes, text, len);
+}
+
+bool cv_ip_of_peer(struct cv_ip *out, const char *peer)
+{
+    struct cv_peer from;
+
+    if (!cv_peer_parse(&from, peer))
+        return false;
+    out->family = from.family;
+    memcpy(out->bytes, from.ip, sizeof(out->bytes));
+    return true;
 }
 
 /* The longest run of zero groups, two of them at least (RFC 5952, 4.2): its first and its length, 0

@@ -16,6 +16,10 @@ struct cv_ip {
  * resolver takes for an address. */
 bool cv_ip_parse(struct cv_ip *out, const char *text, size_t len) CV_MUST_USE;
 
+/* That of `192.0.2.1:4711` or `[2001:db8::1]:4711`, as listeners say who came; false for one who
+ * has none: by a unix socket. */
+bool cv_ip_of_peer(struct cv_ip *out, const char *peer) CV_MUST_USE;
+
 /* Writes it in the form of RFC 5952, without brackets; one mapped into IPv6 is written as IPv6. */
 void cv_ip_write(struct cv_text *text, const struct cv_ip *address);
 

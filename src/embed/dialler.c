@@ -8,6 +8,7 @@
 #include "embed/connection.h"
 #include "embed/options.h"
 #include "embed/remote.h"
+#include "embed/target.h"
 #include "http/front.h"
 #include "http/targets.h"
 #include "manager/manager.h"
@@ -78,23 +79,16 @@ static bool on_refused(void *ctx, const struct cv_upgrade_end *end)
 
 /* Splits CLIENT/TARGET as a visitor's session says it: proto of the form CLIENT::PROTO, and the
  * address. */
-static int split(char through[CV_PROTO_MAX], const char **address, const char *target)
+static int split(char through[CV_PROTO_MAX], const char **address, const char *text)
 {
-    const char *slash = strchr(target, '/'), *problem;
-    struct cv_target parsed;
-    struct cv_span left;
+    struct cv_dial_target target;
+    int rc = cv_dial_target_read(&target, text);
 
-    if (!slash)
-        return CV_ESYNTAX;
-    if (!cv_key_valid(target, (size_t)(slash - target)))
-        return CV_EBADKEY;
-    left = (struct cv_span){slash + 1, strlen(slash + 1)};
-    if (cv_target_parse(&parsed, left.at, left.len, &problem) < 0 || parsed.proto == CV_PROTO_UDP)
-        return CV_ESYNTAX;
-    snprintf(through, CV_PROTO_MAX, "%.*s::%s", (int)(slash - target), target,
-             cv_proto_name(cv_proto_take(&left)));
-    *address = left.at;
-    return strlen(through) + 1 + left.len <= CV_CONNECT_TARGET_MAX ? 0 : CV_ETOOLONG;
+    if (rc < 0)
+        return rc;
+    snprintf(through, CV_PROTO_MAX, "%s::%s", target.client, cv_proto_name(target.proto));
+    *address = target.address;
+    return strlen(through) + 1 + strlen(target.address) <= CV_CONNECT_TARGET_MAX ? 0 : CV_ETOOLONG;
 }
 
 static int dial(struct cv_tenant *tenant, struct cv_connection *connection)

@@ -123,16 +123,26 @@ static int check_digest(const struct cv_knock *knock, const struct cv_credential
                            cv_wall_clock());
 }
 
+/* Cuts the value of Authorization to its bearer token; false when that is something else. */
+static bool take_bearer(struct cv_slice *value)
+{
+    static const char scheme[] = "Bearer ";
+    size_t skip = sizeof(scheme) - 1;
+
+    if (value->len <= skip || !cv_slice_is((struct cv_slice){value->at, skip}, scheme))
+        return false;
+    value->at += skip;
+    value->len -= skip;
+    return true;
+}
+
 /* Whether a bearer token lets the knock in as its key. */
 static enum cv_access check_token(struct cv_knock *knock, const struct cv_credentials *credentials,
                                   struct cv_slice value)
 {
-    static const char scheme[] = "Bearer ";
     struct cv_access_answer answer = {.why = CV_ACCESS_UNKNOWN};
-    size_t skip = sizeof(scheme) - 1;
 
-    if (value.len > skip && cv_slice_is((struct cv_slice){value.at, skip}, scheme) &&
-        cv_sha256(knock->digest, value.at + skip, value.len - skip) == 0 &&
+    if (take_bearer(&value) && cv_sha256(knock->digest, value.at, value.len) == 0 &&
         check_digest(knock, credentials, &answer) == 0)
         knock->has_digest = true;
     return answer.why;
@@ -152,20 +162,56 @@ static enum cv_access check_subject(struct cv_knock *knock,
     return answer.why;
 }
 
-/* Whether the knock may come in as its key. A token, when there is one, decides. Why not is for the
- * log alone. */
-static bool may_enter(struct cv_knock *knock, const struct cv_http_head *head)
+/* A line about who may not come in, with the reason that the other end is not told. */
+static void log_denial(struct cv_knock *knock, const char *problem)
+{
+    const struct cv_log_about about = {.client = knock->is_visitor ? NULL : knock->key};
+
+    cv_log_cause(knock->loop, CV_CAUSE_FRONT_LOGIN, &about, "front door: %s: %s %s refused: %s",
+                 cv_stream_peer(knock->stream), knock->is_visitor ? "visitor" : "client",
+                 knock->key, problem);
+}
+
+/* Whether the owner lets the knock in as its key. */
+static int ask_owner(struct cv_knock *knock, const struct cv_http_head *head)
+{
+    const struct cv_front_config *config = &knock->front->config;
+    const struct cv_slice *value = cv_http_find(head, "Authorization");
+    struct cv_slice bearer = value ? *value : (struct cv_slice){.len = 0};
+    char token[CV_HTTP_LINE_MAX + 1];
+    struct cv_front_claim claim = {
+        .visitor = knock->is_visitor, .key = knock->key, .peer = knock->peer, .head = head};
+    int rc;
+
+    if (take_bearer(&bearer)) {
+        size_t len = cv_min_size(bearer.len, CV_HTTP_LINE_MAX); /* no value is longer */
+
+        memcpy(token, bearer.at, len);
+        token[len] = '\0';
+        claim.token = token;
+    }
+    if (cv_stream_tls_subject(knock->stream, knock->subject, sizeof(knock->subject)))
+        claim.subject = knock->subject;
+    rc = config->authorize(config->ctx, &claim);
+    if (claim.token)
+        cv_secret_clear(token, sizeof(token));
+    if (rc < 0)
+        log_denial(knock, cv_strerror(rc));
+    return rc;
+}
+
+/* The same by the credentials. A token, when there is one, decides. */
+static int ask_credentials(struct cv_knock *knock, const struct cv_http_head *head)
 {
     const struct cv_front_config *config = &knock->front->config;
     const struct cv_credentials *credentials = config->credentials(config->ctx);
     const struct cv_slice *value = cv_http_find(head, "Authorization");
-    const struct cv_log_about about = {.client = knock->is_visitor ? NULL : knock->key};
     const char *problem = "neither a bearer token nor a certificate";
     enum cv_access why;
     size_t len;
 
     if (!credentials)
-        return true;
+        return 0;
     len = value || knock->is_visitor
               ? 0
               : cv_stream_tls_subject(knock->stream, knock->subject, sizeof(knock->subject));
@@ -173,13 +219,11 @@ static bool may_enter(struct cv_knock *knock, const struct cv_http_head *head)
         why = value ? check_token(knock, credentials, *value)
                     : check_subject(knock, credentials, len);
         if (why == CV_ACCESS_OK)
-            return true;
+            return 0;
         problem = cv_access_text(why);
     }
-    cv_log_cause(knock->loop, CV_CAUSE_FRONT_LOGIN, &about, "front door: %s: %s %s refused: %s",
-                 cv_stream_peer(knock->stream), knock->is_visitor ? "visitor" : "client",
-                 knock->key, problem);
-    return false;
+    log_denial(knock, problem);
+    return CV_EDENIED;
 }
 
 /* Writes the 101. */
@@ -243,11 +287,20 @@ static bool is_peer(struct cv_knock *knock, const struct cv_http_head *head)
 
 #define KEY_FORM ": 1 to 79 bytes of A-Z a-z 0-9 . _ @ = + - are allowed"
 
+/* Whether it may come in as its key: 0, CV_EDENIED, or why that is not known now. */
+static int may_enter(struct cv_knock *knock, const struct cv_http_head *head)
+{
+    if (!knock->key[0])
+        return CV_EDENIED;
+    return knock->front->config.authorize ? ask_owner(knock, head) : ask_credentials(knock, head);
+}
+
 /* Who it is: false when that was answered with a refusal. */
 static bool authenticate(struct cv_knock *knock, const struct cv_http_head *head)
 {
     const struct cv_slice *visitor = cv_http_find(head, CV_VISITOR_HEADER);
     const struct cv_slice *key = visitor ? visitor : cv_http_find(head, "X-Tunnel-ID");
+    int rc;
 
     if (is_peer(knock, head))
         return true;
@@ -261,10 +314,12 @@ static bool authenticate(struct cv_knock *knock, const struct cv_http_head *head
     else
         cv_log_cause(knock->loop, CV_CAUSE_FRONT_LOGIN, NULL, "front door: %s: refused: no %s",
                      cv_stream_peer(knock->stream), visitor ? CV_VISITOR_HEADER : "X-Tunnel-ID");
-    if (knock->key[0] && may_enter(knock, head))
-        return true;
-    cv_knock_refuse(knock, 401, "failed authentication");
-    return false;
+    rc = may_enter(knock, head);
+    if (rc == CV_EDENIED)
+        cv_knock_refuse(knock, 401, "failed authentication");
+    else if (rc < 0)
+        cv_knock_refuse(knock, 503, "it is not known now who may come in");
+    return rc >= 0;
 }
 
 /* What it wants published; nothing of one that could not be told what became of it. */
@@ -306,7 +361,7 @@ static void connect_tunnel(struct cv_knock *knock, const struct cv_http_head *he
         cv_knock_refuse(knock, 503, "the server has as many sessions as it takes");
         return;
     }
-    knock->features = cv_features_read(head, &knock->culvert);
+    knock->features = cv_features_read(head, &knock->culvert) & ~config->lacking;
     cv_features_version(knock->version, head);
     if (keep_wishes(knock, head) < 0 ||
         accept_upgrade(knock, cv_http_find(head, "Sec-WebSocket-Key")) < 0)

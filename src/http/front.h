@@ -35,6 +35,16 @@ struct cv_front_guest {
                             Borrowed for the call */
 };
 
+/* Somebody who wants in. Everything is borrowed for the call. */
+struct cv_front_claim {
+    bool visitor;
+    const char *key;     /* as in struct cv_front_guest */
+    const char *peer;    /* its address, as listeners say it */
+    const char *token;   /* secret: a bearer token; NULL: it shows none */
+    const char *subject; /* of the certificate that it showed; NULL: none */
+    const struct cv_http_head *head;
+};
+
 /* TLS that goes to its target as it is. */
 struct cv_front_passage {
     int fd;           /* the callee's */
@@ -51,6 +61,11 @@ struct cv_front_config {
     /* Borrowed, and may be another table at each call: credentials are reloaded. NULL: anyone may
      * come in. */
     const struct cv_credentials *(*credentials)(void *ctx);
+
+    /* In place of credentials: 0 lets it in, CV_EDENIED is answered with 401, another code with
+     * 503. NULL: the credentials decide. */
+    int (*authorize)(void *ctx, const struct cv_front_claim *claim);
+    unsigned lacking; /* features (CV_FEATURE_*) that this server does not share */
 
     /* Whether one more connection of @peer may knock; `left` gives its place back when the request
      * was dealt with, on whichever way; the gateway's does when it took the visitor. NULL, both:

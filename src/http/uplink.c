@@ -88,21 +88,13 @@ static void on_down(void *ctx, struct cv_tunnel *tunnel, const struct cv_tunnel_
 
 static int start_tunnel(struct cv_uplink *uplink, const struct cv_upgrade_end *end)
 {
-    struct cv_loop *loop = uplink->loop;
     struct cv_session_config config = uplink->config.session;
     struct cv_tunnel_owner owner = {.event = on_event, .closed = on_down, .ctx = uplink};
-    struct cv_session *session;
-    int rc;
 
     config.culvert = end->culvert;
     config.features = end->features;
-    rc = cv_session_new(&session, &config, &loop->alloc, &loop->random, cv_loop_now(loop));
-    if (rc < 0) {
-        cv_stream_close(end->stream);
-        return rc;
-    }
-    return cv_tunnel_new(&uplink->tunnel, loop, end->stream, session, end->early, end->early_len,
-                         &owner);
+    return cv_tunnel_new(&uplink->tunnel, uplink->loop, end->stream, &config, end->early,
+                         end->early_len, &owner);
 }
 
 static void name(struct cv_uplink *uplink)

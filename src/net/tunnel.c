@@ -437,9 +437,10 @@ static int keep_early(struct cv_tunnel *t, const void *early, size_t len)
     return 0;
 }
 
-int cv_tunnel_new(struct cv_tunnel **out, struct cv_loop *loop, struct cv_stream *stream,
-                  struct cv_session *session, const void *early, size_t early_len,
-                  const struct cv_tunnel_owner *owner)
+/* Takes @stream and @session, also on failure. */
+static int start(struct cv_tunnel **out, struct cv_loop *loop, struct cv_stream *stream,
+                 struct cv_session *session, const void *early, size_t early_len,
+                 const struct cv_tunnel_owner *owner)
 {
     struct cv_tunnel *t = cv_alloc_zero(&loop->alloc, sizeof(*t));
 
@@ -468,6 +469,20 @@ int cv_tunnel_new(struct cv_tunnel **out, struct cv_loop *loop, struct cv_stream
     cv_turn_add(&loop->turn, &t->job);
     *out = t;
     return 0;
+}
+
+int cv_tunnel_new(struct cv_tunnel **out, struct cv_loop *loop, struct cv_stream *stream,
+                  const struct cv_session_config *config, const void *early, size_t early_len,
+                  const struct cv_tunnel_owner *owner)
+{
+    struct cv_session *session;
+    int rc = cv_session_new(&session, config, &loop->alloc, &loop->random, cv_loop_now(loop));
+
+    if (rc < 0) {
+        cv_stream_close(stream);
+        return rc;
+    }
+    return start(out, loop, stream, session, early, early_len, owner);
 }
 
 struct cv_session *cv_tunnel_session(struct cv_tunnel *t)

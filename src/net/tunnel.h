@@ -32,10 +32,10 @@ struct cv_tunnel_owner {
     void *ctx; /* borrowed */
 };
 
-/* Takes @stream and @session, also on failure. @early are bytes that came with the handshake. The
- * owner hears nothing before the loop turns. Returns 0 or -ENOMEM. */
+/* Takes @stream, also on failure, and makes a session of @config. @early are bytes that came with
+ * the handshake. The owner hears nothing before the loop turns. Returns 0 or -ENOMEM. */
 int cv_tunnel_new(struct cv_tunnel **out, struct cv_loop *loop, struct cv_stream *stream,
-                  struct cv_session *session, const void *early, size_t early_len,
+                  const struct cv_session_config *config, const void *early, size_t early_len,
                   const struct cv_tunnel_owner *owner) CV_MUST_USE;
 
 /* Borrowed. After using it say cv_tunnel_touch(). */

@@ -131,6 +131,9 @@ enum cv_notice {
     CV_NOTICE_ORPHANS_FULL, /* an Error about an unknown connection was left out */
 };
 
+/* One line about it, for the log of who has the session. Static. */
+const char *cv_notice_text(enum cv_notice notice);
+
 struct cv_session_event {
     enum cv_session_event_kind kind;
     int64_t conn_id;

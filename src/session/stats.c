@@ -32,3 +32,20 @@ void cv_session_stats_add(struct cv_session_stats *to, const struct cv_session_s
     to->error_bytes_out += from->error_bytes_out;
     to->unknown_frames += from->unknown_frames;
 }
+
+const char *cv_notice_text(enum cv_notice notice)
+{
+    switch (notice) {
+    case CV_NOTICE_DUPLICATE_ID:
+        return "a Connect under an id that is in use was ignored";
+    case CV_NOTICE_CONN_LIMIT:
+        return "a Connect over the limit of connections was refused";
+    case CV_NOTICE_BAD_CONNECT:
+        return "a Connect with too long an address was refused";
+    case CV_NOTICE_BAD_ANNOUNCE:
+        return "an announcement that cannot be right was ignored";
+    case CV_NOTICE_ORPHANS_FULL:
+        return "it sends Data for connections that are not there faster than it reads the answers";
+    }
+    return "something odd";
+}

@@ -1,6 +1,7 @@
 /* What libculvert promises, each scenario in a process of its own: `probe SCENARIO URL [WORD]`,
- * with an agent and a dialler on one loop and a culvert-server at URL. Ends with 0 when it holds,
- * and says what does not. tests/integration/test_library.py runs it. */
+ * with an agent and a dialler on one loop and a culvert-server at URL; in those of serve.c the
+ * server is on the loop too. Ends with 0 when it holds, and says what does not.
+ * tests/integration/test_library.py and test_library_server.py run it. */
 #include <culvert/version.h>
 
 #include "world.h"
@@ -235,11 +236,16 @@ static const struct {
     const char *name;
     scenario *run;
 } scenarios[] = {
-    {"bytes", bytes},       {"pauses", pauses},     {"refuses", refuses},
-    {"declines", declines}, {"allows", allows},     {"aborts", aborts},
-    {"closes", closes},     {"leaves", leaves},     {"drops", drops},
-    {"denied", denied},     {"returns", returns},   {"unreachable", unreachable},
-    {"threads", threads},   {"mistakes", mistakes},
+    {"bytes", bytes},         {"pauses", pauses},           {"refuses", refuses},
+    {"declines", declines},   {"allows", allows},           {"aborts", aborts},
+    {"closes", closes},       {"leaves", leaves},           {"drops", drops},
+    {"denied", denied},       {"returns", returns},         {"unreachable", unreachable},
+    {"threads", threads},     {"mistakes", mistakes},
+
+    {"serves", serves},       {"two-servers", two_servers}, {"dials", dials},
+    {"strangers", strangers}, {"limits", limits},           {"lists", lists},
+    {"drains", drains},       {"hastens", hastens},         {"wrong-servers", wrong_servers},
+    {"hosts", hosts},
 };
 
 int main(int argc, char **argv)

@@ -1,6 +1,6 @@
 #include "world.h"
 
-static void on_log(void *data, enum cv_log_level level, const char *line)
+void on_log(void *data, enum cv_log_level level, const char *line)
 {
     (void)data, (void)level;
     fprintf(stderr, "%s\n", line);
@@ -22,6 +22,14 @@ static void dialler_gone(struct cv_dialler *dialler)
     w->closed++;
 }
 
+void server_gone(struct cv_server *server)
+{
+    struct world *w = cv_server_data(server);
+
+    w->server = NULL;
+    w->closed++;
+}
+
 void end_agent(struct world *w)
 {
     if (w->agent)
@@ -33,6 +41,8 @@ void end(struct world *w)
     end_agent(w);
     if (w->dialler)
         cv_dialler_close(w->dialler, dialler_gone);
+    if (w->server)
+        cv_server_close(w->server, 0, server_gone);
 }
 
 /* The ends of a connection. */
@@ -99,12 +109,28 @@ static void on_dialler_up(struct cv_dialler *dialler)
     w->ups++;
 }
 
+static void on_dialler_down(struct cv_dialler *dialler, int error, const char *text)
+{
+    struct world *w = cv_dialler_data(dialler);
+
+    CHECK(text[0]);
+    w->down_error = error;
+    w->downs++;
+}
+
 static struct cv_remote remote(struct world *w, const char *token)
 {
     return (struct cv_remote){.size = sizeof(struct cv_remote),
                               .url = w->url,
                               .token = getenv(token),
                               .ca_file = getenv("PROBE_CA")};
+}
+
+void begin(struct world *w)
+{
+    if (!w->has_loop)
+        CHECK(uv_loop_init(&w->loop) == 0);
+    w->has_loop = true;
 }
 
 void make(struct world *w, const char *url, const char *word, cv_agent_handler *handler)
@@ -120,7 +146,8 @@ void make(struct world *w, const char *url, const char *word, cv_agent_handler *
                                           .log_level = CV_LOG_DEBUG,
                                           .log = on_log,
                                           .data = w,
-                                          .on_up = on_dialler_up};
+                                          .on_up = on_dialler_up,
+                                          .on_down = on_dialler_down};
     struct cv_remote server;
 
     w->url = url;
@@ -128,7 +155,7 @@ void make(struct world *w, const char *url, const char *word, cv_agent_handler *
     if (!w->id[0])
         snprintf(w->id, sizeof(w->id), "probe");
     snprintf(w->target, sizeof(w->target), "%s/My.App:80", w->id);
-    CHECK(uv_loop_init(&w->loop) == 0);
+    begin(w);
     CHECK(cv_agent_new(&w->agent, &w->loop, &options) == 0);
     if (handler)
         CHECK(cv_agent_handle(w->agent, "my.app:80", handler, w) == 0);
@@ -136,6 +163,7 @@ void make(struct world *w, const char *url, const char *word, cv_agent_handler *
     CHECK(cv_agent_connect(w->agent, &server) == 0);
     server = remote(w, "PROBE_VISITOR_TOKEN");
     CHECK(cv_dialler_new(&w->dialler, &w->loop, &server, &dialling) == 0);
+    w->made += 2;
 }
 
 /* Runs the loop until both sessions stand. */
@@ -150,7 +178,10 @@ void dial(struct world *w, const char *target, struct cv_connection_callbacks *c
     calls->size = sizeof(*calls);
     if (!calls->on_close)
         calls->on_close = visitor_closed;
-    CHECK(cv_dial(&w->visitor, w->dialler, target, calls, w) == 0);
+    if (w->by_server)
+        CHECK(cv_server_dial(&w->visitor, w->server, target, calls, w) == 0);
+    else
+        CHECK(cv_dial(&w->visitor, w->dialler, target, calls, w) == 0);
     CHECK(strcmp(cv_connection_target(w->visitor), target) == 0);
 }
 
@@ -160,6 +191,6 @@ void finish(struct world *w)
     uv_run(&w->loop, UV_RUN_DEFAULT);
     fprintf(stderr, "visitor: %d \"%s\", served: %d; sent %zu, received %zu\n", w->visitor_error,
             w->visitor_text, w->served_error, w->sent, w->received);
-    CHECK(w->closed == 2);
+    CHECK(w->closed == w->made);
     CHECK(uv_loop_close(&w->loop) == 0);
 }

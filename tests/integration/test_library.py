@@ -5,6 +5,7 @@ import pathlib
 import platform
 import re
 import shutil
+import signal
 import subprocess
 import tempfile
 import unittest
@@ -175,6 +176,24 @@ class Installed(LabCase):
         _, url = self.example(program)
         self.assertEqual(self.answer(url), "GET / HTTP/1.1\n")
 
+    def test_a_server_in_a_program_leads_a_local_port_to_an_agents_target(self):
+        program, target, port, local = self.compile("embed_server"), self.target(), *(
+            traffic.free_port() for _ in range(2)
+        )
+        env = {"LD_LIBRARY_PATH": str(self.library), "CULVERT_TOKEN": "sesame"}
+        words = [f"127.0.0.1:{port}", f"127.0.0.1:{local}", f"foo/{target.address}"]
+        server = self.start("embed_server", [program, *words], Process, env=env)
+        url = f"ws://127.0.0.1:{port}/connect"
+        self.wait_listening(server, port, local)
+        stranger = self.agent(url, key="foo", token="open")
+        wait_until(lambda: "401" in stranger.log(), "the refusal")
+        self.agent(url, key="foo", token="sesame")
+        self.wait_echo(local)
+        wait_until(lambda: "foo comes from 127.0.0.1" in server.log(), "its line")
+        server.signal(signal.SIGINT)
+        self.assertEqual(server.wait(), 0, server.log())
+        self.assertIn("foo goes: ", server.log())
+
     def test_examples_are_short_and_use_the_public_headers_alone(self):
         for path in (ROOT / "examples").glob("*.c"):
             text = path.read_text()
@@ -186,7 +205,8 @@ class Installed(LabCase):
         shutil.copytree(ROOT / "examples", folder)
         free = f"CFLAGS={' '.join(FREE)}" if sanitized() else "CFLAGS=-O2"
         self.ask("make", free, cwd=folder)
-        self.assertTrue((folder / "serve_http").exists() and (folder / "dial").exists())
+        for path in folder.glob("*.c"):
+            self.assertTrue(path.with_suffix("").exists(), path)
 
     def test_each_header_compiles_alone_as_c11_and_as_cxx17(self):
         flags = self.config("--cflags")
