@@ -15,9 +15,9 @@ struct cv_endpoint_ops {
     /* Bytes for the sink: takes some, returns how many; -errno ends the connection. */
     ssize_t (*data)(struct cv_endpoint *endpoint, const uint8_t *data, size_t len);
 
-    /* Bytes from the source, up to @max; 0 when it ended in order, -EAGAIN when it has none now
-     * (and it will say when it has), else -errno, which ends the connection. A result below @max
-     * means that the source is empty. */
+    /* Bytes from the source, up to @max; 0 when it ended in order, CV_ECLOSED when it did and takes
+     * no answer either, -EAGAIN when it has none now (and it will say when it has), else -errno,
+     * which ends the connection. A result below @max means that the source is empty. */
     ssize_t (*read)(struct cv_endpoint *endpoint, uint8_t *into, size_t max);
 
     /* No more comes from the other end; everything was taken. */

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "base/error.h"
 #include "net/linger.h"
 #include "net/log.h"
 
@@ -203,6 +204,8 @@ static ssize_t relay_read(struct cv_endpoint *endpoint, uint8_t *into, size_t ma
         watch(relay, (relay->watched & ~CV_HANGUP) | CV_READABLE);
     else
         watch(relay, relay->watched & ~(CV_READABLE | CV_HANGUP));
+    if (n == 0 && !relay->fin_told && cv_stream_gone(relay->stream))
+        n = CV_ECLOSED; /* a unix socket that was closed; TCP does not say */
     return n;
 }
 

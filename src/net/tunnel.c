@@ -158,6 +158,8 @@ static void read_source(struct cv_tunnel *t, const struct cv_link_turn *turn, ui
         cv_link_laid(t->link, (size_t)n, now);
     if (n == 0)
         rc = cv_session_finish(session, turn->conn_id);
+    else if (n == CV_ECLOSED)
+        rc = cv_session_abort(session, turn->conn_id, CV_REASON_EOF, NULL);
     else if (n < 0 && n != -EAGAIN)
         rc = cv_session_abort(session, turn->conn_id, CV_REASON_LOCAL, cv_strerror((int)n));
     else if ((size_t)n != turn->max)

@@ -170,6 +170,44 @@ class HangUp(Takeover):
         self.stuck.free()
         wait_until(lambda: self.stuck.accepted, "the target's visitor")
 
+    # -- visitors who leave a target that is through, and neither answers nor ends --
+
+    def assert_is_let_go(self, visit, ends):
+        """@visit(server, path, address) reaches a target that is silent, and what is sent then."""
+        silent = socket.create_server(("127.0.0.1", 0))
+        self.addCleanup(silent.close)
+        address = "127.0.0.1:{}".format(silent.getsockname()[1])
+        path = self.dir / "forward"
+        server = self.server("--forward", f"unix:{path}=foo/{address}")
+        agent = self.agent(server.url)
+        wait_until(lambda: "session up" in agent.log(), "the agent")
+        for end in ends:
+            with self.subTest(end=end.__name__):
+                sock = visit(server, path, address)
+                sock.sendall(b"xyz")
+                held, _ = silent.accept()
+                with held, held.makefile("rb") as words:
+                    while words.read(1) != b"z":
+                        pass
+                    busy = agent.fds()
+                    end(sock)
+                    wait_until(lambda: agent.fds() < busy, "the end at the agent")
+
+    def test_a_request_that_is_cut_in_its_body(self):
+        def visit(server, path, address):
+            sock = traffic.visit(server.port)
+            head = f"POST /client/foo/http/{address}/ HTTP/1.1\r\nHost: x\r\n"
+            sock.sendall(head.encode() + b"Content-Length: 9\r\n\r\n")
+            return sock
+
+        self.assert_is_let_go(visit, (cut, socket.socket.close))
+
+    def test_a_unix_socket_that_is_closed(self):
+        def visit(server, path, address):
+            return traffic.visit(None, path=path)
+
+        self.assert_is_let_go(visit, (socket.socket.close,))
+
 
 if __name__ == "__main__":
     unittest.main()
