@@ -20,7 +20,7 @@ static struct cv_server *server_of(struct cv_tenant *tenant)
 static int dial(struct cv_tenant *tenant, struct cv_connection *connection)
 {
     struct cv_dial_target target;
-    struct cv_crossing_end end;
+    struct cv_crossing_end end = {.tunnel = NULL};
     int rc = cv_dial_target_read(&target, cv_connection_target(connection));
 
     if (rc == 0)

@@ -151,7 +151,7 @@ int cv_server_open_door(struct cv_server *server)
 
     while (listen[count])
         count++;
-    server->listeners = cv_arena_take(&server->tenant.arena, count * sizeof(*server->listeners));
+    server->listeners = cv_arena_take(&server->tenant.arena, count * sizeof(struct cv_listener *));
     if (rc == 0)
         rc = server->listeners ? open_front(server) : -ENOMEM;
     for (size_t i = 0; rc == 0 && i < count; i++)

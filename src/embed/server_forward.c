@@ -35,7 +35,7 @@ static void on_ended(void *ctx, const struct cv_relay_end *end)
 static int relay(struct forward *forward, struct cv_stream *stream)
 {
     const struct cv_dial_target *target = &forward->target;
-    struct cv_crossing_end end;
+    struct cv_crossing_end end = {.tunnel = NULL};
     int rc = cv_server_route(forward->server, &end, target->client, target->proto, target->address);
 
     if (rc < 0) {

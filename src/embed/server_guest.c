@@ -118,7 +118,7 @@ static int ask(struct guest *visitor, const struct cv_dial_request *request)
 static int cross(struct guest *visitor, const struct cv_crossing_end *near,
                  const struct cv_dial_request *request)
 {
-    struct cv_crossing_end far;
+    struct cv_crossing_end far = {.tunnel = NULL};
     int rc = ask(visitor, request);
 
     if (rc == 0)
