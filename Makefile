@@ -90,9 +90,10 @@ deb: ## Debian packages in build/deb/
 	$(DEPS) deb
 	@tools/deb
 
-test-deb: ## build the packages, judge them, install, use and purge them in a Debian of their own (as root)
+test-deb: ## what `make test` does with packages and Containerfile, in a Debian of their own (as root)
 	$(DEPS) test-deb
 	python3 -m unittest -v tests.packaging.test_deb
+	python3 -m unittest -v tests.packaging.test_container
 
 lint: ## the guards of the house: layers, symbols, style, format, clang-tidy
 	$(DEPS) test

@@ -1,76 +1,26 @@
 """The Debian packages: built, judged by lintian, installed in a Debian of their own, used there
-as the examples say, and purged. `make test-deb`, as root; the first run fetches a Debian from the
-mirror."""
-import ctypes
+as the examples say, and purged."""
 import os
-import pathlib
 import re
 import shutil
 import subprocess
 import unittest
 
 from tests.integration import traffic
-from tests.integration.lab import ROOT, LabCase, wait_until
+from tests.integration.lab import ROOT, wait_until
+
+from .debian import DebianCase, mounts, run
 
 OUT = ROOT / "build/deb"
-BASE = OUT / "base.tar"
-CLONE_NEWNS, CLONE_NEWNET = 0x20000, 0x40000000
 PACKAGES = ("culvert-server", "culvert-agent", "culvertctl", "libculvert0", "libculvert-dev")
-_libc = ctypes.CDLL(None, use_errno=True)
 
 
-def run(*argv, **how):
-    """A command that must succeed; its standard output."""
-    how = {"capture_output": True, "text": True, **how}
-    done = subprocess.run([str(word) for word in argv], **how)
-    if done.returncode:
-        said = f"{done.stdout}\n{done.stderr}"[-4000:]
-        raise AssertionError(f"{argv}: exit {done.returncode}\n{said}")
-    return done.stdout
-
-
-def leave(kind):
-    """Puts this process, and those that it starts, into a namespace of their own."""
-    if _libc.unshare(kind):
-        raise OSError(ctypes.get_errno(), "unshare: this test runs as root")
-
-
-def base():
-    """A tar of a minimal Debian of this machine's release, from this machine's mirror."""
-    if BASE.exists():
-        return BASE
-    release = re.search(r"(?m)^VERSION_CODENAME=(\w+)", pathlib.Path("/etc/os-release").read_text())
-    mirror = run(
-        "apt-get", "indextargets", "--format", "$(REPO_URI)",
-        f"Codename: {release.group(1)}", "Component: main",
-    ).split()[0]  # fmt: skip
-    made = OUT / "base"
-    shutil.rmtree(made, ignore_errors=True)
-    run("debootstrap", "--variant=minbase", release.group(1), made, mirror)
-    run("tar", "-C", made, "-cf", f"{BASE}.new", ".")
-    pathlib.Path(f"{BASE}.new").rename(BASE)
-    shutil.rmtree(made)
-    return BASE
-
-
-class Packages(LabCase):
+class Packages(DebianCase):
     @classmethod
     def setUpClass(cls):
-        run(ROOT / "tools/deb")
+        super().setUpClass()
+        run(ROOT / "tools/deb", env={**os.environ, "DEB_BUILD_OPTIONS": "noautodbgsym"})
         cls.files = [next(OUT.glob(f"{name}_*.deb")) for name in PACKAGES]
-        cls.root = OUT / "root"
-        shutil.rmtree(cls.root, ignore_errors=True)
-        cls.root.mkdir()
-        leave(CLONE_NEWNS)
-        run("mount", "--make-rprivate", "/")
-        run("tar", "-C", cls.root, "-xf", base())
-        run("mount", "-t", "proc", "proc", cls.root / "proc")
-        cls.addClassCleanup(shutil.rmtree, cls.root, ignore_errors=True)
-        cls.addClassCleanup(run, "umount", cls.root / "proc")
-
-    def inside(self, *argv, **how):
-        env = {"PATH": os.defpath + ":/usr/sbin:/sbin", "DEBIAN_FRONTEND": "noninteractive"}
-        return run("chroot", self.root, *argv, env=env, **how)
 
     def as_culvert(self, unit):
         """What the unit starts, as the user that it names."""
@@ -97,6 +47,15 @@ class Packages(LabCase):
         self.inside("apt-get", "install", "-qy", "--no-install-recommends", *names)
         for file in self.files:
             (self.root / "tmp" / file.name).unlink()
+        if not mounts():
+            self.tmpfiles("culvert-server.conf", "culvert-agent.conf")
+
+    def tmpfiles(self, *names):
+        """In the root it needs /proc."""
+        if mounts():
+            self.inside("systemd-tmpfiles", "--create", *names)
+        else:
+            run("systemd-tmpfiles", f"--root={self.root}", "--create", *names)
 
     def permit(self):
         """What the examples tell an operator to do."""
@@ -110,7 +69,7 @@ class Packages(LabCase):
             out.write(line)
         self.file("token", token + "\n")
         shutil.copy(self.dir / "token", self.root / "etc/culvert/token")
-        self.inside("systemd-tmpfiles", "--create", "culvert-agent.conf")
+        self.tmpfiles("culvert-agent.conf")
 
     def embed(self):
         """The library's example, compiled with what was installed; in the root it runs there."""
@@ -150,8 +109,7 @@ class Packages(LabCase):
         self.assertFalse((self.root / "etc/systemd/system/sockets.target.wants").exists())
         self.permit()
 
-        leave(CLONE_NEWNET)
-        run("ip", "link", "set", "lo", "up")
+        self.alone()
         self.target(port=22)
         daemons = [self.as_culvert("culvert-server")]
         self.wait_listening(daemons[0], 8123, 2222, 8124)
