@@ -1,5 +1,6 @@
-"""The manifests for Kubernetes, as far as that can be judged without a cluster: the programs take
-the configuration in them, what they refer to is there, and nothing in them is root."""
+"""The manifests for Kubernetes, as far as that can be judged without a cluster: they have the
+fields that its API has, the programs take the configuration in them, what they refer to is there,
+and nothing in them is root."""
 import json
 import subprocess
 import unittest
@@ -21,6 +22,39 @@ def load(name):
         check=True,
     )
     return {found["kind"]: found for found in json.loads(done.stdout)}
+
+
+def wrong(text):
+    """What Kubernetes would not take of a manifest, in lines."""
+    done = subprocess.run(
+        ["/usr/bin/python3", ROOT / "tests/integration/kubernetes_schema.py"],
+        input=text, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    return done.stdout.splitlines()
+
+
+class Fields(unittest.TestCase):
+    def test_kubernetes_has_every_kind_and_field(self):
+        for path in FOLDER.glob("*.yaml"):
+            self.assertEqual(wrong(path.read_text()), [], path.name)
+
+    def test_mistakes_are_found(self):
+        text = (FOLDER / "server.yaml").read_text()
+        for right, mistaken, said in (
+            ("containerPort: 8123", "containerport: 8123", "containerport: there is no such field"),
+            ("containerPort: 8123", 'containerPort: "8123"', "'8123' is no int"),
+            ("runAsNonRoot: true", "runAsNonRoot: yes please", "'yes please' is no bool"),
+            ("volumes:", "volume:", "spec.volume: there is no such field"),
+            ("replicas: 1", "replicas: [1]", "[1] is no int"),
+            ("        - name: server\n", "        - title: server\n", "`name`, must not be `None`"),
+            ("selector:\n    matchLabels", "chosen:\n    matchLabels", "`selector`, must not be"),
+            ("apps/v1", "apps/v2", "Deployment: not in apps/v2"),
+            ("kind: Service", "kind: Servant", "Servant: not in v1"),
+        ):
+            with self.subTest(mistaken):
+                self.assertIn(right, text)
+                self.assertIn(said, "\n".join(wrong(text.replace(right, mistaken, 1))))
 
 
 class Manifests(LabCase):
