@@ -124,9 +124,19 @@ class Pages(Made):
         self.assertEqual(len(options), 4)
         self.assertEqual(set(re.findall(r"(?m)^ {7}([a-z-]+=)", text)), options)
 
+    def test_the_page_of_the_library_has_its_functions_and_headers_and_no_others(self):
+        folder = ROOT / "include/culvert"
+        headers = {path.name: path.read_text() for path in folder.glob("*.h")}
+        there = set(re.findall(r"\bCV_API\s[^;(]*\b(cv_\w+)\(", "".join(headers.values())))
+        self.assertGreater(len(there), 20)
+        text = self.page("culvert.3")
+        self.assertEqual(set(re.findall(r"\b(cv_\w+)\(\)", text)), there)
+        told = set(re.findall(r"#include <culvert/(\w+\.h)>", text))
+        self.assertEqual(told, set(headers) - {"api.h"})
+
     def test_pages_render_without_a_warning(self):
         sources = sorted((ROOT / "packaging/man").glob("*.scd"))
-        self.assertEqual(len(sources), 6)
+        self.assertEqual(len(sources), 7)
         for source in sources:
             page = self.made(source.name.removesuffix(".scd"))
             with self.subTest(page.name):
