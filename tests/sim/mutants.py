@@ -360,8 +360,8 @@ DIRECTORY_MUTANTS = [
     (
         "keep-what-left",
         "src/manager/directory_own.c",
-        "    d->gone++;\n    change(d, own);\n    if (!d->up",
-        "    d->gone++;\n    if (!d->up",
+        "    d->gone++;\n    change(d, own);\n",
+        "    d->gone++;\n",
     ),
     (
         "forget-what-was-refused",
