@@ -101,9 +101,10 @@ void cv_room_queue_move(struct cv_rooms *rooms, struct cv_room_queue *to,
 
 /* Has the budget hold a message of @len bytes more for @queue. While there is no room those who
  * hoard most, to a factor of two, lose what waits, and their WebSocket: so many ends that do not
- * read cannot keep others from talking. False when that is @queue itself. */
+ * read cannot keep others from talking. False when that is @queue itself, and for a message that is
+ * larger than the budget. */
 bool cv_room_make_space(struct cv_rooms *rooms, const struct cv_room_queue *queue, size_t len,
-                        uint64_t now);
+                        uint64_t now) CV_MUST_USE;
 
 struct cv_room_end *cv_room_end_find(struct cv_rooms *rooms, uint64_t id);
 void cv_room_end_news(struct cv_rooms *rooms, struct cv_room_end *end);
