@@ -20,6 +20,19 @@ static size_t cost(size_t len)
     return sizeof(struct cv_room_message) + len;
 }
 
+/* The names of those who are gone are free: they are fetched at once, and a full budget would keep
+ * them from the caller. */
+static bool charge(struct cv_rooms *rooms, const struct cv_room_queue *queue, size_t len)
+{
+    return queue->kind == CV_ROOM_QUEUE_GONE || cv_budget_take(&rooms->budget, cost(len));
+}
+
+static void discharge(struct cv_rooms *rooms, const struct cv_room_queue *queue, size_t len)
+{
+    if (queue->kind != CV_ROOM_QUEUE_GONE)
+        cv_budget_give(&rooms->budget, cost(len));
+}
+
 /* It holds more or less than before. */
 static void rank(struct cv_rooms *rooms, struct cv_room_queue *queue)
 {
@@ -46,7 +59,7 @@ static void drop_first(struct cv_rooms *rooms, struct cv_room_queue *queue)
     queue->count--;
     queue->bytes -= message->len;
     rank(rooms, queue);
-    cv_budget_give(&rooms->budget, cost(message->len));
+    discharge(rooms, queue, message->len);
     cv_free(&rooms->alloc, message);
 }
 
@@ -61,11 +74,11 @@ int cv_room_queue_add(struct cv_rooms *rooms, struct cv_room_queue *queue, bool 
 {
     struct cv_room_message *message;
 
-    if (!cv_budget_take(&rooms->budget, cost(text.len)))
+    if (!charge(rooms, queue, text.len))
         return CV_EFULL;
     message = cv_alloc(&rooms->alloc, cost(text.len));
     if (!message) {
-        cv_budget_give(&rooms->budget, cost(text.len));
+        discharge(rooms, queue, text.len);
         return -ENOMEM;
     }
     message->error = error;

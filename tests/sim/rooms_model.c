@@ -379,12 +379,8 @@ static void remove_client(struct model *m, int room, int id)
     *gone = (struct model_gone){.room = room, .id = id};
     if (!m->limits.tell_gone)
         return;
-    gone->may = m->no_memory;
-    if (hold(m, model_name_len(room))) {
-        m->gone_held += m->overhead + model_name_len(room);
-        gone->must = !m->no_memory;
-        gone->may = true;
-    }
+    gone->must = !m->no_memory;
+    gone->may = true;
 }
 
 /* The calls. */
@@ -517,6 +513,5 @@ void model_heard(struct model *m, int end)
 
 void model_polled(struct model *m)
 {
-    m->held -= m->gone_held;
-    m->gone_held = m->gone_count = 0;
+    m->gone_count = 0;
 }

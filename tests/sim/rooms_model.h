@@ -65,7 +65,7 @@ struct model {
     struct model_client clients[MODEL_NAMES][MODEL_NAMES]; /* by room and id */
     int makers[MODEL_NAMES];                               /* sources, of rooms that are there */
     struct model_gone gone[MODEL_NAMES * 2];
-    size_t gone_count, gone_held;
+    size_t gone_count;
     uint64_t turns;
     uint64_t total_ws, ws_errors, http_errors, dropped, relayed;
 };

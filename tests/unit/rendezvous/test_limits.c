@@ -277,6 +277,19 @@ Test(limits, who_is_gone_is_told_once_when_that_is_wanted)
     wait_for(10 * CV_SEC); /* and what nobody polls for is freed at the end */
 }
 
+Test(limits, who_is_gone_is_told_though_what_waits_fills_the_budget)
+{
+    const struct cv_rooms_config config = {
+        .max_rooms = 10, .max_rooms_per_source = 10, .max_bytes = 4096, .tell_gone = true};
+
+    reopen(&config);
+    enter("room", "me");
+    while (post("full", "a", "m") == CV_ROOMS_FINE)
+        ;
+    cr_assert_eq(cv_rooms_delete(lobby, text_of("room"), text_of("me")), CV_ROOMS_FINE);
+    cr_assert(poll_for(CV_ROOMS_GONE));
+}
+
 static bool only_a(void *ctx, struct cv_rooms_text room, struct cv_rooms_text client)
 {
     (void)ctx;
