@@ -27,11 +27,28 @@ static void let_go(struct range range)
         (void)madvise((void *)range.start, range.len, MADV_DONTNEED); /* or they stay */
 }
 
+/* Whether the loader has written relocations into segments that are read-only now. */
+static bool is_patched(const struct dl_phdr_info *object)
+{
+    const ElfW(Dyn) *entry = NULL;
+
+    for (size_t i = 0; i < object->dlpi_phnum; i++)
+        if (object->dlpi_phdr[i].p_type == PT_DYNAMIC)
+            entry = (const ElfW(Dyn) *)(object->dlpi_addr + object->dlpi_phdr[i].p_vaddr);
+    for (; entry && entry->d_tag != DT_NULL; entry++)
+        if (entry->d_tag == DT_TEXTREL ||
+            (entry->d_tag == DT_FLAGS && entry->d_un.d_val & DF_TEXTREL))
+            return true;
+    return false;
+}
+
 static int let_go_of(struct dl_phdr_info *object, size_t size, void *page)
 {
     struct range first = {0, 0}; /* goes last: the headers that are read here lie in it */
 
     (void)size;
+    if (is_patched(object))
+        return 0;
     for (size_t i = 0; i < object->dlpi_phnum; i++) {
         struct range range = constants_of(object, &object->dlpi_phdr[i], *(const size_t *)page);
 
