@@ -35,7 +35,7 @@ void visit_leave(struct visit *visit, const struct cv_relay_end *end)
         admit_leave(worker, visit->peer);
     if (visit->has_digest && visit->place != VISIT_PLACE_OTHERS)
         admit_leave_token(worker, visit->digest);
-    if (visit->session)
+    if (visit->session && !visit->linked)
         server_lighter(worker, visit->client, worker_balance(worker, visit->client));
     visit_free(visit);
     server_leave(worker->server);

@@ -114,7 +114,9 @@ void visit_turn_away(struct visit *visit)
     char outcome[120];
 
     snprintf(outcome, sizeof(outcome), "turned away: %s,", text);
-    if (cv_cause_admits(&visit->worker->loop, CV_CAUSE_TURNED_AWAY, visit->client))
+    /* what an agent was asked for is the record */
+    if (visit->session ||
+        cv_cause_admits(&visit->worker->loop, CV_CAUSE_TURNED_AWAY, visit->client))
         audit(visit, CV_LOG_WARN, cv_failure_name(failure), outcome, &(struct told){.end = NULL});
     visit_count_refused(visit->worker, visit->problem);
     visit_close_failed(visit, failure, text);

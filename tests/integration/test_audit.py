@@ -8,7 +8,7 @@ import re
 import signal
 import unittest
 
-from . import traffic
+from . import test_takeover, traffic
 from .certs import Certificates
 from .lab import LabCase, wait_until
 
@@ -105,6 +105,29 @@ class Audit(LabCase):
             said = len(re.findall(line, server.log()))
             self.assertGreaterEqual(said, 10)
             self.assertLess(said, FLOOD, line)
+
+    def test_a_flood_hides_no_dial_that_an_agent_was_asked_for(self):
+        """Its agent is lost, and the other one may not dial that."""
+        aim = test_takeover.StuckTarget()
+        self.addCleanup(aim.close)
+        path, tokens = self.token_file(
+            ("agent", "foo", "dial=127.0.0.1:1"), ("agent", "foo", f"dial={aim.address}")
+        )
+        server = self.server(
+            forwards={"main": f"foo/{aim.address}", "bad": "foo/127.0.0.1:2"},
+            auth=("--token-file", path),
+        )
+        for i, token in enumerate(tokens):
+            newest = self.agent(server.url, token=token)
+            self.wait_log(server, "client foo: session", i + 1)
+        with traffic.visit(server.forwards["main"], "ECHO"):
+            wait_until(lambda: len(aim.dials()) == 1, "the dial")
+            for _ in range(FLOOD // 2):
+                self.assertFalse(traffic.echoes(server.forwards["bad"]))
+            newest.kill()
+            self.wait_log(server, "was lost: another one is tried")
+            line = rf"to foo/tcp/{aim.address}: turned away: .* session=2 conn=\d+ reason=denied"
+            self.wait_log(server, re.compile(line))
 
     def test_a_dial_that_the_credential_refuses_is_a_line_too(self):
         aim = self.target()
