@@ -509,6 +509,7 @@ int worker_deinit(struct worker *worker)
     cv_timer_free(worker->parting);
     cv_mailbox_close(&worker->mailbox);
     cv_front_free(worker->front);
+    worker->front = NULL;
     if (worker->gateway)
         cv_gateway_end(worker->gateway);
     cv_gateway_free(worker->gateway);

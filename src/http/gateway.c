@@ -84,7 +84,8 @@ bool cv_gateway_busy(const struct cv_gateway *gateway)
 
 void cv_gateway_end(struct cv_gateway *gateway)
 {
-    cv_gateway_drain(gateway);
+    gateway->draining = true; /* what has come and was not read yet begins nothing any more */
+    cv_upstreams_drain(gateway->upstreams);
     cv_list_each_safe (link, &gateway->callers)
         cv_caller_drop(cv_container_of(link, struct cv_caller, link));
 }
