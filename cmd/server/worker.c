@@ -434,6 +434,9 @@ void worker_order(struct worker *worker, enum worker_order order)
         obey(worker, order);
         return;
     }
+    if (worker->ordered & 1U << order)
+        return; /* two signals: the mail may still be in the box */
+    worker->ordered |= 1U << order;
     mail->deliver = on_order;
     cv_mailbox_post(&worker->mailbox, mail);
 }

@@ -44,6 +44,7 @@ struct worker {
     uint64_t pulse_at;      /* when it is due, microseconds */
     struct counts_lag lag;
     struct cv_mail orders[3];   /* see worker_order() */
+    unsigned ordered;           /* those that were posted, by bit; the first one's */
     struct cv_mail idle, ended; /* what it tells the first one */
     struct cv_mail roll;        /* that it lives: asked, and answered, for the watchdog */
     bool over;                  /* its thread has ended; the main thread's own */
@@ -90,7 +91,7 @@ enum worker_order {
     WORKER_END,     /* wait for nobody */
 };
 
-/* From the main thread, each order once. */
+/* From the main thread; a second time does nothing. */
 void worker_order(struct worker *worker, enum worker_order order);
 
 /* From the main thread: puts @credentials, which become the worker's, in the place of what it has.
