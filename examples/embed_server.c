@@ -8,11 +8,11 @@
 
 static int authorize(struct cv_server *server, const struct cv_server_claim *claim)
 {
-    const char *token = cv_server_data(server);
-    unsigned char differ = !claim->token || strlen(claim->token) != strlen(token);
+    const char *token = cv_server_data(server), *shown = claim->token ? claim->token : "";
+    unsigned char differ = !claim->token || strlen(shown) != strlen(token);
 
-    for (size_t i = 0; !differ && token[i]; i++)
-        differ |= (unsigned char)(token[i] ^ claim->token[i]); /* in the same time for all */
+    for (size_t i = 0; token[i] && shown[i]; i++) /* to its end, wherever they differ first */
+        differ |= (unsigned char)(token[i] ^ shown[i]);
     return differ || claim->role != CV_SERVER_AGENT ? CV_EDENIED : 0;
 }
 
