@@ -71,12 +71,14 @@ struct cv_server_options {
     void *data;                  /* borrowed; for `log`, and cv_server_data() */
 
     /* Whether somebody may come in: 0; CV_EDENIED, which is answered with 401 and makes agents ask
-     * ever more rarely; or another code, when it is not known now: 503, and they come back soon. It
-     * must answer at once. May not be NULL: who may come in is the program's to say. */
+     * ever more rarely; or another code, when it is not known now: 503, and they come back soon.
+     * What is positive is no code, and lets nobody in. It must answer at once. May not be NULL: who
+     * may come in is the program's to say. */
     int (*authorize)(struct cv_server *server, const struct cv_server_claim *claim);
 
     /* Whether the visitor may dial @target, `CLIENT/HOST:PORT`, `CLIENT/udp/HOST:PORT` or
-     * `CLIENT/unix/PATH`: 0, or a code whose text it reads. NULL: visitors may dial nothing. */
+     * `CLIENT/unix/PATH`: 0, or a code whose text it reads; what is positive reads as CV_EDENIED.
+     * NULL: visitors may dial nothing. */
     int (*allow)(struct cv_server *server, const struct cv_server_session *visitor,
                  const char *target);
 

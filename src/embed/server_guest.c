@@ -105,13 +105,15 @@ static int ask(struct guest *visitor, const struct cv_dial_request *request)
     const struct cv_server_options *options = &visitor->server->options;
     const struct cv_server_session info = describe(visitor);
     char target[sizeof(request->client) + sizeof(request->target) + sizeof("/unix/")];
+    int rc;
 
     if (!options->allow)
         return CV_EDENIED;
     snprintf(target, sizeof(target), "%s/%s%s%s", request->client,
              request->proto == CV_PROTO_TCP ? "" : cv_proto_name(request->proto),
              request->proto == CV_PROTO_TCP ? "" : "/", request->address);
-    return options->allow(visitor->server, &info, target);
+    rc = options->allow(visitor->server, &info, target);
+    return rc > 0 ? CV_EDENIED : rc; /* no code, and no yes */
 }
 
 /* Joins a visitor's connection to one of the client's; 0, or why that cannot be. */

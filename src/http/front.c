@@ -195,6 +195,8 @@ static int ask_owner(struct cv_knock *knock, const struct cv_http_head *head)
     rc = config->authorize(config->ctx, &claim);
     if (claim.token)
         cv_secret_clear(token, sizeof(token));
+    if (rc > 0) /* no code, and no yes */
+        rc = -EINVAL;
     if (rc < 0)
         log_denial(knock, cv_strerror(rc));
     return rc;

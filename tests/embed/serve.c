@@ -118,18 +118,19 @@ void two_servers(struct world *w, const char *url, const char *word)
 
 /* Who may come in. */
 
-/* An agent is refused for good, a visitor for now. */
+/* An agent is refused for good, a visitor for now; with a word, by what is no code. */
 static int let_nobody_in(struct cv_server *server, const struct cv_server_claim *claim)
 {
+    struct world *w = cv_server_data(server);
     char value[4];
 
     CHECK(claim->subject == NULL);
     if (claim->role == CV_SERVER_VISITOR)
-        return -EAGAIN;
+        return w->word[0] ? 1 : -EAGAIN;
     CHECK(cv_server_header(claim, "x-tunnel-id", value, sizeof(value)) == 5);
     CHECK(strcmp(value, "pro") == 0);
     CHECK(cv_server_header(claim, "X-Nothing", value, sizeof(value)) == -ENOENT && !value[0]);
-    ((struct world *)cv_server_data(server))->asked++;
+    w->asked++;
     return CV_EDENIED;
 }
 
@@ -157,6 +158,8 @@ static int allow_some(struct cv_server *server, const struct cv_server_session *
     (void)server, (void)visitor;
     if (strcmp(target, "probe/unix//run/secret") == 0)
         return -EPERM;
+    if (strcmp(target, "nobody/127.0.0.1:2") == 0)
+        return 1; /* no code, and no yes */
     return strcmp(target, "probe/127.0.0.1:1") == 0 ? CV_EDENIED : 0;
 }
 
@@ -167,6 +170,7 @@ static const struct attempt {
     {"probe/tcp/127.0.0.1:1", "not allowed", CV_EREMOTE},
     {"probe/unix//run/secret", "not permitted", CV_EREMOTE},
     {"nobody/127.0.0.1:1", "no session of that client", CV_ENOSESSION},
+    {"nobody/127.0.0.1:2", "not allowed", CV_ENOSESSION},
     {"probe/127.0.0.1:2", "not allowed by the agent", CV_EREMOTE},
 };
 

@@ -65,6 +65,7 @@ class Scenarios(ServerCase):
 
     def test_the_program_decides_who_comes_in_and_may_say_that_it_does_not_know(self):
         self.holds("strangers")
+        self.holds("strangers", "odd")
 
     def test_the_program_decides_what_a_visitor_dials(self):
         self.holds("limits")
