@@ -12,8 +12,8 @@ extern "C" {
 
 /* A connection through a tunnel, as a stream of bytes with two directions that end apart.
  *
- * It comes from cv_dial(), or from a handler of an agent. It belongs to the library and
- * lives until on_close has returned, which is called exactly once whatever happens; nothing is
+ * It comes from cv_dial(), cv_server_dial(), or a handler of an agent. It belongs to the library
+ * and lives until on_close has returned, which is called exactly once whatever happens; nothing is
  * called after it.
  *
  *   ours     the direction that cv_connection_write() fills and cv_connection_shutdown() ends

@@ -150,9 +150,11 @@ CV_API void *cv_server_data(const struct cv_server *server);
 /* Closes the front door, and lets what runs end by itself for at most @wait milliseconds: sessions
  * without connections are told to go (1012, upon which agents look for another server, or this one
  * again), nothing new is dialled. Then it ends what is left, tells the rest, and frees the server,
- * which takes about a second at most. A second call can only shorten the wait.
+ * which takes about a second at most. A second call can only shorten the wait; its @closed, unless
+ * NULL, takes the place of the first one's.
  * @closed (may be NULL) is called when nothing of it is on the loop any more; the server must not
- * be used after its return, and by nothing but cv_server_data() from this call on. */
+ * be used after its return, nor after this call when it is NULL. Until then everything may be
+ * called; what would begin something new says CV_ECLOSED. */
 CV_API void cv_server_close(struct cv_server *server, uint64_t wait,
                             void (*closed)(struct cv_server *server));
 

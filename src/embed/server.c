@@ -101,7 +101,8 @@ void cv_server_close(struct cv_server *server, uint64_t wait,
     uint64_t now = cv_loop_now(&server->tenant.loop);
     uint64_t by = wait < (CV_NEVER - now) / CV_MSEC ? now + wait * CV_MSEC : CV_NEVER;
 
-    server->closed = closed;
+    if (closed)
+        server->closed = closed;
     if (server->tenant.closing)
         return;
     if (!server->draining || by < server->drain_by)

@@ -211,6 +211,7 @@ static void on_closed(void *ctx, struct cv_tunnel *tunnel, const struct cv_tunne
                  "%s %s: session %llu ended: %s", kind_of(guest), guest->key,
                  (unsigned long long)guest->id, end->line);
     server->guest_count--;
+    cv_list_remove(&guest->link); /* whoever looks from within on_leave does not find it */
     if (guest->id && is_agent(guest) && cv_manager_leave(server->manager, guest->id) == 0)
         wake_others(server);
     if (guest->id && server->options.on_leave) {

@@ -236,16 +236,32 @@ static const struct {
     const char *name;
     scenario *run;
 } scenarios[] = {
-    {"bytes", bytes},         {"pauses", pauses},           {"refuses", refuses},
-    {"declines", declines},   {"allows", allows},           {"aborts", aborts},
-    {"closes", closes},       {"leaves", leaves},           {"drops", drops},
-    {"denied", denied},       {"returns", returns},         {"unreachable", unreachable},
-    {"threads", threads},     {"mistakes", mistakes},
+    {"bytes", bytes},
+    {"pauses", pauses},
+    {"refuses", refuses},
+    {"declines", declines},
+    {"allows", allows},
+    {"aborts", aborts},
+    {"closes", closes},
+    {"leaves", leaves},
+    {"drops", drops},
+    {"denied", denied},
+    {"returns", returns},
+    {"unreachable", unreachable},
+    {"threads", threads},
+    {"mistakes", mistakes},
 
-    {"serves", serves},       {"two-servers", two_servers}, {"dials", dials},
-    {"strangers", strangers}, {"limits", limits},           {"lists", lists},
-    {"drains", drains},       {"hastens", hastens},         {"wrong-servers", wrong_servers},
+    {"serves", serves},
+    {"two-servers", two_servers},
+    {"dials", dials},
+    {"strangers", strangers},
+    {"limits", limits},
+    {"lists", lists},
+    {"drains", drains},
+    {"hastens", hastens},
+    {"wrong-servers", wrong_servers},
     {"hosts", hosts},
+    {"acts", acts},
 };
 
 int main(int argc, char **argv)

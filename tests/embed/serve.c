@@ -36,12 +36,22 @@ static void on_join(struct cv_server *server, const struct cv_server_session *se
     w->joined++;
 }
 
+/* Who leaves is listed no more. */
+static void look_past(void *data, const struct cv_server_session *session)
+{
+    const struct cv_server_session *leaving = data;
+
+    CHECK(session->id != leaving->id);
+}
+
 static void on_leave(struct cv_server *server, const struct cv_server_session *session, int error,
                      const char *text)
 {
     struct world *w = cv_server_data(server);
 
     CHECK(session->id && error < 0 && text[0]);
+    CHECK(cv_server_end_session(server, session->id) == CV_ESTALE);
+    cv_server_each(server, look_past, (void *)session);
     w->left++;
 }
 
@@ -339,7 +349,7 @@ static void hurry(struct cv_connection *c)
     struct world *w = cv_connection_data(c);
 
     cv_server_close(w->server, 600000, last_gone);
-    cv_server_close(w->server, w->word[0] ? strtoul(w->word, NULL, 10) : 0, last_gone);
+    cv_server_close(w->server, w->word[0] ? strtoul(w->word, NULL, 10) : 0, NULL);
 }
 
 static void serve_nothing(struct cv_connection *c, void *data)
@@ -363,6 +373,98 @@ void hastens(struct world *w, const char *url, const char *word)
     dial(w, w->target, &calls);
     finish(w);
     CHECK(w->visitor_error == -ECANCELED && w->served_error != 0 && w->left == 2);
+}
+
+/* The end from within a callback: of all, or with `end-` of each session. */
+
+static void end_it(void *data, const struct cv_server_session *session)
+{
+    CHECK(cv_server_end_session(data, session->id) == 0);
+    CHECK(cv_server_end_session(data, session->id) == 0); /* it is still leaving */
+}
+
+static void act(struct cv_server *server, const char *where)
+{
+    struct world *w = cv_server_data(server);
+    bool each = strncmp(w->word, "end-", 4) == 0;
+
+    if (strcmp(w->word + (each ? 4 : 0), where) != 0 || w->acted++)
+        return;
+    if (each)
+        cv_server_each(server, end_it, server);
+    end(w);
+    end(w);
+}
+
+static int act_on_claim(struct cv_server *server, const struct cv_server_claim *claim)
+{
+    (void)claim;
+    act(server, "authorize");
+    return 0;
+}
+
+static int act_on_dial(struct cv_server *server, const struct cv_server_session *visitor,
+                       const char *target)
+{
+    act(server, "allow");
+    return allow_all(server, visitor, target);
+}
+
+static void act_on_join(struct cv_server *server, const struct cv_server_session *session)
+{
+    on_join(server, session);
+    act(server, "join");
+}
+
+static void act_on_leave(struct cv_server *server, const struct cv_server_session *session,
+                         int error, const char *text)
+{
+    on_leave(server, session, error, text);
+    act(server, "leave");
+}
+
+static void act_on_log(void *data, enum cv_log_level level, const char *line)
+{
+    struct world *w = data;
+
+    on_log(data, level, line);
+    if (w->server && strstr(line, "session "))
+        act(w->server, "log");
+}
+
+static void act_on_close(struct cv_connection *c, int error, const char *text)
+{
+    struct world *w = cv_connection_data(c);
+
+    (void)error, (void)text;
+    if (w->server)
+        act(w->server, "over");
+}
+
+void acts(struct world *w, const char *url, const char *word)
+{
+    struct cv_server_options options = usual(w);
+    struct cv_connection_callbacks calls = {.on_close = act_on_close};
+
+    (void)url;
+    w->word = word;
+    options.authorize = act_on_claim;
+    options.allow = act_on_dial;
+    options.on_join = act_on_join;
+    options.on_leave = act_on_leave;
+    options.log = act_on_log;
+    make(w, serve(w, &options), word, serve_nothing);
+    while (w->ups < 2 && !w->acted)
+        CHECK(uv_run(&w->loop, UV_RUN_ONCE) != 0);
+    if (!w->acted) {
+        dial(w, w->target, &calls);
+        if (strstr(word, "leave"))
+            CHECK(cv_server_end_session(w->server, w->agent_session) == 0);
+        else if (strstr(word, "over"))
+            cv_connection_abort(w->visitor, NULL);
+    }
+    finish(w);
+    CHECK(w->acted && w->joined == w->left);
 }
 
 /* What is refused at once, and leaves nothing behind. */

@@ -30,7 +30,7 @@ struct world {
     struct cv_server *server;
     bool by_server; /* dials are the server's own */
     char own_url[64];
-    int joined, left, asked;
+    int joined, left, asked, acted;
     uint64_t agent_session;
     struct cv_connection *visitor, *served;
     uv_timer_t timer;
@@ -71,7 +71,7 @@ void visitor_end(struct cv_connection *c);
 /* A scenario of bulk.c, or of serve.c; the others are in probe.c. */
 typedef void scenario(struct world *w, const char *url, const char *word);
 scenario bytes, pauses, leaves, drops, threads;
-scenario serves, two_servers, dials, strangers, limits, lists, drains, hastens, wrong_servers,
+scenario serves, two_servers, dials, strangers, limits, lists, drains, hastens, acts, wrong_servers,
     hosts;
 
 #endif

@@ -83,6 +83,12 @@ class Scenarios(ServerCase):
         self.holds("hastens")
         self.holds("hastens", "100")
 
+    def test_a_server_is_closed_and_sessions_are_ended_from_within_any_callback(self):
+        for where in ("authorize", "allow", "join", "leave", "log", "over"):
+            for word in (where, f"end-{where}"):
+                with self.subTest(word):
+                    self.holds("acts", word)
+
     def test_mistakes_are_codes_and_leave_nothing_behind(self):
         self.holds("wrong-servers")
 
