@@ -3,6 +3,7 @@ import signal
 import socket
 import struct
 import subprocess
+import sys
 import threading
 import unittest
 
@@ -126,7 +127,13 @@ class Noticed(LabCase):
             self.assertTrue(traffic.echoes(port))
             return sent == 0
 
+        def unacked():
+            info = visitor.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 28)
+            return int.from_bytes(info[24:28], sys.byteorder)
+
         wait_until(full, "back-pressure to the visitor")
+        # a full receiver drops segments; a reset behind them is out of its window, and dropped too
+        wait_until(lambda: unacked() == 0, "what is under way to be taken")
         reset(visitor)
         wait_until(lambda: server.fds() <= before[0], "the server's socket to go")
 
