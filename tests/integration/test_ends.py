@@ -112,18 +112,9 @@ class Orderly(LabCase):
 class Noticed(LabCase):
     def test_a_visitor_that_resets_while_nobody_reads_it(self):
         """Its bytes cannot go on, so its socket is not read; its end is seen all the same."""
-        server, _, port = self.tunnel()
-        most = server.fds()
-        while not (visitor := self.stalled(port)):
-            most += 1
-        reset(visitor)
-        wait_until(lambda: server.fds() <= most, "the server's socket to go")
-
-    def stalled(self, port):
-        """A visitor of whom nothing more is taken; None when something is still under way. A full
-        receiver has dropped it then, and would drop a reset behind it, as out of its window."""
+        server, agent, port = self.tunnel()
+        before = (server.fds(), agent.fds())
         visitor = traffic.visit(port, "HOLD")
-        self.addCleanup(visitor.close)
         visitor.setblocking(False)
 
         def full():
@@ -136,10 +127,15 @@ class Noticed(LabCase):
             self.assertTrue(traffic.echoes(port))
             return sent == 0
 
+        def unacked():
+            info = visitor.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 28)
+            return int.from_bytes(info[24:28], sys.byteorder)
+
         wait_until(full, "back-pressure to the visitor")
-        info = visitor.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 28)
-        unacked = int.from_bytes(info[24:28], sys.byteorder)
-        return None if unacked else visitor
+        # a full receiver drops segments; a reset behind them is out of its window, and dropped too
+        wait_until(lambda: unacked() == 0, "what is under way to be taken")
+        reset(visitor)
+        wait_until(lambda: server.fds() <= before[0], "the server's socket to go")
 
 
 class Drain(LabCase):
