@@ -45,6 +45,7 @@ static int configure(SSL_CTX *ctx, char *error, size_t error_size)
     static const unsigned char context[] = "culvert";
 
     cv_tls_tune(ctx);
+    cv_tls_take_records(ctx);
     SSL_CTX_set_options(ctx, SSL_OP_CIPHER_SERVER_PREFERENCE | SSL_OP_PRIORITIZE_CHACHA);
     SSL_CTX_set_alpn_select_cb(ctx, choose_alpn, NULL);
     /* Resumption by tickets alone: the server keeps nothing. */

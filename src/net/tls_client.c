@@ -145,6 +145,7 @@ static int configure(SSL_CTX *ctx, const struct cv_tls_client_options *options, 
     int rc = cv_tls_restrict(ctx);
 
     cv_tls_tune(ctx);
+    cv_tls_take_records(ctx);
     SSL_CTX_set_session_cache_mode(ctx, SSL_SESS_CACHE_CLIENT | SSL_SESS_CACHE_NO_INTERNAL);
     SSL_CTX_sess_set_new_cb(ctx, on_session);
     if (SSL_CTX_set_alpn_protos(ctx, alpn, sizeof(alpn) - 1) != 0)

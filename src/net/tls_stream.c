@@ -7,33 +7,13 @@
 #include <unistd.h>
 
 #include "net/link.h"
-#include "net/stream_kind.h"
+#include "net/tls_inner.h"
 
 /* Plaintext that is encrypted for one send: what a link sends at once. Its records, with at most 29
  * bytes around each (TLS 1.2), fit into one buffer of the loop's pool. */
-#define BATCH      CV_LINK_SEND_MAX
-#define RECORD_MAX ((size_t)16384)
+#define BATCH CV_LINK_SEND_MAX
 
-_Static_assert(BATCH + (BATCH / RECORD_MAX + 1) * 29 <= CV_LINK_BUFFER, "a batch fits");
-
-struct tls_stream {
-    struct cv_stream base;
-    SSL *ssl;
-    BIO_METHOD *method; /* owned; of the BIO between OpenSSL and the socket */
-    uint8_t *gather;    /* records of the call that runs, to be sent together; else NULL */
-    size_t gathered;
-    uint8_t *owed; /* owned; records that the socket did not take; NULL: none */
-    size_t owed_start, owed_end;
-    bool promised;  /* the last byte of what is owed was not reported to the owner as taken */
-    uint8_t *early; /* owned; what was read from the socket before; NULL: nothing is left of it */
-    size_t early_start, early_end;
-    int failed;       /* the error that ended it: OpenSSL must not be asked again; 0: none */
-    int send_failed;  /* the error that ended sending alone; 0: none */
-    int socket_error; /* of the last read of the socket, as -errno */
-    bool more;        /* the last read did not run dry */
-    bool dry;         /* the socket gave less than it was asked for in the call that runs */
-    bool eof;
-};
+_Static_assert(BATCH + (BATCH / CV_RECORD_DATA + 1) * 29 <= CV_LINK_BUFFER, "a batch fits");
 
 static struct tls_stream *tls_of(const struct cv_stream *stream)
 {
@@ -42,7 +22,7 @@ static struct tls_stream *tls_of(const struct cv_stream *stream)
 
 /* The BIO. */
 
-static int read_early(struct tls_stream *tls, char *buf, size_t len)
+static ssize_t read_early(struct tls_stream *tls, uint8_t *buf, size_t len)
 {
     len = cv_min_size(len, tls->early_end - tls->early_start);
     memcpy(buf, tls->early + tls->early_start, len);
@@ -51,21 +31,69 @@ static int read_early(struct tls_stream *tls, char *buf, size_t len)
         cv_free(&tls->base.loop->alloc, tls->early);
         tls->early = NULL;
     }
-    return (int)len;
+    return (ssize_t)len;
 }
 
 /* A short read has emptied the socket: asking again would only hear so. */
+ssize_t cv_tls_read_socket(struct tls_stream *tls, uint8_t *buf, size_t len)
+{
+    ssize_t n;
+
+    if (tls->early)
+        return read_early(tls, buf, len);
+    if (tls->dry)
+        return -EAGAIN;
+    n = cv_socket_recv(tls->base.fd, buf, len);
+    tls->dry = n < (ssize_t)len;
+    return n;
+}
+
+static ssize_t read_fed(struct tls_stream *tls, uint8_t *buf, size_t len)
+{
+    len = cv_min_size(len, tls->fed_len);
+    if (!tls->fed || len == 0)
+        return -EAGAIN;
+    memcpy(buf, tls->fed, len);
+    tls->fed += len;
+    tls->fed_len -= len;
+    return (ssize_t)len;
+}
+
+/* Reads no further than the record goes that OpenSSL is in: those behind it may be ours. */
+static ssize_t read_one(struct tls_stream *tls, uint8_t *buf, size_t len)
+{
+    bool in_head = tls->body_left == 0;
+    size_t rest = in_head ? CV_RECORD_HEAD - tls->head_len : tls->body_left;
+    ssize_t n = cv_tls_read_socket(tls, buf, cv_min_size(len, rest));
+
+    if (n <= 0)
+        return n;
+    if (!in_head) {
+        tls->body_left -= (size_t)n;
+        return n;
+    }
+    memcpy(tls->head + tls->head_len, buf, (size_t)n);
+    tls->head_len += (size_t)n;
+    if (tls->head_len == CV_RECORD_HEAD) {
+        tls->head_len = 0;
+        tls->body_left = cv_record_size(tls->head) - CV_RECORD_HEAD;
+    }
+    return n;
+}
+
 static int bio_read(BIO *bio, char *buf, int len)
 {
     struct tls_stream *tls = BIO_get_data(bio);
-    ssize_t n = -EAGAIN;
+    uint8_t *to = (uint8_t *)buf;
+    ssize_t n;
 
     BIO_clear_retry_flags(bio);
-    if (tls->early)
-        return read_early(tls, buf, (size_t)len);
-    if (!tls->dry)
-        n = cv_socket_recv(tls->base.fd, buf, (size_t)len);
-    tls->dry = n < len;
+    if (tls->rx.cipher)
+        n = read_fed(tls, to, (size_t)len);
+    else if (SSL_is_init_finished(tls->ssl) && SSL_version(tls->ssl) < TLS1_3_VERSION)
+        n = cv_tls_read_socket(tls, to, (size_t)len);
+    else
+        n = read_one(tls, to, (size_t)len);
     if (n == -EAGAIN)
         BIO_set_retry_read(bio);
     else if (n < 0)
@@ -94,6 +122,10 @@ static int bio_write(BIO *bio, const char *buf, int len)
     }
     memcpy(tls->gather + tls->gathered, buf, (size_t)len);
     tls->gathered += (size_t)len;
+    if (cv_tls_number_gathered(tls) < 0) {
+        tls->socket_error = -ENOMEM;
+        return -1;
+    }
     return len;
 }
 
@@ -106,6 +138,29 @@ static long bio_ctrl(BIO *bio, int what, long number, void *pointer)
     if (what == BIO_CTRL_EOF)
         return tls->eof;
     return what == BIO_CTRL_FLUSH; /* said to be done: the end of the call does it */
+}
+
+/* OpenSSL tells the secrets of a connection as it takes them into use. */
+static void on_secret(const SSL *ssl, const char *line)
+{
+    cv_tls_take_secret(BIO_get_data(SSL_get_wbio(ssl)), line);
+}
+
+void cv_tls_take_records(SSL_CTX *ctx)
+{
+    SSL_CTX_set_keylog_callback(ctx, on_secret);
+}
+
+static void on_message(int sent, int version, int type, const void *message, size_t len, SSL *ssl,
+                       void *arg)
+{
+    struct tls_stream *tls = arg;
+
+    (void)version;
+    (void)ssl;
+    if (!sent && type == SSL3_RT_HANDSHAKE && len > 0 &&
+        *(const uint8_t *)message == SSL3_MT_KEY_UPDATE)
+        tls->updated = true;
 }
 
 static int make_bio(struct tls_stream *tls)
@@ -122,16 +177,26 @@ static int make_bio(struct tls_stream *tls)
     BIO_set_data(bio, tls);
     BIO_set_init(bio, 1);
     SSL_set_bio(tls->ssl, bio, bio);
+    SSL_set_msg_callback(tls->ssl, on_message);
+    SSL_set_msg_callback_arg(tls->ssl, tls);
     return 0;
 }
 
 /* Sending. */
 
+/* What is no whole record yet stays, for its number is not given. */
 static void drop_gathered(struct tls_stream *tls)
 {
+    size_t rest = tls->gathered - tls->whole;
+
+    if (rest)
+        memmove(tls->gather, tls->gather + tls->whole, rest);
+    tls->gathered = rest;
+    tls->whole = 0;
+    if (rest)
+        return;
     cv_free(&tls->base.loop->buffers.alloc, tls->gather);
     tls->gather = NULL;
-    tls->gathered = 0;
 }
 
 /* Sends some of @len bytes, which may be none: a count or -errno. */
@@ -184,13 +249,13 @@ static int flush(struct tls_stream *tls)
 
     if (tls->send_failed == 0 && tls->owed)
         rc = send_owed(tls);
-    if (tls->send_failed == 0 && rc == 0 && tls->gathered) {
+    if (tls->send_failed == 0 && rc == 0 && tls->whole) {
         if (!tls->owed)
-            n = send_some(tls, tls->gather, tls->gathered);
+            n = send_some(tls, tls->gather, tls->whole);
         if (n < 0)
             rc = (int)n;
-        else if ((size_t)n < tls->gathered)
-            rc = owe(tls, tls->gather + n, tls->gathered - (size_t)n);
+        else if ((size_t)n < tls->whole)
+            rc = owe(tls, tls->gather + n, tls->whole - (size_t)n);
     }
     drop_gathered(tls);
     if (rc < 0)
@@ -208,9 +273,7 @@ static int fatal_code(const struct tls_stream *tls, int kind)
     return -EPROTO;
 }
 
-/* What a @result that is not a count means: 0 an orderly end, -EAGAIN with *@direction set, or an
- * error that ended the stream. */
-static int outcome(struct tls_stream *tls, int result, int *direction)
+int cv_tls_outcome(struct tls_stream *tls, int result, int *direction)
 {
     int kind = SSL_get_error(tls->ssl, result);
 
@@ -245,34 +308,46 @@ static void wait_for(struct tls_stream *tls, int recv_waits, int send_waits)
 
 /* Fills @buf as far as records have come: a record is 16 KiB at most, and each call to OpenSSL
  * brings one. */
-static ssize_t tls_recv(struct cv_stream *stream, void *buf, size_t len)
+static ssize_t decrypt(struct tls_stream *tls, uint8_t *buf, size_t len, int *direction)
 {
-    struct tls_stream *tls = tls_of(stream);
-    int direction = UV_READABLE;
     size_t got = 0;
     int rc = 1;
 
-    if (tls->failed)
-        return tls->failed;
-    prepare(tls);
     while (rc == 1 && got < len) {
         size_t n = 0;
 
-        rc = SSL_read_ex(tls->ssl, (uint8_t *)buf + got, len - got, &n);
+        rc = SSL_read_ex(tls->ssl, buf + got, len - got, &n);
         got += n;
     }
     tls->more = rc == 1;
     if (rc != 1)
-        rc = outcome(tls, rc, &direction);
-    if (flush(tls) < 0 && !tls->failed && !SSL_is_init_finished(tls->ssl))
-        rc = tls->failed = tls->send_failed;
-    /* Reading may have moved on the handshake that a write waits for: that one may try again. */
-    wait_for(tls, direction, UV_WRITABLE);
-    ERR_clear_error();
+        rc = cv_tls_outcome(tls, rc, direction);
     return got ? (ssize_t)got : rc;
 }
 
-/* Encrypts up to a batch: how many bytes of @buf are in records now, or what outcome() says. */
+static ssize_t tls_recv(struct cv_stream *stream, void *buf, size_t len)
+{
+    struct tls_stream *tls = tls_of(stream);
+    int direction = UV_READABLE;
+    ssize_t n;
+
+    if (tls->failed)
+        return tls->failed;
+    prepare(tls);
+    if (tls->rx.cipher && SSL_is_init_finished(tls->ssl))
+        n = cv_tls_open_records(tls, buf, len);
+    else
+        n = decrypt(tls, buf, len, &direction);
+    if (flush(tls) < 0 && !tls->failed && !SSL_is_init_finished(tls->ssl))
+        n = tls->failed = tls->send_failed;
+    /* Reading may have moved on the handshake that a write waits for: that one may try again. */
+    wait_for(tls, direction, UV_WRITABLE);
+    ERR_clear_error();
+    return n;
+}
+
+/* Encrypts up to a batch: how many bytes of @buf are in records now, or what cv_tls_outcome() says.
+ */
 static ssize_t encrypt(struct tls_stream *tls, const uint8_t *buf, size_t len, int *direction)
 {
     size_t done = 0;
@@ -280,6 +355,8 @@ static ssize_t encrypt(struct tls_stream *tls, const uint8_t *buf, size_t len, i
 
     prepare(tls);
     len = cv_min_size(len, BATCH);
+    if (tls->tx.cipher && SSL_is_init_finished(tls->ssl) && !tls->gathered)
+        return cv_tls_seal_records(tls, buf, len);
     while (rc == 1 && done < len) {
         size_t n = 0;
 
@@ -287,7 +364,7 @@ static ssize_t encrypt(struct tls_stream *tls, const uint8_t *buf, size_t len, i
         done += n;
     }
     if (rc != 1)
-        rc = outcome(tls, rc, direction);
+        rc = cv_tls_outcome(tls, rc, direction);
     ERR_clear_error();
     if (done)
         return (ssize_t)done;
@@ -354,6 +431,8 @@ static void tls_close(struct cv_stream *stream)
         tls_goodbye(stream);
     SSL_free(tls->ssl);
     BIO_meth_free(tls->method);
+    cv_tls_records_free(tls);
+    cv_free(&stream->loop->buffers.alloc, tls->gather);
     cv_free(&stream->loop->alloc, tls->owed);
     cv_free(&stream->loop->alloc, tls->early);
     close(stream->fd);
@@ -363,7 +442,7 @@ static bool tls_buffered(const struct cv_stream *stream)
 {
     const struct tls_stream *tls = tls_of(stream);
 
-    return tls->early || (tls->more && SSL_has_pending(tls->ssl));
+    return tls->early || tls->plain || (tls->more && SSL_has_pending(tls->ssl));
 }
 
 static const struct cv_stream_kind tls_kind = {
@@ -387,7 +466,7 @@ int cv_tls_stream_shake(struct cv_stream *stream)
         rc = 0;
         tls->more = true; /* what came behind it may be read already */
     } else {
-        rc = outcome(tls, rc, &direction);
+        rc = cv_tls_outcome(tls, rc, &direction);
         if (rc == 0)
             rc = tls->failed = -ECONNRESET;
     }

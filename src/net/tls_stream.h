@@ -8,8 +8,8 @@
 /* Private to net: TLS as a stream, the same for sockets that were accepted and that we connected;
  * and what the contexts of both have in common. */
 
-/* Bytes that one read of the socket may bring: several records. Given back while a stream is idle.
- */
+/* Bytes that one read of the socket may bring to OpenSSL, with TLS 1.2: several records. Given back
+ * while a stream is idle. */
 #define CV_TLS_READ_BUFFER ((size_t)128 * 1024)
 
 /* What the socket has not taken of one call's records, or of what OpenSSL says by itself. */
@@ -21,6 +21,10 @@ void cv_tls_tune(SSL_CTX *ctx);
 
 /* The versions and suites that we speak. Returns 0 or -ENOMEM. */
 int cv_tls_restrict(SSL_CTX *ctx) CV_MUST_USE;
+
+/* Records of application data of its connections are our own, where TLS 1.3 is spoken:
+ * net/record.h. Not for contexts whose connections are not cv_tls_stream_new()'s. */
+void cv_tls_take_records(SSL_CTX *ctx);
 
 /* Reads a certificate with its chain and its key. On failure @error, one line cut at @error_size,
  * says which file and why. Returns 0, -errno of a file, or CV_ESYNTAX for one that is no usable PEM

@@ -1,0 +1,349 @@
+#include <criterion/criterion.h>
+#include <errno.h>
+#include <openssl/err.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "base/error.h"
+#include "net/tls.h"
+#include "net/tls_inner.h"
+#include "net_certs.h"
+#include "net_fixture.h"
+
+/* Records of application data that are our own, against OpenSSL at the other end. */
+
+struct setup {
+    struct net net;
+    struct certs certs;
+    struct cv_tls *tls;
+    struct client client;
+    struct echo echo;
+};
+
+static struct setup s;
+
+static void setup(void)
+{
+    struct cv_stream *stream;
+    char error[256];
+    int fds[2];
+
+    net_init(&s.net);
+    certs_make(&s.certs, "tunnel.test");
+    cr_assert_eq(cv_tls_new(&s.tls, CERT_FILES(s.certs), error, sizeof(error)), 0, "%s", error);
+    tcp_pair(fds);
+    s.client = (struct client){.fd = fds[0]};
+    cr_assert_eq(cv_stream_new_tls(&stream, &s.net.loop, fds[1], s.tls), 0);
+    echo_start(&s.echo, stream);
+}
+
+static void teardown(void)
+{
+    cv_stream_close(s.echo.stream);
+    client_close(&s.client);
+    cv_tls_free(s.tls);
+    certs_remove(&s.certs);
+    net_deinit(&s.net);
+}
+
+TestSuite(tls_records, .init = setup, .fini = teardown);
+
+static struct tls_stream *server(void)
+{
+    return cv_container_of(s.echo.stream, struct tls_stream, base);
+}
+
+static void expect_echo(const void *data, size_t len)
+{
+    uint8_t *back = malloc(len);
+
+    client_send(&s.net, &s.client, data, len);
+    for (size_t got = 0; got < len;) {
+        ssize_t n = client_recv(&s.net, &s.client, back + got, len - got);
+
+        cr_assert_gt(n, 0, "%zd after %zu bytes", n, got);
+        got += (size_t)n;
+    }
+    cr_assert_arr_eq(back, data, len);
+    free(back);
+}
+
+static void shake(void)
+{
+    client_tls(&s.net, &s.client, s.certs.ca, "tunnel.test");
+    expect_echo("hello", 5);
+    cr_assert(server()->tx.cipher && server()->rx.cipher, "the records are our own");
+}
+
+/* The records that the client makes of @len bytes, which are not sent; to be freed. */
+static uint8_t *records_of(const void *data, size_t len, size_t *size)
+{
+    BIO *memory = BIO_new(BIO_s_mem()), *socket = SSL_get_wbio(s.client.ssl);
+    uint8_t *copy;
+    char *at;
+
+    BIO_up_ref(socket);
+    SSL_set0_wbio(s.client.ssl, memory);
+    cr_assert_eq(SSL_write(s.client.ssl, data, (int)len), (int)len);
+    *size = (size_t)BIO_get_mem_data(memory, &at);
+    copy = malloc(*size);
+    memcpy(copy, at, *size);
+    SSL_set0_wbio(s.client.ssl, socket);
+    return copy;
+}
+
+static void send_raw(const void *data, size_t len)
+{
+    struct client raw = {.fd = s.client.fd};
+
+    client_send(&s.net, &raw, data, len);
+}
+
+static void expect_refusal(int alert)
+{
+    char byte;
+
+    NET_UNTIL(&s.net, s.echo.error);
+    cr_assert_eq(s.echo.error, -EPROTO);
+    cr_assert_eq(client_recv(&s.net, &s.client, &byte, 1), -EPROTO);
+    cr_assert_eq(ERR_GET_REASON(ERR_peek_error()), alert);
+    cr_assert_eq(cv_stream_recv(s.echo.stream, &byte, 1), -EPROTO, "it stays refused");
+}
+
+static void speak(const char *suite)
+{
+    SSL_CTX *ctx = SSL_CTX_new(TLS_client_method());
+    size_t len = 200000;
+    uint8_t *data = malloc(len);
+
+    for (size_t i = 0; i < len; i++)
+        data[i] = (uint8_t)(i * 7 + i / 251);
+    cr_assert_eq(SSL_CTX_set_ciphersuites(ctx, suite), 1);
+    SSL_CTX_set_mode(ctx, SSL_MODE_ENABLE_PARTIAL_WRITE);
+    s.client.ssl = SSL_new(ctx);
+    SSL_CTX_free(ctx);
+    SSL_set_fd(s.client.ssl, s.client.fd);
+    while (SSL_connect(s.client.ssl) != 1)
+        net_turn(&s.net);
+    for (size_t at = 0; at < len; at += 40000)
+        expect_echo(data + at, 40000);
+    cr_assert(server()->tx.cipher && server()->rx.cipher);
+    free(data);
+}
+
+Test(tls_records, are_of_aes_128)
+{
+    speak("TLS_AES_128_GCM_SHA256");
+}
+
+Test(tls_records, are_of_aes_256)
+{
+    speak("TLS_AES_256_GCM_SHA384");
+}
+
+Test(tls_records, are_of_chacha20)
+{
+    speak("TLS_CHACHA20_POLY1305_SHA256");
+}
+
+Test(tls_records, may_arrive_cut_at_every_byte)
+{
+    uint8_t data[3000], back[sizeof(data)];
+    uint8_t *raw;
+    size_t size;
+
+    shake();
+    memset(data, 0x33, sizeof(data));
+    raw = records_of(data, sizeof(data), &size);
+    for (size_t i = 0; i < size; i++) {
+        send_raw(raw + i, 1);
+        net_turn(&s.net);
+    }
+    free(raw);
+    for (size_t got = 0; got < sizeof(back);)
+        got += (size_t)client_recv(&s.net, &s.client, back + got, sizeof(back) - got);
+    cr_assert_arr_eq(back, data, sizeof(data));
+}
+
+/* A reader with little room at a time gets each byte once, and the loop does not forget it. */
+Test(tls_records, are_read_with_any_room)
+{
+    static uint8_t data[20000], back[sizeof(data)];
+    size_t got = 0;
+
+    shake();
+    for (size_t i = 0; i < sizeof(data); i++)
+        data[i] = (uint8_t)(i * 13 + i / 256);
+    cv_stream_owner(s.echo.stream, NULL, NULL);
+    client_send(&s.net, &s.client, data, sizeof(data));
+    for (size_t room = 1; got < sizeof(data); room = room * 3 % 4099) {
+        ssize_t n =
+            cv_stream_recv(s.echo.stream, back + got, cv_min_size(room, sizeof(back) - got));
+
+        if (n > 0)
+            got += (size_t)n;
+        else
+            cr_assert_eq(n, -EAGAIN);
+    }
+    cr_assert_arr_eq(back, data, sizeof(data));
+}
+
+Test(tls_records, may_be_padded)
+{
+    shake();
+    cr_assert_eq(SSL_set_block_padding(s.client.ssl, 512), 1);
+    expect_echo("padded", 6);
+}
+
+Test(tls_records, may_be_empty)
+{
+    struct cv_record_keys client = {.limit = 0};
+    uint8_t record[64];
+    struct tls_stream *tls;
+    size_t total;
+
+    shake();
+    tls = server();
+    total = s.echo.total;
+    cr_assert_eq(cv_record_init(&client, SSL_get_current_cipher(tls->ssl), tls->rx.secret,
+                                tls->rx.secret_len, true),
+                 0);
+    client.number = tls->rx.number;
+    cr_assert_eq(cv_record_seal(&client, record, (const uint8_t *)"", 0), 0);
+    send_raw(record, CV_RECORD_EXTRA);
+    cr_assert_eq(cv_record_seal(&client, record, (const uint8_t *)"x", 1), 0);
+    send_raw(record, CV_RECORD_EXTRA + 1);
+    NET_UNTIL(&s.net, s.echo.total == total + 1);
+    cv_record_deinit(&client);
+}
+
+/* Number 0 is also the number of what OpenSSL hears first: it must not hear it. */
+Test(tls_records, are_taken_once)
+{
+    uint8_t *raw, back[8];
+    size_t size;
+
+    client_tls(&s.net, &s.client, s.certs.ca, "tunnel.test");
+    raw = records_of("once", 4, &size);
+    send_raw(raw, size);
+    NET_UNTIL(&s.net, s.echo.total == 4);
+    cr_assert_eq(client_recv(&s.net, &s.client, back, sizeof(back)), 4);
+    send_raw(raw, size);
+    free(raw);
+    expect_refusal(SSL_R_SSLV3_ALERT_BAD_RECORD_MAC);
+    cr_assert_eq(s.echo.total, 4);
+}
+
+Test(tls_records, are_refused_when_a_bit_was_changed)
+{
+    uint8_t *raw;
+    size_t size;
+
+    shake();
+    raw = records_of("changed", 7, &size);
+    raw[size / 2] ^= 1;
+    send_raw(raw, size);
+    free(raw);
+    expect_refusal(SSL_R_SSLV3_ALERT_BAD_RECORD_MAC);
+}
+
+Test(tls_records, are_refused_when_too_long)
+{
+    static const uint8_t head[] = {SSL3_RT_APPLICATION_DATA, 3, 3, 0xff, 0xff};
+
+    shake();
+    send_raw(head, sizeof(head));
+    expect_refusal(SSL_R_SSLV3_ALERT_BAD_RECORD_MAC);
+}
+
+Test(tls_records, are_refused_without_protection)
+{
+    static const uint8_t alert[] = {SSL3_RT_ALERT, 3, 3, 0, 2, 1, SSL_AD_CLOSE_NOTIFY};
+
+    shake();
+    send_raw(alert, sizeof(alert));
+    NET_UNTIL(&s.net, s.echo.error || s.echo.ended);
+    cr_assert_eq(s.echo.error, -EPROTO);
+}
+
+static void update_keys(int kind, bool both)
+{
+    uint8_t secret[EVP_MAX_MD_SIZE];
+
+    shake();
+    for (int i = 0; i < 3; i++) {
+        memcpy(secret, server()->rx.secret, sizeof(secret));
+        cr_assert_eq(SSL_key_update(s.client.ssl, kind), 1);
+        expect_echo("under other keys", 16);
+        cr_assert_neq(memcmp(secret, server()->rx.secret, sizeof(secret)), 0);
+        memcpy(secret, server()->tx.secret, sizeof(secret));
+        expect_echo("and once more", 13);
+    }
+    cr_assert_eq(server()->tx.number < 6, both, "ours changed too");
+}
+
+Test(tls_records, follow_new_keys_of_the_other_end)
+{
+    update_keys(SSL_KEY_UPDATE_NOT_REQUESTED, false);
+}
+
+Test(tls_records, follow_new_keys_that_are_asked_for)
+{
+    update_keys(SSL_KEY_UPDATE_REQUESTED, true);
+}
+
+Test(tls_records, get_new_keys_in_time)
+{
+    uint8_t secret[EVP_MAX_MD_SIZE];
+
+    shake();
+    server()->tx.limit = 3;
+    for (int i = 0; i < 4; i++) {
+        memcpy(secret, server()->tx.secret, sizeof(secret));
+        for (int k = 0; k < 4; k++)
+            expect_echo("data", 4);
+        cr_assert_neq(memcmp(secret, server()->tx.secret, sizeof(secret)), 0);
+        cr_assert_leq(server()->tx.number, 4);
+    }
+    SSL_shutdown(s.client.ssl);
+    NET_UNTIL(&s.net, s.echo.ended);
+}
+
+Test(tls_records, are_left_to_openssl_where_short_ones_are_asked_for)
+{
+    SSL_CTX *ctx = SSL_CTX_new(TLS_client_method());
+    char data[3000];
+
+    memset(data, 'm', sizeof(data));
+    SSL_CTX_set_tlsext_max_fragment_length(ctx, TLSEXT_max_fragment_length_512);
+    s.client.ssl = SSL_new(ctx);
+    SSL_CTX_free(ctx);
+    SSL_set_fd(s.client.ssl, s.client.fd);
+    while (SSL_connect(s.client.ssl) != 1)
+        net_turn(&s.net);
+    expect_echo(data, sizeof(data));
+    cr_assert_null(server()->tx.cipher);
+}
+
+/* Each allocation of a read with room for little fails once: the stream ends, or goes on. */
+Test(tls_records, survive_failing_allocations)
+{
+    static uint8_t data[4000], back[sizeof(data)];
+    size_t got = 0;
+
+    shake();
+    cv_stream_owner(s.echo.stream, NULL, NULL);
+    client_send(&s.net, &s.client, data, sizeof(data));
+    s.net.memory.fail_at = s.net.memory.calls + 2; /* the first is of the whole read */
+    while (got < sizeof(data)) {
+        ssize_t n = cv_stream_recv(s.echo.stream, back, 100);
+
+        if (n == -ENOMEM)
+            break;
+        cr_assert(n > 0 || n == -EAGAIN, "%zd", n);
+        got += n > 0 ? (size_t)n : 0;
+    }
+    cr_assert_lt(got, sizeof(data), "an allocation failed");
+    cr_assert_eq(cv_stream_recv(s.echo.stream, back, 100), -ENOMEM, "what is lost stays lost");
+}
