@@ -1,6 +1,7 @@
 #ifndef CV_NET_ENDPOINT_H
 #define CV_NET_ENDPOINT_H
 
+#include <stdbool.h>
 #include <sys/types.h>
 
 #include "base/attr.h"
@@ -19,6 +20,10 @@ struct cv_endpoint_ops {
      * no answer either, -EAGAIN when it has none now (and it will say when it has), else -errno,
      * which ends the connection. A result below @max means that the source is empty. */
     ssize_t (*read)(struct cv_endpoint *endpoint, uint8_t *into, size_t max);
+
+    /* As `read`, into a pipe that is empty (net/pipe.h); asked only where `bulk` is set. NULL: not
+     * offered. */
+    ssize_t (*pour)(struct cv_endpoint *endpoint, int pipe, size_t max);
 
     /* No more comes from the other end; everything was taken. */
     void (*fin)(struct cv_endpoint *endpoint);
@@ -41,8 +46,12 @@ struct cv_endpoint_ops {
                    size_t len);
 };
 
+/* A turn that brings so many bytes is bulk's: to hand pages on costs less than to copy them. */
+#define CV_BULK_LEAST ((size_t)60 * 1024)
+
 struct cv_endpoint {
     const struct cv_endpoint_ops *ops;
+    bool bulk; /* the source's last turn was bulk's, and `pour` is offered */
 };
 
 /* The ops of an endpoint that has neither sink nor source yet, such as a target that is being

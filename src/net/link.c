@@ -16,7 +16,9 @@ struct cv_link {
 
     uint8_t *out; /* owned; NULL while nothing waits */
     size_t out_start, out_end, out_size;
-    size_t send_size; /* what the next buffer takes, CV_LINK_SEND_MIN to CV_LINK_SEND_MAX */
+    size_t aside, aside_len; /* bytes to be sent from elsewhere, and how many they were */
+    size_t aside_at;         /* where in the buffer they belong */
+    size_t send_size;        /* what the next buffer takes, CV_LINK_SEND_MIN to CV_LINK_SEND_MAX */
 
     struct cv_slot slot; /* the turn that was handed out */
     uint8_t mask[4];     /* of the frame being laid down */
@@ -158,12 +160,13 @@ static void hand_out(struct cv_link *link, struct cv_link_turn *turn)
     *turn = (struct cv_link_turn){.conn_id = slot->conn_id,
                                   .user = slot->user,
                                   .into = link->out + link->out_end + skip,
-                                  .max = slot->max};
+                                  .max = slot->max,
+                                  .may_aside = link->ws.role == CV_WS_SERVER};
 }
 
 int cv_link_fill(struct cv_link *link, uint64_t now, struct cv_link_turn *turn)
 {
-    while (!link->closing) {
+    while (!link->closing && link->aside == 0) {
         int rc;
 
         if (link->want_pong) {
@@ -218,23 +221,47 @@ void cv_link_laid(struct cv_link *link, size_t len, uint64_t now)
     cv_session_sent(link->session, slot, len, now);
 }
 
+void cv_link_laid_aside(struct cv_link *link, size_t len, uint64_t now)
+{
+    const struct cv_slot *slot = &link->slot;
+    uint8_t *at = link->out + link->out_end;
+
+    at += cv_ws_head_encode(at, CV_WS_BINARY, true, slot->head_len + len, NULL);
+    memcpy(at, slot->head, slot->head_len);
+    link->out_end = (size_t)(at - link->out) + slot->head_len;
+    link->aside_at = link->out_end;
+    link->aside = link->aside_len = len;
+    cv_session_sent(link->session, slot, len, now);
+}
+
 size_t cv_link_output(const struct cv_link *link, const uint8_t **data)
 {
     if (link->out)
         *data = link->out + link->out_start;
-    return link->out_end - link->out_start;
+    return (link->aside > 0 ? link->aside_at : link->out_end) - link->out_start;
+}
+
+size_t cv_link_aside(const struct cv_link *link)
+{
+    return link->aside;
+}
+
+void cv_link_aside_sent(struct cv_link *link, size_t len)
+{
+    link->aside -= len;
+    cv_link_sent(link, 0);
 }
 
 void cv_link_sent(struct cv_link *link, size_t len)
 {
     link->out_start += len;
-    if (link->out_start < link->out_end)
+    if (link->out_start < link->out_end || link->aside > 0)
         return;
-    if (link->out_end > link->send_size - link->send_size / 4)
+    if (link->out_end + link->aside_len > link->send_size - link->send_size / 4)
         link->send_size = cv_min_size(2 * link->send_size, CV_LINK_SEND_MAX);
     cv_free(link->buffers, link->out);
     link->out = NULL;
-    link->out_start = link->out_end = link->out_size = 0;
+    link->out_start = link->out_end = link->out_size = link->aside_len = 0;
 }
 
 void cv_link_blocked(struct cv_link *link)
@@ -263,12 +290,12 @@ void cv_link_close(struct cv_link *link, enum cv_ending ending)
 
 bool cv_link_done(const struct cv_link *link)
 {
-    return link->closing && link->out_start == link->out_end;
+    return link->closing && link->out_start == link->out_end && link->aside == 0;
 }
 
 bool cv_link_pending(const struct cv_link *link)
 {
-    if (link->out_end > link->out_start)
+    if (link->out_end > link->out_start || link->aside > 0)
         return true;
     return !link->closing && (link->want_pong || cv_session_pending(link->session));
 }

@@ -47,12 +47,14 @@ struct cv_session *cv_link_session(struct cv_link *link);
  * -ENOMEM */
 int cv_link_recv(struct cv_link *link, uint8_t *data, size_t len, uint64_t now) CV_MUST_USE;
 
-/* A turn of a connection: up to @max bytes from its source go to @into. */
+/* A turn of a connection: up to @max bytes from its source go to @into, or, where they are not
+ * masked, aside. */
 struct cv_link_turn {
     int64_t conn_id;
     void *user;
     uint8_t *into;
     size_t max;
+    bool may_aside;
 };
 
 /* Lays down what waits until a connection has its turn (1), or until nothing more waits or fits
@@ -63,8 +65,19 @@ int cv_link_fill(struct cv_link *link, uint64_t now, struct cv_link_turn *turn) 
 /* @len (> 0) bytes were read to the turn's place. */
 void cv_link_laid(struct cv_link *link, size_t len, uint64_t now);
 
+/* @len (> 0) bytes were read, and the caller keeps them aside: their head alone is laid down, and
+ * they are to be sent behind it. Only where `may_aside` is set. Until they are sent nothing more is
+ * laid down but a close frame, which comes behind them. */
+void cv_link_laid_aside(struct cv_link *link, size_t len, uint64_t now);
+
 /* What is to be sent; returns its length, 0 when nothing. Borrowed until the link is used again. */
 size_t cv_link_output(const struct cv_link *link, const uint8_t **data);
+
+/* Bytes aside that are to be sent behind that, and before any other output. */
+size_t cv_link_aside(const struct cv_link *link);
+
+/* With no output before them, the first @len of these were sent. */
+void cv_link_aside_sent(struct cv_link *link, size_t len);
 
 /* The first @len bytes of the output were sent. */
 void cv_link_sent(struct cv_link *link, size_t len);

@@ -101,7 +101,9 @@ int cv_loop_init(struct cv_loop *loop, const struct cv_log *log)
         return rc;
     }
     loop->poll.eager = true;
-    /* libcurl's TLS writes to sockets by write(), which cannot be told to leave the signal out. */
+    cv_pipes_init(&loop->pipes, &loop->own);
+    /* libcurl's TLS writes to sockets by write(), and pipes are emptied into them by splice(),
+     * which cannot be told to leave the signal out. */
     signal(SIGPIPE, SIG_IGN);
     return 0;
 }
@@ -127,6 +129,7 @@ int cv_loop_deinit(struct cv_loop *loop)
     cv_turn_run(&loop->turn); /* streams that were closed last */
     cv_turn_close(&loop->turn, NULL);
     cv_poll_close(&loop->poll);
+    cv_pipes_close(&loop->pipes);
     /* What was closed last still has its close callback to come. */
     uv_run(loop->uv, UV_RUN_NOWAIT);
     rc = uv_loop_close(loop->uv);

@@ -9,6 +9,7 @@
 #include "base/pool.h"
 #include "base/random.h"
 #include "net/cause.h"
+#include "net/pipe.h"
 #include "net/poll.h"
 #include "net/shed.h"
 #include "net/turn.h"
@@ -35,6 +36,7 @@ struct cv_loop {
     uv_loop_t own;
     struct cv_alloc alloc;   /* malloc */
     struct cv_pool buffers;  /* what links send from */
+    struct cv_pipes pipes;   /* what payload goes by; none on a loop of somebody else's */
     struct cv_random random; /* the kernel's, read in blocks */
     struct cv_log log;
     struct cv_causes causes;
@@ -61,7 +63,8 @@ struct cv_alloc cv_heap(void);
 int cv_loop_init(struct cv_loop *loop, const struct cv_log *log) CV_MUST_USE;
 
 /* The same on a loop of somebody else's (borrowed), who runs it. It is shared: several may be on
- * one, nothing stays awake on it (CV_EAGER_NS), and SIGPIPE is left as it is. */
+ * one, nothing stays awake on it (CV_EAGER_NS), and SIGPIPE is left as it is, so that nothing goes
+ * by a pipe, since splice() would raise it. */
 int cv_loop_init_on(struct cv_loop *loop, uv_loop_t *uv, const struct cv_log *log) CV_MUST_USE;
 
 /* Every handle must be closed and every lookup back before (run the loop until it ends by itself):

@@ -17,6 +17,7 @@ struct cv_relay {
     int watched;     /* what the stream is watched for */
     bool told_ready; /* the session knows that the source has bytes */
     bool source_ended;
+    bool copies;    /* the source's socket cannot be poured into a pipe */
     bool dropping;  /* nobody wants what the source says any more */
     int sink_error; /* the sink takes nothing more, but the source may still have something to say
                      */
@@ -185,12 +186,12 @@ static ssize_t read_early(struct cv_relay *relay, uint8_t *into, size_t max)
     return (ssize_t)n;
 }
 
-static ssize_t relay_read(struct cv_endpoint *endpoint, uint8_t *into, size_t max)
+/* Takes note of @n, what a turn of the source brought of @max bytes, or why none; returns what the
+ * turn ends with. */
+static ssize_t end_turn(struct cv_relay *relay, ssize_t n, size_t max)
 {
-    struct cv_relay *relay = relay_of(endpoint);
-    ssize_t n =
-        relay->early ? read_early(relay, into, max) : cv_stream_recv(relay->stream, into, max);
-
+    relay->endpoint.bulk =
+        n >= (ssize_t)CV_BULK_LEAST && !relay->copies && cv_stream_pours(relay->stream);
     if (n > 0)
         relay->bytes_out += (uint64_t)n;
     /* its last words were read; EPIPE alone means that it had ended in order before */
@@ -207,6 +208,27 @@ static ssize_t relay_read(struct cv_endpoint *endpoint, uint8_t *into, size_t ma
     if (n == 0 && !relay->fin_told && cv_stream_gone(relay->stream))
         n = CV_ECLOSED; /* a unix socket that was closed; TCP does not say */
     return n;
+}
+
+static ssize_t relay_read(struct cv_endpoint *endpoint, uint8_t *into, size_t max)
+{
+    struct cv_relay *relay = relay_of(endpoint);
+    ssize_t n =
+        relay->early ? read_early(relay, into, max) : cv_stream_recv(relay->stream, into, max);
+
+    return end_turn(relay, n, max);
+}
+
+static ssize_t relay_pour(struct cv_endpoint *endpoint, int pipe, size_t max)
+{
+    struct cv_relay *relay = relay_of(endpoint);
+    ssize_t n = cv_stream_pour_to(relay->stream, pipe, max);
+
+    if (n == -EINVAL || n == -EPERM || n == -ENOSYS) {
+        relay->copies = true;
+        n = -EAGAIN; /* it is readable still, so its next turn comes, and is read */
+    }
+    return end_turn(relay, n, max);
 }
 
 static void relay_fin(struct cv_endpoint *endpoint)
@@ -256,6 +278,7 @@ static void relay_closed(struct cv_endpoint *endpoint, enum cv_reason reason, co
 static const struct cv_endpoint_ops relay_ops = {
     .data = relay_data,
     .read = relay_read,
+    .pour = relay_pour,
     .fin = relay_fin,
     .drain = relay_drain,
     .closed = relay_closed,

@@ -1,6 +1,7 @@
 #include "net/stream.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <linux/sockios.h>
 #include <netinet/tcp.h>
 #include <poll.h>
@@ -153,14 +154,19 @@ ssize_t cv_socket_recv(int fd, void *buf, size_t len)
     return n < 0 ? -errno : n;
 }
 
-ssize_t cv_socket_send(int fd, const void *buf, size_t len)
+static ssize_t send_by(int fd, const void *buf, size_t len, int flags)
 {
     ssize_t n;
 
     do
-        n = send(fd, buf, len, MSG_DONTWAIT | MSG_NOSIGNAL);
+        n = send(fd, buf, len, MSG_DONTWAIT | MSG_NOSIGNAL | flags);
     while (n < 0 && errno == EINTR);
     return n < 0 ? -errno : n;
+}
+
+ssize_t cv_socket_send(int fd, const void *buf, size_t len)
+{
+    return send_by(fd, buf, len, 0);
 }
 
 static ssize_t plain_recv(struct cv_stream *stream, void *buf, size_t len)
@@ -184,6 +190,7 @@ static void plain_forget(struct cv_stream *stream)
 }
 
 static const struct cv_stream_kind plain_kind = {
+    .plain = true,
     .recv = plain_recv,
     .send = plain_send,
     .close = plain_close,
@@ -223,13 +230,16 @@ int cv_stream_watch(struct cv_stream *stream, int events)
     return rc < 0 ? rc : update_idle(stream);
 }
 
-ssize_t cv_stream_recv(struct cv_stream *stream, void *buf, size_t len)
+static ssize_t count_received(struct cv_stream *stream, ssize_t n)
 {
-    ssize_t n = stream->kind->recv(stream, buf, len);
-
     if (n >= CV_EAGER_MESSAGE)
         cv_poll_bulk(&stream->loop->poll);
     return n;
+}
+
+ssize_t cv_stream_recv(struct cv_stream *stream, void *buf, size_t len)
+{
+    return count_received(stream, stream->kind->recv(stream, buf, len));
 }
 
 ssize_t cv_stream_peek(struct cv_stream *stream, void *buf, size_t len)
@@ -252,13 +262,46 @@ static void end_trial(struct cv_stream *stream)
                sizeof(as_the_kernel_does));
 }
 
-ssize_t cv_stream_send(struct cv_stream *stream, const void *buf, size_t len)
+static ssize_t count_sent(struct cv_stream *stream, ssize_t n)
 {
-    ssize_t n = stream->kind->send(stream, buf, len);
-
     if (n > 0 && !stream->trial_over && (stream->sent += (size_t)n) >= CV_STREAM_TRIAL)
         end_trial(stream);
     return n;
+}
+
+ssize_t cv_stream_send(struct cv_stream *stream, const void *buf, size_t len)
+{
+    return count_sent(stream, stream->kind->send(stream, buf, len));
+}
+
+bool cv_stream_pours(const struct cv_stream *stream)
+{
+    return stream->kind->plain;
+}
+
+static ssize_t pour(int from, int to, size_t len)
+{
+    ssize_t n;
+
+    do
+        n = splice(from, NULL, to, NULL, len, SPLICE_F_NONBLOCK);
+    while (n < 0 && errno == EINTR);
+    return n < 0 ? -errno : n;
+}
+
+ssize_t cv_stream_pour_to(struct cv_stream *stream, int pipe, size_t len)
+{
+    return count_received(stream, pour(stream->fd, pipe, len));
+}
+
+ssize_t cv_stream_pour_from(struct cv_stream *stream, int pipe, size_t len)
+{
+    return count_sent(stream, pour(pipe, stream->fd, len));
+}
+
+ssize_t cv_stream_send_more(struct cv_stream *stream, const void *buf, size_t len)
+{
+    return count_sent(stream, send_by(stream->fd, buf, len, MSG_MORE));
 }
 
 void cv_stream_shutdown(struct cv_stream *stream)

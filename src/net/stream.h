@@ -54,6 +54,20 @@ ssize_t cv_stream_peek(struct cv_stream *stream, void *buf, size_t len) CV_MUST_
  * hold them already. -EPIPE and the like as -errno; SIGPIPE is never raised. */
 ssize_t cv_stream_send(struct cv_stream *stream, const void *buf, size_t len) CV_MUST_USE;
 
+/* Whether bytes can go between the stream and a pipe, as those of a plain one. The next three are
+ * for such a stream, on a loop that lends pipes. */
+bool cv_stream_pours(const struct cv_stream *stream);
+
+/* As cv_stream_recv(), but the bytes go to @pipe, an empty one; less than all may mean that the
+ * pipe is full. -EINVAL, -EPERM and -ENOSYS: this socket cannot; nothing was taken from it. */
+ssize_t cv_stream_pour_to(struct cv_stream *stream, int pipe, size_t len) CV_MUST_USE;
+
+/* As cv_stream_send(), of the first @len bytes in @pipe, which holds as many. */
+ssize_t cv_stream_pour_from(struct cv_stream *stream, int pipe, size_t len) CV_MUST_USE;
+
+/* As cv_stream_send(); more follows at once, and goes out with it. */
+ssize_t cv_stream_send_more(struct cv_stream *stream, const void *buf, size_t len) CV_MUST_USE;
+
 /* Sends TLS's close_notify if possible and FIN, waiting for room by itself; reading goes on,
  * writing does not. Bytes that were not taken are lost, or, with TLS, the first of them may still
  * arrive. */

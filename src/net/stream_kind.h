@@ -8,6 +8,7 @@
 
 struct cv_stream_kind {
     bool tls;
+    bool plain; /* its bytes are the socket's */
     ssize_t (*recv)(struct cv_stream *stream, void *buf, size_t len);
     ssize_t (*send)(struct cv_stream *stream, const void *buf, size_t len);
     /* Says goodbye on the stream's own layer. 0: done or impossible, FIN may follow; -EAGAIN: again

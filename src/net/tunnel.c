@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "base/error.h"
-#include "net/link.h"
+#include "net/carry.h"
 #include "net/log.h"
 #include "net/timer.h"
 
@@ -28,6 +28,7 @@ struct cv_tunnel {
     struct cv_loop *loop;     /* borrowed */
     struct cv_stream *stream; /* owned; NULL when the link is gone */
     struct cv_link *link;     /* owned */
+    struct cv_carry carry;    /* between the two */
     struct cv_tunnel_owner owner;
     struct cv_log_about about; /* see cv_tunnel_name() */
     struct cv_turn_job job;
@@ -150,12 +151,9 @@ static void say_failed(const struct cv_tunnel *t, int64_t conn_id, int rc)
 static void read_source(struct cv_tunnel *t, const struct cv_link_turn *turn, uint64_t now)
 {
     struct cv_session *session = cv_link_session(t->link);
-    struct cv_endpoint *endpoint = turn->user;
-    ssize_t n = endpoint ? endpoint->ops->read(endpoint, turn->into, turn->max) : -EAGAIN;
+    ssize_t n = cv_carry_read(&t->carry, turn, now);
     int rc = 0;
 
-    if (n > 0)
-        cv_link_laid(t->link, (size_t)n, now);
     if (n == 0)
         rc = cv_session_finish(session, turn->conn_id);
     else if (n == CV_ECLOSED)
@@ -168,37 +166,15 @@ static void read_source(struct cv_tunnel *t, const struct cv_link_turn *turn, ui
         say_failed(t, turn->conn_id, rc);
 }
 
-/* Sends what is laid down: 1 all of it, 0 the socket is full, else an error. */
-static int send_output(struct cv_tunnel *t)
-{
-    const uint8_t *data;
-    size_t len;
-
-    while ((len = cv_link_output(t->link, &data)) > 0) {
-        ssize_t n = cv_stream_send(t->stream, data, len);
-
-        if (n == -EAGAIN) {
-            cv_link_blocked(t->link);
-            return 0;
-        }
-        if (n < 0)
-            return (int)n;
-        cv_link_sent(t->link, (size_t)n);
-    }
-    cv_link_sent(t->link, 0); /* a turn may have left an empty buffer */
-    return 1;
-}
-
 /* Fills and sends until nothing waits (1), the socket is full or the turn is used up (0), or the
  * stream fails. */
 static int flush(struct cv_tunnel *t)
 {
     uint64_t now = cv_loop_now(t->loop);
-    const uint8_t *data;
 
-    for (size_t sent = 0; sent < SEND_A_TURN; sent += cv_link_output(t->link, &data)) {
+    for (size_t sent = 0; sent < SEND_A_TURN; sent += cv_carry_unsent(&t->carry)) {
         struct cv_link_turn turn;
-        int rc = send_output(t);
+        int rc = cv_carry_send(&t->carry);
 
         if (rc <= 0)
             return rc;
@@ -207,10 +183,10 @@ static int flush(struct cv_tunnel *t)
         if (rc < 0)
             return rc;
         if (!cv_link_pending(t->link))
-            return send_output(t);
+            return cv_carry_send(&t->carry);
     }
     cv_turn_add(&t->loop->turn, &t->job);
-    return send_output(t);
+    return cv_carry_send(&t->carry);
 }
 
 /* The end of the link. */
@@ -229,6 +205,7 @@ static void go(struct cv_tunnel *t)
              *said ? "\"" : "");
     t->stream = NULL;
     cv_stream_close(stream);
+    cv_carry_drop(&t->carry);
     cv_session_cut(cv_link_session(t->link));
     t->gone = true;
     t->give_up = CV_NEVER;
@@ -311,10 +288,9 @@ static bool is_resting(struct cv_tunnel *t, uint64_t now)
 
 static int watch(struct cv_tunnel *t, uint64_t now)
 {
-    const uint8_t *data;
     int events = CV_READABLE | (is_resting(t, now) ? CV_REST : 0);
 
-    if (cv_link_output(t->link, &data) > 0)
+    if (cv_carry_unsent(&t->carry) > 0)
         events |= CV_WRITABLE;
     return cv_stream_watch(t->stream, events);
 }
@@ -463,6 +439,7 @@ static int start(struct cv_tunnel **out, struct cv_loop *loop, struct cv_stream 
     cv_list_init(&t->list);
     cv_list_push_back(&loop->tunnels, &t->list);
     t->stream = stream;
+    t->carry = (struct cv_carry){.link = t->link, .stream = stream, .pipes = &loop->pipes};
     t->owner = *owner;
     t->timer_at = t->retry_at = t->give_up = CV_NEVER;
     cv_turn_job_init(&t->job, on_first_job);

@@ -150,6 +150,18 @@ MUTANTS = [
         "        if (0) {\n",
     ),
     (
+        "lay-behind-bytes-aside",
+        "src/net/link.c",
+        "    while (!link->closing && link->aside == 0) {\n",
+        "    while (!link->closing) {\n",
+    ),
+    (
+        "close-before-bytes-aside",
+        "src/net/link.c",
+        "    return (link->aside > 0 ? link->aside_at : link->out_end) - link->out_start;\n",
+        "    return link->out_end - link->out_start;\n",
+    ),
+    (
         "close-by-one-list",
         "src/session/sync.c",
         "        if (e->missed < 2 || now - e->opened_at <= CV_SYNC_GRACE)\n",

@@ -199,7 +199,11 @@ void sim_relay_turn(struct sim_relay *r, const struct cv_link_turn *turn)
         sim_fail(r->t->w, "transfer %u: a turn that it cannot use", r->x->number);
     n = r->stream->ops->read(r->stream, turn->into, turn->max);
     if (n > 0) {
-        cv_link_laid(r->t->link, (size_t)n, r->t->w->now);
+        /* no random number, so that a seed's world stays as it is */
+        if (turn->may_aside && n % 2 == 0)
+            sim_tunnel_aside(r->t, turn, (size_t)n);
+        else
+            cv_link_laid(r->t->link, (size_t)n, r->t->w->now);
         if (r->side != MIDDLE && r->x->flow[r->side].sent > CV_WINDOW_INITIAL)
             sim_count(r->t->w, SIM_WINDOWS, 1);
     }

@@ -83,20 +83,57 @@ static void give_events(struct sim_tunnel *t)
     }
 }
 
-static int send_output(struct sim_tunnel *t)
+void sim_tunnel_aside(struct sim_tunnel *t, const struct cv_link_turn *turn, size_t len)
+{
+    t->aside = malloc(len);
+    if (!t->aside)
+        abort();
+    memcpy(t->aside, turn->into, len);
+    memset(turn->into, 0, len);
+    t->aside_sent = 0;
+    cv_link_laid_aside(t->link, len, t->w->now);
+    sim_count(t->w, SIM_ASIDES, 1);
+}
+
+static void drop_aside(struct sim_tunnel *t)
+{
+    free(t->aside);
+    t->aside = NULL;
+}
+
+/* 0 when nothing is left. */
+static ssize_t send_some(struct sim_tunnel *t)
 {
     const uint8_t *data;
-    size_t len;
+    size_t len = cv_link_output(t->link, &data), aside = cv_link_aside(t->link);
+    ssize_t n;
 
-    while ((len = cv_link_output(t->link, &data)) > 0) {
-        ssize_t n = sim_pipe_write(t->out, data, len);
-
-        if (n == -EAGAIN)
-            return 0;
-        if (n < 0)
-            return (int)n;
-        cv_link_sent(t->link, (size_t)n);
+    if (len > 0) {
+        n = sim_pipe_write(t->out, data, len);
+        if (n > 0)
+            cv_link_sent(t->link, (size_t)n);
+        return n;
     }
+    if (aside == 0)
+        return 0;
+    n = sim_pipe_write(t->out, t->aside + t->aside_sent, aside);
+    if (n <= 0)
+        return n;
+    t->aside_sent += (size_t)n;
+    cv_link_aside_sent(t->link, (size_t)n);
+    if (cv_link_aside(t->link) == 0)
+        drop_aside(t);
+    return n;
+}
+
+static int send_output(struct sim_tunnel *t)
+{
+    ssize_t n;
+
+    while ((n = send_some(t)) > 0)
+        ;
+    if (n < 0)
+        return n == -EAGAIN ? 0 : (int)n;
     cv_link_sent(t->link, 0);
     return 1;
 }
@@ -186,6 +223,7 @@ static void go(struct sim_tunnel *t)
 {
     sim_trace(t->w, "%s: the link with %s is gone", t->node->name, t->key);
     cut(t);
+    drop_aside(t);
     cv_session_cut(sim_tunnel_session(t));
     t->gone = true;
     t->owner.closed(t->owner.ctx, t);

@@ -40,6 +40,8 @@ struct sim_tunnel {
     struct sim_wire *wire;
     struct sim_pipe *in, *out;
     struct cv_link *link; /* owned; NULL when the last connection is over too */
+    uint8_t *aside;       /* owned: what the link has aside, as a pipe would hold it; or NULL */
+    size_t aside_sent;
     struct sim_tunnel_owner owner;
     char key[CV_KEY_MAX + 1]; /* whom it reaches, as the manager knows it */
     uint64_t member;          /* the manager's id, or 0 */
@@ -61,6 +63,9 @@ struct sim_tunnel *sim_tunnel_new(struct sim_node *node, struct sim_wire *wire,
                                   const struct sim_tunnel_owner *owner);
 
 struct cv_session *sim_tunnel_session(struct sim_tunnel *t);
+
+/* @len bytes of a turn, at its place, go out from aside. */
+void sim_tunnel_aside(struct sim_tunnel *t, const struct cv_link_turn *turn, size_t len);
 
 /* The session was used: its events and its output are seen to. */
 void sim_tunnel_touch(struct sim_tunnel *t);

@@ -187,6 +187,7 @@ static void assert_arrives(size_t reads, size_t piece)
 
     cr_assert_eq(cv_session_ready(cv_link_session(link_), id, true), 0);
     cr_assert_eq(cv_link_fill(link_, START, &turn), 1);
+    cr_assert_not(turn.may_aside); /* it is masked */
     reads = cv_min_size(reads, turn.max);
     for (size_t i = 0; i < reads; i++)
         turn.into[i] = (uint8_t)('a' + i % 26);
@@ -213,6 +214,120 @@ static void assert_arrives(size_t reads, size_t piece)
     cr_assert_eq(cv_session_stats(cv_link_session(peer))->bytes_in, reads);
     cv_link_sent(link_, len);
     cv_link_free(peer);
+}
+
+/* The next output, all of it. */
+static void take_output(struct cv_link *link)
+{
+    const uint8_t *data;
+    size_t len = cv_link_output(link, &data);
+
+    cr_assert_leq(len, OUT - out_len);
+    memcpy(out + out_len, data, len);
+    out_len += len;
+    cv_link_sent(link, len);
+}
+
+#define ASIDE ((size_t)5000)
+
+/* Of a turn's bytes, 'x', the head alone is laid down. */
+static int64_t lay_aside(void)
+{
+    int64_t id = dial(link_);
+    struct cv_link_turn turn;
+
+    cr_assert_eq(cv_session_ready(cv_link_session(link_), id, true), 0);
+    cr_assert_eq(cv_link_fill(link_, START, &turn), 1);
+    cr_assert(turn.may_aside);
+    cv_link_laid_aside(link_, ASIDE, START);
+    cr_assert_eq(cv_session_ready(cv_link_session(link_), id, false), 0);
+    cr_assert_eq(cv_link_aside(link_), ASIDE);
+    return id;
+}
+
+/* What is aside goes out, in two parts, between which nothing else does. */
+static void send_aside(void)
+{
+    const uint8_t *data;
+
+    take_output(link_);
+    for (size_t half = 0; half < 2; half++) {
+        cr_assert_eq(cv_link_output(link_, &data), 0);
+        cr_assert(cv_link_pending(link_));
+        cr_assert_not(cv_link_done(link_));
+        memset(out + out_len, 'x', ASIDE / 2);
+        out_len += ASIDE / 2;
+        cv_link_aside_sent(link_, ASIDE / 2);
+    }
+    cr_assert_eq(cv_link_aside(link_), 0);
+}
+
+/* A dialler hears a Connect and ASIDE bytes in what was sent; the result is that of the last feed.
+ */
+static int hear_aside(void)
+{
+    struct cv_link *peer = make(CV_SESSION_DIALLER);
+    char told[16] = "";
+    int rc = feed(peer, out, out_len, SIZE_MAX, told);
+
+    cr_assert_eq(told[0], 'C');
+    cr_assert_eq(cv_session_stats(cv_link_session(peer))->bytes_in, ASIDE);
+    cv_link_free(peer);
+    return rc;
+}
+
+Test(link, bytes_aside_arrive_behind_their_head)
+{
+    struct cv_link_turn turn;
+
+    out_len = 0;
+    lay_aside();
+    cr_assert_eq(cv_session_stats(cv_link_session(link_))->bytes_out, ASIDE);
+    send_aside();
+    cr_assert_eq(cv_link_fill(link_, START, &turn), 0);
+    cr_assert_not(cv_link_pending(link_));
+    cr_assert_eq(hear_aside(), 0);
+}
+
+Test(link, nothing_is_laid_down_behind_bytes_that_are_aside)
+{
+    struct cv_link_turn turn;
+
+    out_len = 0;
+    lay_aside();
+    cr_assert_eq(hear(CV_WS_PING, "p", 1), 0);
+    dial(link_);
+    cr_assert_eq(cv_link_fill(link_, START, &turn), 0);
+    send_aside();
+    cr_assert_eq(cv_link_fill(link_, START, &turn), 0);
+    cr_assert_gt(out_len, ASIDE);
+    out_len = 0;
+    send_once(link_, 0);
+    cr_assert_eq(out[0], 0x80 | CV_WS_PONG);
+    cr_assert_not_null(memmem(out, out_len, "tcp/a:1", 7));
+}
+
+Test(link, a_close_waits_behind_bytes_that_are_aside)
+{
+    out_len = 0;
+    lay_aside();
+    take_output(link_);
+    cv_link_close(link_, CV_ENDING_LEAVES);
+    send_aside();
+    cr_assert_not(cv_link_done(link_));
+    take_output(link_);
+    cr_assert(cv_link_done(link_));
+    cr_assert_eq(hear_aside(), CV_ECLOSED);
+}
+
+Test(link, a_connection_that_ends_leaves_its_bytes_aside_to_be_sent)
+{
+    int64_t id = lay_aside();
+
+    out_len = 0;
+    cr_assert_eq(cv_session_abort(cv_link_session(link_), id, CV_REASON_LOCAL, NULL), 0);
+    send_aside();
+    cr_assert_eq(hear_aside(), 0);
 }
 
 Test(link, short_reads_arrive_whole_whatever_length_their_head_has)
