@@ -7,7 +7,7 @@ DEPS   ?= tools/install-deps
 .PHONY: help demo test deb test-deb build bench bench-herd bench-scale bench-soak bench-threads bench-layers bench-attack bench-directory cost fuzz sim install lint picture format clean
 
 help: ## this list
-	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
 
 demo: ## install what is missing, then move a real file through a tunnel on loopback
 	$(DEPS) demo

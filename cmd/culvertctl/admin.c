@@ -233,7 +233,8 @@ static int judge(struct admin_options *options, CURL *curl, const struct call *c
         return command_fail(EXIT_RUN, "%s: %s (%s)", options->url, curl_easy_strerror(rc),
                             advice(options, rc));
     curl_easy_getinfo(curl, CURLINFO_RESPONSE_CODE, &status);
-    json = json_loads(call->body.text ? call->body.text : "", 0, NULL);
+    json =
+        json_loads(call->body.text ? call->body.text : "", JSON_ALLOW_NUL | JSON_DECODE_ANY, NULL);
     options->missing = call->may_miss && json && status == 404;
     if (!json || status / 100 != 2) {
         code = options->missing ? EXIT_RUN : complain(options, status, json, call->has_token);

@@ -123,17 +123,24 @@ static int unknown(int argc, char **argv)
 {
     char line[512];
     struct cv_text text;
-
+    const char *needed = NULL; /* the word behind a first one that is right */
     struct nearest nearest;
 
     cv_text_init(&text, line, sizeof(line));
     nearest_init(&nearest, argv[0]);
     for (size_t i = 0; i < COMMAND_COUNT; i++)
-        nearest_offer(&nearest, commands[i].name[0]);
+        if (strcmp(argv[0], commands[i].name[0]) != 0)
+            nearest_offer(&nearest, commands[i].name[0]);
+        else
+            needed = commands[i].name[1];
     for (int i = 0; i < argc && i < 2; i++) {
         cv_text_str(&text, i ? " " : "");
         cv_quote_str(&text, argv[i]);
     }
+    if (needed)
+        return command_fail(EXIT_USAGE,
+                            "no such command: %s (did you mean %s %s? --help shows all)", line,
+                            argv[0], needed);
     if (nearest.best)
         return command_fail(EXIT_USAGE, "no such command: %s (did you mean %s? --help shows all)",
                             line, nearest.best);

@@ -73,7 +73,7 @@ struct list {
     const char *path;
     const struct column *columns; /* NULL: one object */
     size_t count;
-    const char *none;
+    const char *none; /* what is said when it is empty, or null */
 };
 
 static void clear_screen(void)
@@ -84,7 +84,8 @@ static void clear_screen(void)
 
 static void print_json(const json_t *json)
 {
-    json_dumpf(json, stdout, JSON_INDENT(2) | JSON_REAL_PRECISION(9));
+    json_dumpf(json, stdout,
+               JSON_INDENT(2) | JSON_REAL_PRECISION(9) | JSON_ENCODE_ANY | JSON_ENSURE_ASCII);
     putchar('\n');
 }
 
@@ -104,6 +105,8 @@ static int show(const struct list *list, int argc, char **argv)
             print_json(json);
         else if (list->columns)
             table_print(list->columns, list->count, json, list->none);
+        else if (json_is_null(json))
+            puts(list->none);
         else
             table_print_object(json);
         json_decref(json);
@@ -134,7 +137,8 @@ LISTING(events, "nothing has happened yet")
 
 int command_directory(int argc, char **argv)
 {
-    static const struct list list = {.path = "/api/v1/directory"};
+    static const struct list list = {.path = "/api/v1/directory",
+                                     .none = "this server has no --directory"};
 
     return show(&list, argc, argv);
 }
@@ -213,7 +217,8 @@ static void print_sum(const json_t *array)
         out += json_number_value(json_object_get(client, "rate_out"));
         open += json_number_value(json_object_get(client, "conns"));
     }
-    printf("%zu agents, %.0f connections, ", json_array_size(array), open);
+    printf("%zu agent%s, %.0f connection%s, ", json_array_size(array),
+           json_array_size(array) == 1 ? "" : "s", open, open == 1 ? "" : "s");
     table_print_bytes(in);
     fputs("/s from them, ", stdout);
     table_print_bytes(out);

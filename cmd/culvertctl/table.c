@@ -8,6 +8,7 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
+#include "access/quote.h"
 #include "net/loop.h"
 
 #define CELL        128
@@ -41,23 +42,33 @@ static void write_span(char out[CELL], double seconds)
         snprintf(out, CELL, "%ldd %ldh", s / 86400, s / 3600 % 24);
 }
 
-/* Strings, with commas between; as many as there is room for. */
-static void write_list(char out[CELL], const json_t *array)
+/* Strangers name their rooms and ends: nothing of that may drive the terminal. */
+static void write_string(struct cv_text *out, const json_t *string)
 {
-    size_t index, len = 0;
-    const json_t *text;
+    cv_escape(out, json_string_value(string), json_string_length(string));
+}
 
-    out[0] = '\0';
-    json_array_foreach(array, index, text) if (len < CELL - 1) len +=
-        (size_t)snprintf(out + len, CELL - len, "%s%s", index ? ", " : "", json_string_value(text));
+/* A string, or several with commas between; as much as there is room for. */
+static void write_text(char out[CELL], const json_t *value)
+{
+    struct cv_text text;
+    size_t index;
+    const json_t *string;
+
+    cv_text_init(&text, out, CELL);
+    if (json_is_string(value))
+        write_string(&text, value);
+    json_array_foreach(value, index, string)
+    {
+        cv_text_str(&text, index ? ", " : "");
+        write_string(&text, string);
+    }
 }
 
 static void write_cell(char out[CELL], const json_t *value, enum column_kind kind)
 {
-    if (json_is_string(value))
-        snprintf(out, CELL, "%s", json_string_value(value));
-    else if (json_is_array(value))
-        write_list(out, value);
+    if (json_is_string(value) || json_is_array(value))
+        write_text(out, value);
     else if (json_is_boolean(value))
         snprintf(out, CELL, "%s", json_is_true(value) ? "yes" : "no");
     else if (!json_is_number(value))

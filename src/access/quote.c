@@ -12,15 +12,21 @@ static void put_escaped(struct cv_text *text, unsigned char c)
     cv_text_bytes(text, escaped, sizeof(escaped));
 }
 
+/* U+0080 to U+009F are control characters too, some terminals obey them: whether @at is in one. */
+static bool in_c1(const char *bytes, size_t len, size_t at)
+{
+    size_t first = at > 0 && (unsigned char)bytes[at - 1] == 0xc2 ? at - 1 : at;
+
+    return first + 1 < len && (unsigned char)bytes[first] == 0xc2 &&
+           (unsigned char)bytes[first + 1] >= 0x80 && (unsigned char)bytes[first + 1] < 0xa0;
+}
+
 void cv_escape(struct cv_text *text, const char *bytes, size_t len)
 {
     for (size_t i = 0; i < len; i++) {
         unsigned char c = (unsigned char)bytes[i];
-        unsigned char next = i + 1 < len ? (unsigned char)bytes[i + 1] : 0;
-        /* U+0080 to U+009F are control characters too: some terminals obey them */
-        bool c1 = c == 0xc2 && next >= 0x80 && next < 0xa0;
 
-        if (c < 0x20 || c == 0x7f || c == '\'' || c == '\\' || c1)
+        if (c < 0x20 || c == 0x7f || c == '\'' || c == '\\' || in_c1(bytes, len, i))
             put_escaped(text, c);
         else
             cv_text_bytes(text, bytes + i, 1);

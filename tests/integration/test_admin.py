@@ -427,6 +427,11 @@ class Ctl(AdminCase):
         self.assertEqual(done.returncode, 1)
         self.assertIn("no connection 99 is open (`culvertctl conns` lists them)", done.stderr)
 
+    def test_a_server_without_a_directory_says_so(self):
+        self.watched()
+        self.assertEqual(self.ctl("directory"), "this server has no --directory\n")
+        self.assertEqual(self.ctl("directory", "--json"), "null\n")
+
     LISTS = ("clients", "conns", "peers", "rooms", "forwards", "routes", "events")
 
     def everything(self):

@@ -107,6 +107,7 @@ class Cli(LabCase):
 
     def test_bad_commands_of_culvertctl(self):
         self.assert_bad("culvertctl", "no-such-command", names=["no-such-command"])
+        self.assert_bad("culvertctl", "token", names=["did you mean token new?"])
 
     def test_a_taken_port_is_3(self):
         with socket.create_server(("127.0.0.1", 0)) as taken:

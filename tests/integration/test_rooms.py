@@ -322,8 +322,19 @@ class Listed(RoomsCase):
         self.assertEqual(self.rooms(), [])
         wait_until(lambda: self.status()["openws"] == 0, "the end of both")
 
+    def test_no_name_of_a_room_drives_the_terminal_or_hides_the_others(self):
+        names = ["red \x1b[31m", "two\nlines", "a NUL\0", "csi \x9b2J"]
+        for name in names:
+            self.end(name, "a")
+        wait_until(lambda: [room["room"] for room in self.rooms()] == names, self.rooms)
+        table = self.run_to_end("culvertctl", "--admin", self.admin, "rooms").stdout
+        self.assertTrue(set(table) <= {*map(chr, range(0x20, 0x7f)), "\n"}, repr(table))
+        for shown in r"red \x1b[31m ", r"two\x0alines ", r"a NUL\x00 ", r"csi \xc2\x9b2J ":
+            self.assertIn(shown, table)
+
     def rooms(self):
         done = self.run_to_end("culvertctl", "--admin", self.admin, "rooms", "--json")
+        self.assertTrue(done.stdout.isascii(), done.stdout)
         self.assertEqual(done.returncode, 0, done.stderr)
         return json.loads(done.stdout)
 
