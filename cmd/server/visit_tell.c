@@ -40,10 +40,13 @@ static void audit(const struct visit *visit, enum cv_log_level level, const char
 void visit_log_end(const struct visit *visit, enum cv_reason reason, const char *text, size_t len,
                    const struct cv_relay_end *end)
 {
+    const char *why = cv_reason_text(reason);
+    bool repeats = len == strlen(why) && memcmp(text, why, len) == 0;
     char outcome[120];
 
-    snprintf(outcome, sizeof(outcome), "%s,", cv_reason_text(reason));
-    audit(visit, CV_LOG_INFO, cv_reason_name(reason), outcome, &(struct told){text, len, end});
+    snprintf(outcome, sizeof(outcome), "%s,", why);
+    audit(visit, CV_LOG_INFO, cv_reason_name(reason), outcome,
+          &(struct told){text, repeats ? 0 : len, end});
 }
 
 ssize_t visit_answer(struct visit *visit, enum cv_failure failure, const char *text)

@@ -77,11 +77,23 @@ static struct talk *talk_of(const struct cv_site *site, const struct lws *wsi)
     return NULL;
 }
 
-static void hang_up(struct talk *talk, unsigned code)
+/* Its place is free. */
+static void let_go(struct cv_site *site, struct talk *talk)
+{
+    if (talk->let_go)
+        return;
+    talk->let_go = true;
+    site->talk_count--;
+    site->talks.closed(site->ctx, talk->id);
+}
+
+/* Its place is free at once: it need not answer the close frame, nor read. */
+static void hang_up(struct cv_site *site, struct talk *talk, unsigned code)
 {
     if (talk->code)
         return;
     talk->code = code;
+    let_go(site, talk);
     lws_set_timeout(talk->wsi, PENDING_TIMEOUT_USER_REASON_BASE, CV_SITE_TALK_STALL);
     lws_callback_on_writable(talk->wsi);
 }
@@ -91,7 +103,7 @@ void cv_site_hang_up(struct cv_site *site, uint64_t id, unsigned code)
     struct talk *talk = find(site, id);
 
     if (talk)
-        hang_up(talk, code);
+        hang_up(site, talk, code);
 }
 
 int cv_site_tell(struct cv_site *site, uint64_t id, struct cv_site_text *text)
@@ -147,15 +159,6 @@ static int write_next(struct talk *talk)
     return cv_goodbye(talk->wsi, talk->code);
 }
 
-static void let_go(struct cv_site *site, struct talk *talk)
-{
-    if (talk->let_go)
-        return;
-    talk->let_go = true;
-    site->talk_count--;
-    site->talks.closed(site->ctx, talk->id);
-}
-
 /* Who has said nothing yet, no token either, makes room: the first that came. */
 static void make_room(struct cv_site *site)
 {
@@ -164,8 +167,7 @@ static void make_room(struct cv_site *site)
 
         if (talk->spoke || talk->let_go)
             continue;
-        let_go(site, talk);
-        hang_up(talk, CV_WS_TRY_LATER);
+        hang_up(site, talk, CV_WS_TRY_LATER);
         return;
     }
 }
@@ -184,7 +186,7 @@ static int open_talk(struct cv_site *site, struct lws *wsi)
     cv_list_push_back(&site->talking, &talk->link);
     talk->let_go = site->talk_count == CV_SITE_TALKS_MAX;
     if (talk->let_go) {
-        hang_up(talk, CV_WS_TRY_LATER);
+        hang_up(site, talk, CV_WS_TRY_LATER);
         return 0;
     }
     site->talk_count++;
@@ -205,7 +207,7 @@ static void hear(struct cv_site *site, struct talk *talk, const void *in, size_t
     if (talk->code)
         return;
     if (len > sizeof(talk->in) - talk->in_len) {
-        hang_up(talk, CV_WS_TOO_BIG);
+        hang_up(site, talk, CV_WS_TOO_BIG);
         return;
     }
     memcpy(talk->in + talk->in_len, in, len);

@@ -164,6 +164,10 @@ class Api(AdminCase):
             self.assertEqual(self.ask(f"/api/v1/conns/{conn['id']}", "DELETE")[0], 200)
             self.assertEqual(traffic.read_end(ended)[0], b"")
             self.assertTrue(traffic.ping(kept))
+        line = wait_until(
+            lambda: re.search(rf"visitor {name} .*reason=killed", server.log()), "its line"
+        )
+        self.assertEqual(line[0].count("ended by an operator"), 1, line[0])
         for wrong in ("0", "-1", "x", "999999"):
             self.assertEqual(self.ask(f"/api/v1/conns/{wrong}", "DELETE")[0], 404, wrong)
 

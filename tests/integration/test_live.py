@@ -293,6 +293,17 @@ class Locks(LiveCase):
         watch.until(lambda: watch.status)
         self.assertEqual([one.end() for one in silent[:5]], [1013] * 5)
 
+    def test_who_was_not_let_in_keeps_no_place(self):
+        """Though it neither reads nor answers the close frame."""
+        path, (admin,) = self.token_file(("admin", "ops"))
+        self.watched("--admin-token-file", path)
+        self.strangers = [self.watch("x") for _ in range(WATCHERS_MAX)]
+        refused = f"culvert_admin_refusals_total {WATCHERS_MAX}"
+        as_admin = {"Authorization": f"Bearer {admin}"}
+        wait_until(lambda: refused in self.ask("/metrics", **as_admin)[1], refused)
+        watch = self.watch(admin)
+        watch.until(lambda: watch.status)
+
     def test_one_watcher_too_many_is_told_to_come_later(self):
         self.watched()
         watches = [self.watch() for _ in range(WATCHERS_MAX)]
