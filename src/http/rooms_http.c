@@ -168,6 +168,8 @@ static int act(struct cv_room_guest *guest, struct lws *wsi)
         return too_long(guest, wsi);
     if (!guest->room.len)
         return fail(guest, wsi, 500, "Invalid path: ", guest->path);
+    if (!is_utf8(guest->path, strlen(guest->path)))
+        return fail(guest, wsi, 400, "Invalid path: it is not UTF-8", "");
     if (guest->method != CV_ROOM_POST && guest->method != CV_ROOM_DELETE)
         return answer(guest, wsi, 200, "text/plain; charset=utf-8", "");
     if (!cv_room_origin_allowed(guest->server, wsi, origin, sizeof(origin)))

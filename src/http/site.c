@@ -1,13 +1,15 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "http/site_core.h"
 
 /* libwebsockets 4.1 answers from LWS_CALLBACK_HTTP and LWS_CALLBACK_HTTP_WRITEABLE, one lws_write()
  * a call. What goes out is one block: head and body. */
 
-#define SOCKETS_MAX 256 /* at once; one more is refused */
+/* At once, with those that are about to be closed: a listener accepts 64 between two turns. */
+#define SOCKETS_MAX (CV_SITE_CALLERS_MAX + 64)
 #define HEAD_MAX    1024
 
 /* One request under way; libwebsockets keeps one for each connection. */
@@ -27,6 +29,52 @@ static void forget(struct exchange *exchange)
     cv_list_remove(&exchange->link);
     free(exchange->body);
     *exchange = (struct exchange){.id = 0};
+}
+
+/* Callers. */
+
+static void stop_waiting(struct cv_site *site, struct cv_site_caller *caller)
+{
+    if (cv_list_empty(&caller->waiting))
+        return;
+    cv_list_remove(&caller->waiting);
+    site->waiting_count--;
+}
+
+static void wait_for_request(struct cv_site *site, struct cv_site_caller *caller)
+{
+    cv_list_push_back(&site->waiting, &caller->waiting);
+    site->waiting_count++;
+}
+
+/* Takes who has to go for one more out of its list; NULL: nobody. */
+static struct lws *choose(struct cv_site *site)
+{
+    struct cv_list *link = site->waiting.next;
+    struct lws *wsi;
+
+    if (site->waiting_count >= CV_SITE_WAITING_MAX) {
+        struct cv_site_caller *first = cv_container_of(link, struct cv_site_caller, waiting);
+
+        stop_waiting(site, first);
+        return first->wsi;
+    }
+    if (site->caller_count < CV_SITE_CALLERS_MAX)
+        return NULL;
+    link = site->exchanges.next;
+    if (link == &site->exchanges)
+        return cv_site_talk_leaving(site);
+    wsi = cv_container_of(link, struct exchange, link)->wsi;
+    forget(cv_container_of(link, struct exchange, link));
+    return wsi;
+}
+
+static void make_room(struct cv_site *site)
+{
+    struct lws *wsi = choose(site);
+
+    if (wsi)
+        lws_set_timeout(wsi, PENDING_TIMEOUT_KILLED_BY_PARENT, LWS_TO_KILL_SYNC);
 }
 
 /* Answers. */
@@ -120,7 +168,10 @@ static int write_some(struct exchange *exchange)
         return 0;
     }
     forget(exchange);
-    return last || lws_http_transaction_completed(wsi) ? -1 : 0;
+    if (last || lws_http_transaction_completed(wsi))
+        return -1;
+    wait_for_request(cv_site_of(wsi), lws_get_opaque_user_data(wsi));
+    return 0;
 }
 
 /* Requests. */
@@ -168,7 +219,7 @@ static void begin(struct exchange *exchange, struct lws *wsi, struct cv_site *si
 
 bool cv_site_look(struct cv_site_look *look, struct lws *wsi, const char *path)
 {
-    const struct cv_site_door *door = lws_get_opaque_user_data(wsi);
+    const struct cv_site_caller *caller = lws_get_opaque_user_data(wsi);
 
     look->request = (struct cv_site_request){.method = method_of(wsi),
                                              .path = path,
@@ -176,7 +227,7 @@ bool cv_site_look(struct cv_site_look *look, struct lws *wsi, const char *path)
                                              .origin = look->origin,
                                              .authorization = look->authorization,
                                              .encodings = look->encodings,
-                                             .is_unix = door && door->is_unix};
+                                             .is_unix = caller->door->is_unix};
     return header(wsi, WSI_TOKEN_HOST, look->host) && header(wsi, WSI_TOKEN_ORIGIN, look->origin) &&
            header(wsi, WSI_TOKEN_HTTP_AUTHORIZATION, look->authorization) &&
            header(wsi, WSI_TOKEN_HTTP_ACCEPT_ENCODING, look->encodings);
@@ -188,6 +239,7 @@ static void on_request(struct lws *wsi, struct exchange *exchange, const char *p
     char length[CV_SITE_HEADER_MAX];
     struct cv_site_look look;
 
+    stop_waiting(site, lws_get_opaque_user_data(wsi));
     begin(exchange, wsi, site);
     exchange->last = exchange->head_only = lws_hdr_total_length(wsi, WSI_TOKEN_HEAD_URI) > 0;
     if (strlen(path) > CV_SITE_PATH_MAX) {
@@ -202,6 +254,18 @@ static void on_request(struct lws *wsi, struct exchange *exchange, const char *p
                             lws_hdr_total_length(wsi, WSI_TOKEN_HTTP_TRANSFER_ENCODING) > 0;
     exchange->last = look.request.has_body || strcmp(look.request.method, "GET") != 0;
     site->handle(site->ctx, exchange->id, &look.request);
+}
+
+static void leave(struct lws *wsi)
+{
+    struct cv_site_caller *caller = lws_get_opaque_user_data(wsi);
+
+    if (!caller)
+        return;
+    lws_set_opaque_user_data(wsi, NULL);
+    stop_waiting(caller->door->site, caller);
+    caller->door->site->caller_count--;
+    free(caller);
 }
 
 static int on_event(struct lws *wsi, enum lws_callback_reasons reason, void *user, void *in,
@@ -219,6 +283,8 @@ static int on_event(struct lws *wsi, enum lws_callback_reasons reason, void *use
     case LWS_CALLBACK_HTTP_BODY_COMPLETION:
         return 0;
     case LWS_CALLBACK_HTTP_CONFIRM_UPGRADE:
+        stop_waiting(cv_site_of(wsi), lws_get_opaque_user_data(wsi));
+        return cv_site_talk(wsi, reason, in, len);
     case LWS_CALLBACK_FILTER_PROTOCOL_CONNECTION:
     case LWS_CALLBACK_ESTABLISHED:
     case LWS_CALLBACK_RECEIVE:
@@ -230,6 +296,9 @@ static int on_event(struct lws *wsi, enum lws_callback_reasons reason, void *use
     case LWS_CALLBACK_HTTP_DROP_PROTOCOL:
         if (exchange)
             forget(exchange);
+        return 0;
+    case LWS_CALLBACK_WSI_DESTROY:
+        leave(wsi);
         return 0;
     default:
         return 0;
@@ -260,6 +329,7 @@ int cv_site_new(struct cv_site **out, struct cv_loop *loop, cv_site_handle *hand
     site->protocols[0] = (struct lws_protocols){.name = CV_SITE_PROTOCOL,
                                                 .callback = on_event,
                                                 .per_session_data_size = sizeof(struct exchange)};
+    cv_list_init(&site->waiting);
     cv_list_init(&site->exchanges);
     cv_list_init(&site->talking);
     lws_set_log_level(0, silent);
@@ -272,7 +342,7 @@ int cv_site_new(struct cv_site **out, struct cv_loop *loop, cv_site_handle *hand
     info.fd_limit_per_thread = SOCKETS_MAX;
     info.pt_serv_buf_size = CV_SITE_PIECE;
     info.max_http_header_data = 4096;
-    info.max_http_header_pool = 16;
+    info.max_http_header_pool = SOCKETS_MAX; /* room is made as it is needed */
     site->context = lws_create_context(&info);
     if (site->context)
         site->vhost = lws_create_vhost(site->context, &info);
@@ -288,11 +358,25 @@ int cv_site_new(struct cv_site **out, struct cv_loop *loop, cv_site_handle *hand
 static void on_accepted(void *ctx, int fd, const char *peer)
 {
     struct cv_site_door *door = ctx;
-    struct lws *wsi = lws_adopt_socket_vhost(door->site->vhost, fd);
+    struct cv_site *site = door->site;
+    struct cv_site_caller *caller = calloc(1, sizeof(*caller));
 
     (void)peer;
-    if (wsi) /* else it is closed */
-        lws_set_opaque_user_data(wsi, door);
+    make_room(site);
+    if (!caller) {
+        close(fd);
+        return;
+    }
+    caller->door = door;
+    caller->wsi = lws_adopt_socket_vhost(site->vhost, fd);
+    if (!caller->wsi) { /* it is closed */
+        free(caller);
+        return;
+    }
+    lws_set_opaque_user_data(caller->wsi, caller);
+    cv_list_init(&caller->waiting);
+    site->caller_count++;
+    wait_for_request(site, caller);
 }
 
 int cv_site_listen(struct cv_site *site, const char *address)

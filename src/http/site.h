@@ -11,6 +11,11 @@ struct cv_site;
 #define CV_SITE_PATH_MAX   512 /* bytes of a path; a longer one is answered 414 */
 #define CV_SITE_HEADER_MAX 512 /* of a header that is looked at; a longer one is answered 431 */
 
+/* Connections. One more, and who has been without a whole request for longest makes room, or who
+ * takes longest over its answer. */
+#define CV_SITE_WAITING_MAX 128 /* without a whole request */
+#define CV_SITE_CALLERS_MAX 192 /* in all */
+
 /* Everything is borrowed for the call. What was not sent is "". */
 struct cv_site_request {
     const char *method;
@@ -78,7 +83,8 @@ void cv_site_answer(struct cv_site *site, uint64_t id, const struct cv_site_answ
  * text before is not out, or -ENOENT. */
 int cv_site_tell(struct cv_site *site, uint64_t id, struct cv_site_text *text) CV_MUST_USE;
 
-/* Closes a socket with @code, at once: what it was being told is cut. `closed` follows. */
+/* Closes a socket with @code, at once: what it was being told is cut. `closed` is called within:
+ * the place of one that does not answer the close frame is free, too. */
 void cv_site_hang_up(struct cv_site *site, uint64_t id, unsigned code);
 
 /* Ends all listeners and connections; the loop must run on until that is done. Requests that were

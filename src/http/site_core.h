@@ -18,6 +18,13 @@ struct cv_site_door {
     bool is_unix;
 };
 
+/* A connection. */
+struct cv_site_caller {
+    struct cv_list waiting;          /* in the site's while it owes the head of a request */
+    const struct cv_site_door *door; /* borrowed */
+    struct lws *wsi;                 /* borrowed */
+};
+
 struct cv_site {
     struct cv_loop *loop; /* borrowed */
     cv_site_handle *handle;
@@ -27,6 +34,8 @@ struct cv_site {
     struct lws_protocols protocols[2];
     struct cv_site_door doors[CV_SITE_LISTENERS_MAX];
     size_t door_count;
+    unsigned caller_count, waiting_count;
+    struct cv_list waiting; /* callers; who has waited for longest is first */
     struct cv_list exchanges;
     struct cv_site_talks talks;
     struct cv_list talking;
@@ -47,6 +56,9 @@ bool cv_site_look(struct cv_site_look *look, struct lws *wsi, const char *path);
 
 /* site_talk.c: the callbacks of libwebsockets that are about WebSockets; 0, or nonzero to close. */
 int cv_site_talk(struct lws *wsi, enum lws_callback_reasons reason, const void *in, size_t len);
+
+/* A WebSocket that has only to answer our close frame, each once; NULL: there is none. */
+struct lws *cv_site_talk_leaving(struct cv_site *site);
 
 static inline struct cv_site *cv_site_of(struct lws *wsi)
 {

@@ -21,6 +21,7 @@ struct talk {
     bool spoke;    /* a message of it was heard */
     bool let_go;   /* the site's owner does not know it, or no more */
     bool closing;  /* the close frame is on its way */
+    bool given_up; /* its answer to that is not waited for */
 };
 
 struct cv_site_text {
@@ -119,6 +120,19 @@ int cv_site_tell(struct cv_site *site, uint64_t id, struct cv_site_text *text)
     lws_set_timeout(talk->wsi, PENDING_TIMEOUT_USER_REASON_BASE, CV_SITE_TALK_STALL);
     lws_callback_on_writable(talk->wsi);
     return 0;
+}
+
+struct lws *cv_site_talk_leaving(struct cv_site *site)
+{
+    cv_list_each (link, &site->talking) {
+        struct talk *talk = cv_container_of(link, struct talk, link);
+
+        if (!talk->code || talk->given_up)
+            continue;
+        talk->given_up = true;
+        return talk->wsi;
+    }
+    return NULL;
 }
 
 /* The next piece. The head of a frame is written in front of it, so it is copied: the text is

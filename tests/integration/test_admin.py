@@ -18,6 +18,9 @@ from . import traffic
 from .lab import LabCase, binaries, wait_until
 
 
+SHORT_MESSAGE = b"\x81\x80\0\0\0\0"  # an empty one, which is no token
+
+
 class AdminCase(LabCase):
     def setUp(self):
         super().setUp()
@@ -276,6 +279,29 @@ class Locks(AdminCase):
         path.write_text("\n".join(path.read_text().splitlines()[1:]) + "\n")
         server.signal(signal.SIGHUP)
         wait_until(lambda: self.ask("/api/v1/status", **right)[0] == 401, "the reload")
+
+
+    def test_who_asks_slowly_makes_room(self):
+        """Heads that do not end, pages that are not taken, watchers who are not let in and stay:
+        more of each than there are places."""
+        self.watched()
+        lines = [
+            b"GET / HTTP/1.1\r\nHost: localhost\r\n",
+            b"GET /dashboard.js HTTP/1.1\r\nHost: localhost\r\n\r\n",
+            b"GET /api/v1/live HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\n"
+            b"Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
+            b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n" + SHORT_MESSAGE,
+        ]
+        with contextlib.ExitStack() as stack:
+            for line in lines:
+                for _ in range(300):
+                    slow = stack.enter_context(socket.socket())
+                    slow.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+                    slow.connect(("127.0.0.1", self.admin_port))
+                    with contextlib.suppress(ConnectionError):
+                        slow.sendall(line)
+                for _ in range(20):
+                    self.assertEqual(self.ask("/healthz")[0], 200, line)
 
 
 class Metrics(AdminCase):

@@ -213,6 +213,8 @@ class Conformance(RoomsCase):
             ("GET", "/r/a/b", None, (500, b"Invalid path: /r/a/b\n")),
             ("POST", "/r/c", b"x", (500, prefix + b"Max room capacity reached\n")),
             ("POST", "/r/a", b"\xff", (400, prefix + b"it is not UTF-8\n")),
+            ("POST", "/%ff/a", b"x", (400, b"Invalid path: it is not UTF-8\n")),
+            ("DELETE", "/r/%c3%28", None, (400, b"Invalid path: it is not UTF-8\n")),
             ("GET", "/r/a", None, (200, b"")),
             ("OPTIONS", "/r/a", None, (200, b"")),
             ("PUT", "/r/a", b"x", (200, b"")),
