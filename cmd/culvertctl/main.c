@@ -100,6 +100,8 @@ static int print_help(void)
 static int print_command_help(const struct command *command)
 {
     printf("Usage: culvertctl %s\n%s\n", command->synopsis, command->help);
+    if (!strstr(command->synopsis, "--"))
+        puts("It takes the flags of all commands that ask a server.");
     return EXIT_OK;
 }
 

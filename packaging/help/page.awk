@@ -6,8 +6,8 @@ function plain(text) {
     return text
 }
 
-function item(head, words) {
-    printf "%s\n\t%s\n\n", head, plain(words)
+function item(head, words, indent) {
+    printf "%s%s\n%s\t%s\n\n", indent, head, indent, plain(words)
 }
 
 function flag_head(i, value) {
@@ -15,16 +15,16 @@ function flag_head(i, value) {
     return "*--" names[i] "*" (value == "" ? "" : substr(value, 1, 1) == "[" ? plain(value) : " _" plain(value) "_")
 }
 
-function print_flags(scope, i) {
+function print_flags(scope, indent, i) {
     for (i = 1; i <= flags; i++)
         if (scopes[i] == scope && flag_words[i] != "")
-            item(flag_head(i), flag_words[i])
+            item(flag_head(i), flag_words[i], indent)
 }
 
 function print_commands(i) {
     for (i = 1; i <= commands; i++) {
         item("*" command_names[i] "*" (arguments[i] == "" ? "" : " " plain(arguments[i])), command_words[i])
-        print_flags(command_names[i])
+        print_flags(command_names[i], "\t")
     }
 }
 

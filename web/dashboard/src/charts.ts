@@ -49,8 +49,8 @@ export class Traffic {
           {
             ...axis,
             grid: { show: false },
-            size: 26,
-            gap: 4,
+            size: 32,
+            gap: 10,
             incrs: [60, 120, 300],
             space: 50,
             values: times,
