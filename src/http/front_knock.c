@@ -97,6 +97,7 @@ static void begin_tls(struct cv_knock *knock)
     knock->len = 0;
     if (rc == 0)
         return;
+    cv_shed(knock->loop, rc);
     cv_log_cause(knock->loop, CV_CAUSE_NO_ROOM, NULL, "front door: %s: turned away: %s",
                  knock->peer, cv_strerror(rc));
     cv_knock_leave(knock);

@@ -163,8 +163,8 @@ static bool take(struct caller *caller)
     return true;
 }
 
-/* Room for more; false without memory, or when a message is longer than any. */
-static bool grow(struct caller *caller)
+/* Makes room for more. -ENOMEM; CV_EPROTO when a message is longer than any. */
+static int grow(struct caller *caller)
 {
     const struct cv_alloc *alloc = &caller->loop->alloc;
     size_t most = caller->gate->config.protocol->in_max;
@@ -172,10 +172,12 @@ static bool grow(struct caller *caller)
     char *in;
 
     if (caller->len < caller->size)
-        return true;
-    in = size > caller->size ? cv_alloc(alloc, size) : NULL;
+        return 0;
+    if (size <= caller->size)
+        return CV_EPROTO;
+    in = cv_alloc(alloc, size);
     if (!in)
-        return false;
+        return -ENOMEM;
     if (caller->in) {
         memcpy(in, caller->in, caller->len);
         cv_secret_clear(caller->in, caller->size);
@@ -183,7 +185,7 @@ static bool grow(struct caller *caller)
     cv_free(alloc, caller->in);
     caller->in = in;
     caller->size = size;
-    return true;
+    return 0;
 }
 
 static void on_ready(void *ctx, int events)
@@ -192,11 +194,15 @@ static void on_ready(void *ctx, int events)
 
     (void)events;
     for (;;) {
-        ssize_t n = -ENOMEM;
+        ssize_t n;
+        int rc = grow(caller);
 
-        if (grow(caller))
-            n = cv_stream_recv(caller->stream, caller->in + caller->len,
-                               caller->size - caller->len);
+        if (rc < 0) {
+            cv_shed(caller->loop, rc);
+            leave(caller);
+            return;
+        }
+        n = cv_stream_recv(caller->stream, caller->in + caller->len, caller->size - caller->len);
         if (n == -EAGAIN)
             return;
         if (n <= 0) {

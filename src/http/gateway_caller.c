@@ -287,6 +287,8 @@ static int read_head(struct cv_caller *caller)
     if (rc == -EAGAIN)
         return 0;
     if (rc <= 0) {
+        if (rc == -ENOMEM)
+            cv_shed(loop_of(caller), rc);
         cv_caller_drop(caller);
         return CV_ECLOSED;
     }
@@ -335,19 +337,44 @@ static bool make_room(struct cv_gateway *gateway)
     return false;
 }
 
+/* A caller with nothing but its timer; or why there is no place for one more. */
+static int open_caller(struct cv_caller **out, struct cv_gateway *gateway)
+{
+    struct cv_loop *loop = gateway->config.loop;
+    struct cv_caller *caller;
+    int rc;
+
+    if (!make_room(gateway))
+        return CV_EFULL;
+    caller = cv_alloc_zero(&loop->alloc, sizeof(*caller));
+    if (!caller)
+        return -ENOMEM;
+    rc = cv_timer_new(&caller->timer, loop, on_timer, caller);
+    if (rc < 0) {
+        cv_free(&loop->alloc, caller);
+        return rc;
+    }
+    *out = caller;
+    return 0;
+}
+
+static void say_no_room(struct cv_loop *loop, const char *peer, int why)
+{
+    cv_shed(loop, why);
+    cv_log_cause(loop, CV_CAUSE_NO_ROOM, NULL, "HTTP door: %s: turned away: %s", peer,
+                 cv_strerror(why));
+}
+
 void cv_gateway_take(struct cv_gateway *gateway, struct cv_stream *stream, const char *peer,
                      const void *data, size_t len)
 {
     struct cv_loop *loop = gateway->config.loop;
-    struct cv_caller *caller = NULL;
+    struct cv_caller *caller;
+    int rc = open_caller(&caller, gateway);
 
-    if (make_room(gateway))
-        caller = cv_alloc_zero(&loop->alloc, sizeof(*caller));
-    if (!caller || cv_timer_new(&caller->timer, loop, on_timer, caller) < 0) {
-        cv_shed(loop, CV_EFULL);
-        cv_log_cause(loop, CV_CAUSE_NO_ROOM, NULL, "HTTP door: %s: turned away: no room", peer);
+    if (rc < 0) {
+        say_no_room(loop, peer, rc);
         give_back(gateway, peer);
-        cv_free(&loop->alloc, caller);
         cv_stream_close(stream);
         return;
     }
@@ -362,8 +389,11 @@ void cv_gateway_take(struct cv_gateway *gateway, struct cv_stream *stream, const
     cv_body_flow_init(&caller->to, &loop->alloc);
     cv_body_flow_init(&caller->from, &loop->alloc);
     cv_stream_owner(stream, on_visitor, caller);
-    if (cv_head_buf_add(&caller->in, &loop->alloc, data, len) < 0)
-        cv_caller_drop(caller);
-    else
+    rc = cv_head_buf_add(&caller->in, &loop->alloc, data, len);
+    if (rc == 0) {
         cv_caller_run(caller);
+        return;
+    }
+    say_no_room(loop, peer, rc);
+    cv_caller_drop(caller);
 }
