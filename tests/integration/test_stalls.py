@@ -2,6 +2,7 @@
 else notices."""
 import http.client
 import json
+import signal
 import socket
 import threading
 import unittest
@@ -108,6 +109,15 @@ class Stalls(WebCase):
                 self.assert_answer(visitor, 408, b"body did not come in time")
                 self.assert_given_up(target)
                 self.assert_nobody_else_noticed()
+
+    def test_a_drain_waits_as_long_and_no_longer(self):
+        self.bystander.end()
+        visitor, target = self.ask("POST", "Content-Length: 10\r\n", body=b"half!")
+        self.lab.signal(signal.SIGTERM)
+        self.assert_answer(visitor, 408, b"body did not come in time")
+        self.assert_given_up(target)
+        self.assertEqual(self.lab.wait(), 0)
+        self.assertNotIn("did not end in time", self.lab.log())
 
     def test_the_operator_says_how_long(self):
         """Where nothing is said it is longer: who stopped first is waited for still."""
