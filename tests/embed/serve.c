@@ -550,14 +550,27 @@ static void on_term(uv_signal_t *handle, int number)
     cv_server_close(w->server, 2000, server_gone);
 }
 
+/* A limit that the test sets; 0: it does not. */
+static uint32_t limit(const char *name)
+{
+    const char *value = getenv(name);
+
+    return value ? (uint32_t)strtoul(value, NULL, 10) : 0;
+}
+
 void hosts(struct world *w, const char *url, const char *word)
 {
+    const char *const listen[] = {getenv("PROBE_LISTEN"), NULL};
     struct cv_server_options options = usual(w);
     uv_signal_t term = {.data = w};
     const char *where;
 
     (void)url;
     w->word = word;
+    if (listen[0])
+        options.listen = listen;
+    options.max_sessions = limit("PROBE_MAX_SESSIONS");
+    options.max_conns_per_address = limit("PROBE_MAX_PER_ADDRESS");
     options.allow = allow_word;
     options.on_join = say_join;
     options.on_leave = say_leave;

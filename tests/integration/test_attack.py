@@ -129,8 +129,8 @@ class Heads(LabCase):
         self.assertRegex(crowd[-1].recv(100), b"^HTTP/1[.]1 404 ")
 
 
-class Addresses(LabCase):
-    """Limits of one address, in a network where visitors have addresses of their own."""
+class Network(LabCase):
+    """A network where visitors have addresses of their own."""
 
     HERE, BAD, GOOD = "10.9.9.9", "10.9.9.1", "10.9.9.2"
 
@@ -146,8 +146,6 @@ class Addresses(LabCase):
         for address in (self.HERE, self.BAD, self.GOOD):
             self.ns.ip("addr", "add", address, "dev", "lo")
         super().setUp()
-        with self.ns.entered():
-            self.aim = self.target()
 
     def open(self, port, source, request=None):
         """A connection from @source; None when it was refused at once."""
@@ -163,6 +161,31 @@ class Addresses(LabCase):
         except ConnectionError:
             return None
         return sock
+
+    def assert_places(self, port, places):
+        """So many strangers of one address may be at the front door at @port, and no more."""
+        held = [self.open(port, self.BAD) for _ in range(places)]
+        self.assertTrue(all(held))
+        more = self.open(port, self.BAD, b"GET / HTTP/1.0\r\n\r\n")
+        self.assertEqual(traffic.read_end(more)[0] if more else b"", b"")
+        good = self.open(port, self.GOOD, b"GET / HTTP/1.0\r\n\r\n")
+        self.assertRegex(traffic.read_end(good)[0], b"^HTTP/1[.]1 404 ")
+        held[0].close()
+
+        def served():
+            sock = self.open(port, self.BAD, b"GET / HTTP/1.0\r\n\r\n")
+            return sock and traffic.read_end(sock)[0].startswith(b"HTTP/1.1 404 ")
+
+        wait_until(served, "the freed place")
+
+
+class Addresses(Network):
+    """Limits of one address."""
+
+    def setUp(self):
+        super().setUp()
+        with self.ns.entered():
+            self.aim = self.target()
 
     def echo(self, port, source):
         sock = self.open(port, source, b"ECHO\n")
@@ -217,19 +240,7 @@ class Addresses(LabCase):
 
     def test_so_many_strangers_of_one_address_at_the_front_door(self):
         self.setup("--max-conns-per-address", "5")
-        held = [self.open(8123, self.BAD) for _ in range(5)]
-        self.assertTrue(all(held))
-        more = self.open(8123, self.BAD, b"GET / HTTP/1.0\r\n\r\n")
-        self.assertEqual(traffic.read_end(more)[0] if more else b"", b"")
-        good = self.open(8123, self.GOOD, b"GET / HTTP/1.0\r\n\r\n")
-        self.assertRegex(traffic.read_end(good)[0], b"^HTTP/1[.]1 404 ")
-        held[0].close()
-
-        def served():
-            sock = self.open(8123, self.BAD, b"GET / HTTP/1.0\r\n\r\n")
-            return sock and traffic.read_end(sock)[0].startswith(b"HTTP/1.1 404 ")
-
-        wait_until(served, "the freed place")
+        self.assert_places(8123, 5)
 
     def test_visitors_of_the_http_door_keep_their_place_between_requests(self):
         server = self.setup_files("--max-conns-per-address", "3")

@@ -8,7 +8,7 @@ import unittest
 
 from tests.interop.peer.agent import Agent
 
-from . import test_forward, traffic
+from . import test_attack, test_forward, traffic
 from .certs import Certificates
 from .lab import LabCase, Process, binaries, scaled, wait_until
 from .test_udp import Echo
@@ -41,8 +41,8 @@ class Host(Process):
 
 
 class ServerCase(LabCase):
-    def probe(self, scenario, *words, env=None, **how):
-        argv = (binaries() / "tests/embed/embed_probe", scenario, "-", *words)
+    def probe(self, scenario, *words, env=None, prefix=(), **how):
+        argv = (*prefix, binaries() / "tests/embed/embed_probe", scenario, "-", *words)
         return self.start(f"probe-{scenario}", argv, env=env, **how)
 
     def holds(self, scenario, *words, env=None):
@@ -241,6 +241,29 @@ class Forwards(Hosted):
 
     def test_a_reset_crosses_both_ways(self):
         test_forward.Breaks.test_a_reset_crosses_both_ways(self)
+
+
+class Sessions(Hosted):
+    env = {**TOKENS, "PROBE_MAX_SESSIONS": "1"}
+
+    def test_one_more_is_answered_with_503_and_comes_in_when_there_is_room(self):
+        late = self.agent(self.url, key="bar", token=AGENT)
+        wait_until(lambda: "503" in late.log(), "the answer")
+        self.assert_fails(self.ctl("connect", self.to(self.aim)), "503")
+        self.assertNotIn("join agent bar", self.host.log())
+        self.agent_of_foo.kill()
+        self.host.says("join agent bar")
+
+
+class Addresses(test_attack.Network, ServerCase):
+    def test_so_many_strangers_of_one_address_and_any_number_of_agents(self):
+        env = {**TOKENS, "PROBE_LISTEN": f"{self.HERE}:0", "PROBE_MAX_PER_ADDRESS": "2"}
+        host = self.probe("hosts", env=env, prefix=self.ns.prefix, kind=Host)
+        for key in ("a", "b", "c"):
+            self.agent(host.url, key=key, token=AGENT, prefix=self.ns.prefix)
+            host.says(f"join agent {key}")
+        self.assert_places(host.port, 2)
+        self.wait_log(host, re.compile(rf"{self.BAD}:\d+ refused: too many connections"))
 
 
 class Reference(Hosted):
