@@ -77,10 +77,26 @@ bool cv_room_origin_allowed(const struct cv_rooms_server *server, struct lws *ws
     return server->config.origin_count == 0;
 }
 
+/* Who loses its messages may have no WebSocket, and hears nothing of it. */
+static void say_hoards(struct cv_rooms_server *server)
+{
+    struct cv_rooms_counters now;
+
+    cv_rooms_count(server->rooms, &now);
+    if (now.hoards == server->hoards)
+        return;
+    server->hoards = now.hoards;
+    cv_log_cause(server->config.loop, CV_CAUSE_HOARD, NULL,
+                 "rooms: --rooms-budget is full: who hoards most has lost what waits "
+                 "(%llu times so far)",
+                 (unsigned long long)now.hoards);
+}
+
 void cv_rooms_server_settle(struct cv_rooms_server *server)
 {
     struct cv_rooms_event event;
 
+    say_hoards(server);
     while (cv_rooms_poll(server->rooms, &event)) {
         const struct cv_room_guest *guest = event.user;
 

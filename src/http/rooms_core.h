@@ -26,6 +26,7 @@ struct cv_rooms_server {
     struct cv_list talkers;             /* guests with a WebSocket */
     bool leaving;                       /* they are told to go, and the timer says for how long */
     uint64_t since;                     /* when it was opened */
+    uint64_t hoards;                    /* that the log has heard of */
     uint8_t secret[CV_ROOM_SECRET_MAX]; /* of config.secret_len bytes */
 };
 

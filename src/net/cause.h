@@ -25,6 +25,7 @@ struct cv_loop;
     X(CV_CAUSE_TURNED_AWAY, CV_LOG_WARN, "visitors turned away")                        \
     X(CV_CAUSE_PUBLISH, CV_LOG_WARN, "publications refused")                            \
     X(CV_CAUSE_LINK, CV_LOG_WARN, "servers of the directory that refused a link")       \
+    X(CV_CAUSE_HOARD, CV_LOG_WARN, "rooms whose messages made room for others")         \
     X(CV_CAUSE_BYE, CV_LOG_WARN, "room servers that were not told")                     \
     X(CV_CAUSE_DIAL_REFUSED, CV_LOG_WARN, "dials refused")                              \
     X(CV_CAUSE_DIAL_FAILED, CV_LOG_INFO, "dials that failed")                           \

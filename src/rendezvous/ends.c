@@ -145,6 +145,7 @@ static struct cv_room_queue *largest(struct cv_rooms *rooms)
 
 static void take_away(struct cv_rooms *rooms, struct cv_room_queue *queue, uint64_t now)
 {
+    rooms->counters.hoards++;
     if (queue->kind == CV_ROOM_QUEUE_END) {
         drop(rooms, cv_container_of(queue, struct cv_room_end, out), now);
     } else {

@@ -146,6 +146,7 @@ struct cv_rooms_counters {
     uint64_t ws_errors;      /* told on WebSockets */
     uint64_t http_errors;    /* counted by cv_rooms_http_error() */
     uint64_t dropped;        /* ends that did not read, or hoarded */
+    uint64_t hoards;         /* that were taken away when max_bytes waited */
     uint64_t rooms, clients; /* now */
     uint64_t relayed;        /* messages that were handed to an end */
     size_t bytes;            /* in messages that wait now */

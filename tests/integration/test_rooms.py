@@ -356,6 +356,30 @@ class Limits(RoomsCase):
         self.end("3", "a")
 
 
+class Budget(RoomsCase):
+    rooms_flags = ("--rooms-budget", "1M")
+
+    def test_who_hoards_most_makes_room_and_the_log_says_so(self):
+        words = ["x" * 60000, "y" * 60000]
+        hoarder = self.end("0", "a")
+        for _ in range(4):
+            hoarder.send(words[0])
+        hoarder.barrier()
+        for room in "123":
+            for _ in range(4):
+                self.assertEqual(self.ask("POST", f"/{room}/a", words[0])[0], 200)
+        self.assertEqual(self.ask("POST", "/good/a", words[0])[0], 200)
+        self.assertEqual(self.status()["openws"], 1)
+        self.assertNotIn("hoards", self.culvert.log())
+        self.assertEqual(self.ask("POST", "/good/a", words[1])[0], 200)
+        self.wait_log(self.culvert, "rooms: --rooms-budget is full: who hoards most has lost")
+        self.assertEqual(self.status()["openws"], 0)
+        good = self.end()
+        good.register("good", "b")
+        self.assertEqual([good.hear() for _ in words], [(word, "") for word in words])
+        self.end("0", "b")  # to whom nothing is said
+
+
 class Origins(RoomsCase):
     rooms_flags = ("--rooms-origin", "https://good.example")
 

@@ -173,6 +173,7 @@ static void check_counters(struct lobby *l)
     check_number(l, "errors on WebSockets", now.ws_errors, m->ws_errors);
     check_number(l, "errors of HTTP", now.http_errors, m->http_errors);
     check_number(l, "dropped ends", now.dropped, m->dropped);
+    check_number(l, "hoards", now.hoards, m->hoards);
     check_number(l, "rooms", now.rooms, model_rooms(m));
     check_number(l, "clients", now.clients, model_clients(m));
     check_number(l, "relayed messages", now.relayed, m->relayed);

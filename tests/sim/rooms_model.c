@@ -211,6 +211,7 @@ static struct model_queue *largest(struct model *m)
 /* Whose it is loses it, and its WebSocket. */
 static void take_away(struct model *m, struct model_queue *queue)
 {
+    m->hoards++;
     sim_count(m->w, SIM_ROOMS_HOARDS, 1);
     forget_all(m, queue);
     for (int end = 0; end < MODEL_ENDS; end++) {

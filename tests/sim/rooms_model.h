@@ -67,7 +67,7 @@ struct model {
     struct model_gone gone[MODEL_NAMES * 2];
     size_t gone_count;
     uint64_t turns;
-    uint64_t total_ws, ws_errors, http_errors, dropped, relayed;
+    uint64_t total_ws, ws_errors, http_errors, dropped, hoards, relayed;
 };
 
 void model_init(struct model *m, struct sim_world *w, const struct model_limits *limits);
