@@ -211,7 +211,8 @@ static int make_dial(struct worker *worker, struct cv_tunnel *tunnel, int64_t co
 /* What is asked for, and by whom. */
 struct request {
     struct cv_dial_request dial;
-    struct cv_span who; /* the visitor's credential, borrowed; empty: none */
+    struct cv_span who;        /* the visitor's credential, borrowed; empty: none */
+    struct cv_log_about asker; /* the session and the connection that ask */
 };
 
 /* A line about a dial that is refused, of which one session can begin any number. */
@@ -219,10 +220,11 @@ static void complain(struct worker *worker, const struct session_dialler *dialle
                      const struct request *request, const char *why)
 {
     const struct cv_log *log = &worker->loop.log;
-    const struct cv_log_about about = {.client = request->dial.client};
+    struct cv_log_about about = request->asker;
 
-    if (!cv_log_admit(log, CV_LOG_WARN, dialler->complaints, cv_loop_now(&worker->loop), NULL))
+    if (!cv_log_admit(log, CV_LOG_WARN, dialler->complaints, cv_loop_now(&worker->loop), &about))
         return;
+    about.client = request->dial.client;
     cv_log_about(log, CV_LOG_WARN, &about, "%s: visitor %s%s%.*s to %s/%s refused: %s",
                  dialler->door, dialler->peer, request->who.len ? " as " : "",
                  (int)request->who.len, request->who.len ? request->who.at : "",
@@ -299,8 +301,9 @@ static int start(struct worker *worker, struct cv_tunnel *tunnel, int64_t conn_i
 void session_dial(struct worker *worker, struct cv_tunnel *tunnel,
                   const struct session_dialler *dialler, const struct cv_session_event *event)
 {
-    struct request request = {.dial = {.proto = CV_PROTO_TCP}};
     int64_t conn_id = event->conn_id; /* the event borrows from the session */
+    struct request request = {.dial = {.proto = CV_PROTO_TCP},
+                              .asker = cv_tunnel_about(tunnel, conn_id)};
     const char *problem = problem_of(worker, dialler, event, &request);
     struct visit_options options = {.way = &dial_way,
                                     .door = dialler->door,

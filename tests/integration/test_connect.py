@@ -19,6 +19,7 @@ from .sshd import Sshd
 from .traffic import MIB
 from .visits import UP, Visits
 
+NUMBERS = r"session=(\d+) conn=\d+"
 SIZE = scaled("CONNECT_BYTES", 64 * MIB, 8 * MIB)
 
 
@@ -197,7 +198,10 @@ class Refused(Visits):
         self.assert_fails(self.ctl("connect", to, token=agent), "401", hint)
         self.assert_fails(self.ctl("connect", to, token=other), to, "not allowed")
         dial = to.replace("/", "/tcp/")
-        self.wait_log(self.lab, re.compile(f"visitor [^ ]+ as bob to {dial} refused: "))
+        line = re.compile(f"visitor [^ ]+ as bob to {dial} refused: .* client=foo {NUMBERS}\n")
+        self.wait_log(self.lab, line)
+        session = line.search(self.lab.log())[1]
+        self.wait_log(self.lab, re.compile(rf": session of culvertctl up .*session={session}\n"))
         self.assert_fails(self.ctl("connect", to, token=wildcard), to, "not allowed")
         environment = {"CULVERT_SERVER": self.url, "CULVERT_TOKEN": ""}
         done = self.run_to_end("culvertctl", "connect", *self.trust, to, env=environment)
