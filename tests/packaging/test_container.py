@@ -118,6 +118,16 @@ class Image(DebianCase):
         who = (f"--userspec={self.uid}:{self.gid}", "--groups=")
         return self.start(name, ["chroot", *who, self.root, *argv], env=env)
 
+    def test_libraries_that_are_opened_by_name_are_there(self):
+        program = (self.root / "usr/bin" / self.command[0]).read_bytes()
+        sources = "".join(path.read_text() for path in (ROOT / "src/net").glob("*.c"))
+        names = re.findall(r'(?m)^#define SONAME "(\S+)"', sources)
+        self.assertGreaterEqual(len(names), 2)
+        known = self.inside("ldconfig", "-p")
+        for name in names:
+            if name.encode() in program:  # not every machine has each
+                self.assertIn(name, known)
+
     def test_server_and_agent_run_as_its_user_on_a_root_that_is_read_only(self):
         self.assertTrue((self.root / "usr/bin" / self.command[0]).exists())
         token = self.settings()
