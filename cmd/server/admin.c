@@ -19,7 +19,6 @@
 #include "totals.h"
 #include "visit.h"
 
-#define PROGRAM     "culvert-server"
 #define EVENTS_MAX  256
 #define ANSWER_TIME (100 * CV_MSEC) /* for an answer to go out */
 

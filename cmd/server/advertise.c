@@ -15,14 +15,14 @@
 #include "discovery/url.h"
 #include "net/log.h"
 #include "net/timer.h"
+#include "server.h"
 #include "ssdp.h"
 #include "state.h"
 
-#define PROGRAM   "culvert-server"
 #define DOORS_MAX 16
 
 /* Where the front door can be reached. */
-struct door {
+struct entrance {
     bool any_v4, any_v6;
     struct cv_ip ip; /* when it is neither */
     uint16_t port;
@@ -36,7 +36,7 @@ struct advertise {
     struct cv_timer *timer;
     struct state state;
     struct advertise_page *page; /* borrowed */
-    struct door doors[DOORS_MAX];
+    struct entrance doors[DOORS_MAX];
     size_t door_count;
     bool closing;
 };
@@ -63,13 +63,13 @@ int advertise_check(const struct cv_server_config *config, struct cv_config_erro
 /* Doors */
 
 /* Reads `ADDR:PORT` as a listener shows it; @asked is what the operator wrote. */
-static bool read_door(struct door *out, const char *asked, const char *shown)
+static bool read_door(struct entrance *out, const char *asked, const char *shown)
 {
     struct cv_span host, port;
     const char *problem;
     bool bracketed;
 
-    *out = (struct door){.any_v4 = false};
+    *out = (struct entrance){.any_v4 = false};
     if (strncmp(shown, "unix:", 5) == 0 ||
         cv_host_split(&host, &port, &bracketed, (struct cv_span){shown, strlen(shown)}, &problem) <
             0 ||
@@ -83,13 +83,14 @@ static bool read_door(struct door *out, const char *asked, const char *shown)
     return true;
 }
 
-static const struct door *door_for(const struct advertise *advertise, const struct ssdp_link *link)
+static const struct entrance *door_for(const struct advertise *advertise,
+                                       const struct ssdp_link *link)
 {
     struct cv_ip ip = {.family = link->address.family};
 
     memcpy(ip.bytes, link->address.ip, sizeof(ip.bytes));
     for (size_t i = 0; i < advertise->door_count; i++) {
-        const struct door *door = &advertise->doors[i];
+        const struct entrance *door = &advertise->doors[i];
 
         if (door->any_v4 || door->any_v6 ? (ip.family == 4 ? door->any_v4 : door->any_v6)
                                          : cv_ip_equal(&door->ip, &ip))
@@ -113,7 +114,7 @@ static bool make_location(const struct advertise *advertise, char *out, size_t s
                           const struct ssdp_link *link)
 {
     const char *location = advertise->config->advertise_location;
-    const struct door *door;
+    const struct entrance *door;
     char host[CV_ADDRESS_SIZE];
 
     if (location) {
@@ -236,12 +237,6 @@ int advertise_describe(void *ctx, const char *host, char *out, size_t size)
     return cv_description_write(out, size, &description);
 }
 
-static int fail(struct cv_config_error *error, int code, const char *what, int rc)
-{
-    snprintf(error->line, sizeof(error->line), PROGRAM ": %s: %s", what, cv_strerror(rc));
-    return code;
-}
-
 static int open_state(struct advertise *advertise, struct cv_config_error *error)
 {
     const struct cv_server_config *config = advertise->config;
@@ -257,7 +252,7 @@ static int open_state(struct advertise *advertise, struct cv_config_error *error
                  PROGRAM ": %s: in use by another server: give each a --state-dir of its own", dir);
         return EXIT_OPEN;
     }
-    return rc < 0 ? fail(error, EXIT_OPEN, dir, rc) : EXIT_OK;
+    return rc < 0 ? server_fail(error, EXIT_OPEN, dir, rc) : EXIT_OK;
 }
 
 static void name_device(struct advertise *advertise)
@@ -310,9 +305,9 @@ static int open_sockets(struct advertise *advertise, struct cv_config_error *err
 
     for (size_t i = 0; i < config->advertise.count; i++)
         if (!cv_interface_exists(config->advertise.at[i]))
-            return fail(error, EXIT_OPEN, config->advertise.at[i], -ENODEV);
+            return server_fail(error, EXIT_OPEN, config->advertise.at[i], -ENODEV);
     rc = ssdp_new(&advertise->ssdp, &sockets);
-    return rc < 0 ? fail(error, EXIT_OPEN, "port 1900 of --advertise", rc) : EXIT_OK;
+    return rc < 0 ? server_fail(error, EXIT_OPEN, "port 1900 of --advertise", rc) : EXIT_OK;
 }
 
 int advertise_open(struct advertise **out, struct advertise_page *page, struct cv_loop *loop,
@@ -326,7 +321,7 @@ int advertise_open(struct advertise **out, struct advertise_page *page, struct c
         return EXIT_OK;
     advertise = calloc(1, sizeof(*advertise));
     if (!advertise)
-        return fail(error, EXIT_RUNTIME, "advertise", -ENOMEM);
+        return server_fail(error, EXIT_RUNTIME, "advertise", -ENOMEM);
     advertise->loop = loop;
     advertise->page = page;
     advertise->config = config;
@@ -339,7 +334,8 @@ int advertise_open(struct advertise **out, struct advertise_page *page, struct c
     if (code == EXIT_OK) {
         name_device(advertise);
         rc = open_advertiser(advertise);
-        code = rc < 0 ? fail(error, EXIT_RUNTIME, "advertise", rc) : open_sockets(advertise, error);
+        code = rc < 0 ? server_fail(error, EXIT_RUNTIME, "advertise", rc)
+                      : open_sockets(advertise, error);
     }
     if (code != EXIT_OK) {
         finish(advertise);

@@ -14,8 +14,6 @@
 #include "session_end.h"
 #include "ws/ws.h"
 
-#define PROGRAM "culvert-server"
-
 /* Who peers with us, as it was read. */
 struct table {
     struct cv_arena arena;

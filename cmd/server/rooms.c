@@ -17,7 +17,7 @@ struct rooms {
 
 static int fail(struct cv_config_error *error, const char *text)
 {
-    snprintf(error->line, sizeof(error->line), "culvert-server: %s", text);
+    snprintf(error->line, sizeof(error->line), PROGRAM ": %s", text);
     return EXIT_USAGE;
 }
 

@@ -9,8 +9,6 @@
 #include "net/timer.h"
 #include "report.h"
 
-#define PROGRAM "culvert-server"
-
 static const struct cv_log *log_of(const struct server *server)
 {
     return &server->workers[0].loop.log;

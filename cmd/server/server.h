@@ -18,6 +18,8 @@
 #include "service.h"
 #include "worker.h"
 
+#define PROGRAM "culvert-server" /* as it calls itself */
+
 /* culvert-server: lets agents in at the front door, and visitors through to them.
  *
  * This is what its workers share. Unless it says otherwise it is filled before they run and not
