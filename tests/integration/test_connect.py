@@ -12,12 +12,11 @@ import unittest
 from tests.interop.peer import wire, ws
 
 from . import traffic
-from .certs import Certificates
 from .lab import sanitized, scaled, wait_until
 from .proxies import Proxies
 from .sshd import Sshd
 from .traffic import MIB
-from .visits import UP, Visits
+from .visits import UP, TlsVisits, Visits
 
 NUMBERS = r"session=(\d+) conn=\d+"
 SIZE = scaled("CONNECT_BYTES", 64 * MIB, 8 * MIB)
@@ -383,17 +382,7 @@ class Proxied(Visits, Proxies):
         self.assertEqual((done.returncode, done.stdout), (0, b"x"), done.stderr)
 
 
-class Tls(Visits, Certificates):
-    @property
-    def trust(self):
-        return ("--ca", str(self.ca))
-
-    def server_flags(self):
-        return ("--tls-cert", self.cert, "--tls-key", self.key)
-
-    def server_url(self):
-        return self.lab.url.replace("ws://", "wss://")
-
+class Tls(TlsVisits):
     def test_a_certificate_that_is_not_trusted(self):
         done = self.run_to_end(
             "culvertctl", "connect", self.to(self.aim), env=self.environment()

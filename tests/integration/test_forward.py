@@ -7,11 +7,10 @@ import struct
 import unittest
 
 from . import traffic
-from .certs import Certificates
 from .lab import scaled, wait_until
 from .test_udp import Echo
 from .traffic import MIB
-from .visits import UP, Visits
+from .visits import UP, TlsVisits, Visits
 
 SIZE = scaled("FORWARD_BYTES", 64 * MIB, 8 * MIB)
 
@@ -206,23 +205,11 @@ class Datagrams(Forward):
             wait_until(lambda: "not allowed by the agent" in process.log(), "a complaint")
 
 
-class Tls(Forward, Certificates):
-    @property
-    def trust(self):
-        return ("--ca", str(self.ca))
-
-    def server_flags(self):
-        return ("--tls-cert", self.cert, "--tls-key", self.key)
-
-    def server_url(self):
-        return self.lab.url.replace("ws://", "wss://")
-
-
-class TlsFlows(Tls, Flows):
+class TlsFlows(TlsVisits, Flows):
     pass
 
 
-class TlsBreaks(Tls, Breaks):
+class TlsBreaks(TlsVisits, Breaks):
     pass
 
 

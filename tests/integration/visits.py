@@ -5,6 +5,7 @@ import struct
 import subprocess
 
 from . import traffic
+from .certs import Certificates
 from .lab import ROOT, LabCase, binaries, wait_until
 
 UP = "session of culvertctl up"
@@ -108,3 +109,17 @@ class Visits(LabCase):
 
     def to(self, target):
         return f"foo/{target.address}"
+
+
+class TlsVisits(Visits, Certificates):
+    """The same with TLS at the server."""
+
+    @property
+    def trust(self):
+        return ("--ca", str(self.ca))
+
+    def server_flags(self):
+        return ("--tls-cert", self.cert, "--tls-key", self.key)
+
+    def server_url(self):
+        return self.lab.url.replace("ws://", "wss://")
