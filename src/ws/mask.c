@@ -3,11 +3,22 @@
 #include <string.h>
 
 #if defined(__x86_64__)
-#include <immintrin.h>
+#define WIDE      32 /* bytes of a vector */
+#define WIDE_CODE __attribute__((target("avx2")))
+#else
+#define WIDE 16 /* NEON, which each aarch64 CPU has; elsewhere what the compiler knows */
+#define WIDE_CODE
 #endif
 
 /* From this length on a frame gains more from wide vectors than it pays for the way there. */
 #define WIDE_MIN 64
+
+/* From this length on it gains more from vectors that lie in one cache line each than it pays for
+ * the bytes before the first of them. */
+#define ALIGN_MIN 4096
+
+/* A vector, wherever it lies. */
+typedef uint64_t wide __attribute__((vector_size(WIDE), aligned(1), may_alias));
 
 void cv_ws_mask_plain(uint8_t *data, size_t len, const uint8_t mask[4], uint64_t phase)
 {
@@ -15,8 +26,19 @@ void cv_ws_mask_plain(uint8_t *data, size_t len, const uint8_t mask[4], uint64_t
         data[i] ^= mask[(phase + i) & 3];
 }
 
-/* @key holds the mask twice, turned so that its first byte in memory meets data[0]. The order in
+/* The mask twice, turned so that its first byte in memory meets the one at @phase. The order in
  * memory makes it right on machines of either endianness. */
+static uint64_t key_at(const uint8_t mask[4], uint64_t phase)
+{
+    uint8_t turned[sizeof(uint64_t)];
+    uint64_t key;
+
+    for (size_t i = 0; i < sizeof(turned); i++)
+        turned[i] = mask[(phase + i) & 3];
+    memcpy(&key, turned, sizeof(key));
+    return key;
+}
+
 static void mask_words(uint8_t *data, size_t len, uint64_t key)
 {
     uint8_t bytes[sizeof(key)];
@@ -32,60 +54,44 @@ static void mask_words(uint8_t *data, size_t len, uint64_t key)
         data[i] ^= bytes[i];
 }
 
-#if defined(__x86_64__)
 static bool has_wide(void)
 {
+#if defined(__x86_64__)
     return __builtin_cpu_supports("avx2");
-}
-
-__attribute__((target("avx2"))) static void xor_32(uint8_t *data, __m256i key)
-{
-    __m256i *at = (__m256i *)(void *)data;
-
-    _mm256_storeu_si256(at, _mm256_xor_si256(_mm256_loadu_si256(at), key));
+#else
+    return true;
+#endif
 }
 
 /* Masks whole vectors and returns how many bytes that were, a multiple of 4: the key meets the rest
  * unturned. */
-__attribute__((target("avx2"))) static size_t mask_wide(uint8_t *data, size_t len, uint64_t key)
+WIDE_CODE static size_t mask_wide(uint8_t *data, size_t len, uint64_t key)
 {
-    const __m256i wide = _mm256_set1_epi64x((long long)key);
+    const wide keys = key + (wide){0};
     size_t at = 0;
 
-    for (; len - at >= 128; at += 128) {
-        xor_32(data + at, wide);
-        xor_32(data + at + 32, wide);
-        xor_32(data + at + 64, wide);
-        xor_32(data + at + 96, wide);
+    for (; len - at >= 4 * WIDE; at += 4 * WIDE) {
+        wide *four = (wide *)(void *)(data + at);
+
+        four[0] ^= keys;
+        four[1] ^= keys;
+        four[2] ^= keys;
+        four[3] ^= keys;
     }
-    for (; len - at >= 32; at += 32)
-        xor_32(data + at, wide);
+    for (; len - at >= WIDE; at += WIDE)
+        *(wide *)(void *)(data + at) ^= keys;
     return at;
 }
-#else
-static bool has_wide(void)
-{
-    return false;
-}
-
-static size_t mask_wide(uint8_t *data, size_t len, uint64_t key)
-{
-    (void)data;
-    (void)len;
-    (void)key;
-    return 0;
-}
-#endif
 
 void cv_ws_mask(uint8_t *data, size_t len, const uint8_t mask[4], uint64_t phase)
 {
-    uint8_t turned[sizeof(uint64_t)];
-    uint64_t key;
     size_t done = 0;
+    uint64_t key;
 
-    for (size_t i = 0; i < sizeof(turned); i++)
-        turned[i] = mask[(phase + i) & 3];
-    memcpy(&key, turned, sizeof(key));
+    if (len >= ALIGN_MIN)
+        for (; (uintptr_t)data % WIDE; data++, len--)
+            *data ^= mask[phase++ & 3];
+    key = key_at(mask, phase);
     if (len >= WIDE_MIN && has_wide())
         done = mask_wide(data, len, key);
     mask_words(data + done, len - done, key);
