@@ -63,6 +63,7 @@ struct cv_gateway_config {
 #define CV_GATEWAY_IDLE        (60 * CV_SEC)       /* until a visitor's next request */
 #define CV_GATEWAY_HEAD_WAIT   (10 * CV_SEC)       /* from its first byte to the end of its head */
 #define CV_GATEWAY_READ        ((size_t)64 * 1024) /* what is read at once, and held at most */
+#define CV_GATEWAY_INTERIM_MAX 64 /* heads of 1xx in front of an answer; a loop deals with all */
 
 int cv_gateway_new(struct cv_gateway **out, const struct cv_gateway_config *config) CV_MUST_USE;
 

@@ -242,6 +242,7 @@ int cv_caller_admit(struct cv_caller *caller, const struct cv_http_head *head)
     caller->old = head->minor == 0;
     caller->keep_alive = head->keep_alive && !caller->gateway->draining;
     caller->websocket = head->websocket;
+    caller->interims = 0;
     if (!take_aim(caller, head, &aim) || !count(caller))
         return CV_ECLOSED;
     rc = lay_head(caller, head, &aim);

@@ -44,6 +44,7 @@ struct cv_caller {
     struct cv_upstream *upstream;
     struct cv_upstream_target target;
     uint64_t wait;           /* microseconds for the response's head */
+    unsigned interims;       /* heads of 1xx that have come in front of it */
     bool counted;            /* among the requests of its token */
     bool by_route;           /* else by its path */
     bool to_head;            /* the request is HEAD */

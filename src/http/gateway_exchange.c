@@ -190,6 +190,8 @@ static int deal_with_head(struct cv_caller *caller, const struct cv_http_head *h
         return begin_raw(caller, head);
     if (head->status >= 200)
         return begin_response(caller, head);
+    if (++caller->interims > CV_GATEWAY_INTERIM_MAX)
+        return give_up(caller, 502, "the target says 1xx without end");
     if (caller->old) /* RFC 9110, 15.2: it knows no 1xx */
         return 0;
     if (lay_reply(caller, head, &(struct cv_http_reply){.framing = CV_HTTP_NO_BODY}) < 0)

@@ -159,6 +159,14 @@ class Door(WebCase):
         self.door()
         self.assertEqual(self.curl(self.url + "/ws")[0], 502)
 
+    def test_interim_heads_pass_up_to_a_limit(self):
+        self.door()
+        status, body, _ = self.curl(self.url + "/interim/64", "-i")
+        self.assertEqual((status, body.count(b"HTTP/1.1 103 ")), (200, 64))
+        status, body, _ = self.curl(self.url + "/interim/65")
+        self.assertEqual(status, 502)
+        self.assertIn(b"1xx without end", body)
+
     def test_smuggled_requests_reach_nobody(self):
         server = self.door()
         path = f"/client/foo/http/{self.aim.address}"

@@ -94,6 +94,9 @@ class Handler(http.server.BaseHTTPRequestHandler):
         if path.startswith("/big/"):
             _, _, how, size = path.split("/")
             self.big(how, int(size))
+        elif path.startswith("/interim/"):
+            self.wfile.write(b"HTTP/1.1 103 Early Hints\r\n\r\n" * int(path.split("/")[2]))
+            self.show()
         elif path == "/ws":
             self.websocket()
         elif path == "/silent":
