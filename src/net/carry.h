@@ -8,15 +8,23 @@
 
 /* Bytes between a tunnel's stream and the sockets at its endpoints: through memory, or past it.
  *
- * Payload that flows in bulk and is not masked goes by a pipe, where both sockets are plain. Of
- * such a frame the link lays down the head alone, and the payload is *aside*, in a pipe that the
- * carry holds until the stream has taken the frame. */
+ * Payload that flows in bulk and is not masked goes by a pipe, where both sockets are plain. Of a
+ * frame that goes out the link lays down the head alone, and the payload is *aside*, in a pipe that
+ * the carry holds until the stream has taken the frame. Of a frame that comes in the head is read
+ * alone, and the payload *passes*; that pipe is empty when the call returns. */
 struct cv_carry {
     struct cv_link *link;     /* borrowed */
     struct cv_stream *stream; /* borrowed */
     struct cv_pipes *pipes;   /* borrowed */
+    bool copies;              /* the stream's socket cannot be poured into a pipe */
+    bool passes;              /* the payload that came last did */
+    bool head_only;           /* the last read took a head alone: read on, for its payload */
     struct cv_pipe aside;     /* lent; holds what the link has aside, none when that is nothing */
 };
+
+/* One read of the stream, of up to CV_READ_SIZE bytes: as cv_stream_recv(), of what is to be fed to
+ * the link. -EAGAIN also when all of it passed. Poll the session's events in any case. */
+ssize_t cv_carry_recv(struct cv_carry *carry, uint8_t *buf, uint64_t now) CV_MUST_USE;
 
 /* The turn of a source: what its endpoint's `read` answers; the bytes are laid down. */
 ssize_t cv_carry_read(struct cv_carry *carry, const struct cv_link_turn *turn,

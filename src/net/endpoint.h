@@ -16,6 +16,10 @@ struct cv_endpoint_ops {
     /* Bytes for the sink: takes some, returns how many; -errno ends the connection. */
     ssize_t (*data)(struct cv_endpoint *endpoint, const uint8_t *data, size_t len);
 
+    /* As `data`, of the first @len bytes in a pipe; asked only where `sink_pours` is set. Never
+     * fails: what it does not take goes to `data`, which says why. NULL: not offered. */
+    ssize_t (*pass)(struct cv_endpoint *endpoint, int pipe, size_t len);
+
     /* Bytes from the source, up to @max; 0 when it ended in order, CV_ECLOSED when it did and takes
      * no answer either, -EAGAIN when it has none now (and it will say when it has), else -errno,
      * which ends the connection. A result below @max means that the source is empty. */
@@ -51,7 +55,8 @@ struct cv_endpoint_ops {
 
 struct cv_endpoint {
     const struct cv_endpoint_ops *ops;
-    bool bulk; /* the source's last turn was bulk's, and `pour` is offered */
+    bool bulk;       /* the source's last turn was bulk's, and `pour` is offered */
+    bool sink_pours; /* `pass` is offered */
 };
 
 /* The ops of an endpoint that has neither sink nor source yet, such as a target that is being

@@ -365,6 +365,39 @@ int cv_link_recv(struct cv_link *link, uint8_t *data, size_t len, uint64_t now)
     return rc < 0 ? rc : n;
 }
 
+size_t cv_link_passing(struct cv_link *link, void **user)
+{
+    uint64_t left = cv_ws_passing(&link->ws);
+
+    if (left == 0 || !cv_session_passing(link->session, user))
+        return 0;
+    return left < SIZE_MAX ? (size_t)left : SIZE_MAX;
+}
+
+void cv_link_passed(struct cv_link *link, size_t len, uint64_t now)
+{
+    cv_session_heard(link->session, now);
+    cv_session_passed(link->session, len, cv_ws_passed(&link->ws, len));
+}
+
+size_t cv_link_data_head(const struct cv_link *link, uint8_t *data, size_t len, size_t payload)
+{
+    struct cv_ws ws = link->ws;
+    struct cv_ws_event event;
+    size_t head;
+    int n;
+
+    if (ws.role != CV_WS_CLIENT)
+        return 0;
+    n = cv_ws_read(&ws, data, len, &event);
+    if (n < 0 || event.kind != CV_WS_EV_PIECE || event.opcode != CV_WS_BINARY)
+        return 0;
+    head = cv_session_data_head(link->session, event.data, event.len);
+    if (head == 0 || event.len - head + cv_ws_passing(&ws) < payload)
+        return 0;
+    return (size_t)n - event.len + head;
+}
+
 /* Time. */
 
 uint64_t cv_link_deadline(const struct cv_link *link)

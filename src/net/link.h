@@ -47,6 +47,17 @@ struct cv_session *cv_link_session(struct cv_link *link);
  * -ENOMEM */
 int cv_link_recv(struct cv_link *link, uint8_t *data, size_t len, uint64_t now) CV_MUST_USE;
 
+/* How many bytes that come next are payload of Data that may go to the sink by themselves, without
+ * being fed, and in *@user whose; 0: none. */
+size_t cv_link_passing(struct cv_link *link, void **user);
+
+/* The first @len (> 0) of these did. Poll the events. */
+void cv_link_passed(struct cv_link *link, size_t len, uint64_t now);
+
+/* The length of all that stands before the payload, where a Data frame begins at @data, the bytes
+ * that come next, and has at least @payload bytes of it, unmasked; else 0. Nothing is fed. */
+size_t cv_link_data_head(const struct cv_link *link, uint8_t *data, size_t len, size_t payload);
+
 /* A turn of a connection: up to @max bytes from its source go to @into, or, where they are not
  * masked, aside. */
 struct cv_link_turn {

@@ -172,6 +172,20 @@ static ssize_t relay_data(struct cv_endpoint *endpoint, const uint8_t *data, siz
     return (ssize_t)done;
 }
 
+static ssize_t relay_pass(struct cv_endpoint *endpoint, int pipe, size_t len)
+{
+    struct cv_relay *relay = relay_of(endpoint);
+    ssize_t n = relay->sink_error ? 0 : cv_stream_pour_from(relay->stream, pipe, len);
+
+    if (n > 0)
+        relay->bytes_in += (uint64_t)n;
+    else if (cv_stream_cannot_pour(n))
+        endpoint->sink_pours = false;
+    else if (n < 0 && n != -EAGAIN)
+        relay->sink_error = (int)n;
+    return n > 0 ? n : 0;
+}
+
 /* The next of the bytes that were read before there was a relay. */
 static ssize_t read_early(struct cv_relay *relay, uint8_t *into, size_t max)
 {
@@ -224,7 +238,7 @@ static ssize_t relay_pour(struct cv_endpoint *endpoint, int pipe, size_t max)
     struct cv_relay *relay = relay_of(endpoint);
     ssize_t n = cv_stream_pour_to(relay->stream, pipe, max);
 
-    if (n == -EINVAL || n == -EPERM || n == -ENOSYS) {
+    if (cv_stream_cannot_pour(n)) {
         relay->copies = true;
         n = -EAGAIN; /* it is readable still, so its next turn comes, and is read */
     }
@@ -277,6 +291,7 @@ static void relay_closed(struct cv_endpoint *endpoint, enum cv_reason reason, co
 
 static const struct cv_endpoint_ops relay_ops = {
     .data = relay_data,
+    .pass = relay_pass,
     .read = relay_read,
     .pour = relay_pour,
     .fin = relay_fin,
@@ -319,6 +334,7 @@ int cv_relay_new_early(struct cv_tunnel *tunnel, int64_t conn_id, struct cv_stre
 
     if (rc == 0) {
         relay->endpoint.ops = &relay_ops;
+        relay->endpoint.sink_pours = cv_stream_pours(stream);
         relay->tunnel = tunnel;
         relay->conn_id = conn_id;
         relay->stream = stream;

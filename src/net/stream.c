@@ -279,6 +279,11 @@ bool cv_stream_pours(const struct cv_stream *stream)
     return stream->kind->plain;
 }
 
+bool cv_stream_cannot_pour(ssize_t error)
+{
+    return error == -EINVAL || error == -EPERM || error == -ENOSYS;
+}
+
 static ssize_t pour(int from, int to, size_t len)
 {
     ssize_t n;

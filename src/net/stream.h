@@ -58,8 +58,12 @@ ssize_t cv_stream_send(struct cv_stream *stream, const void *buf, size_t len) CV
  * for such a stream, on a loop that lends pipes. */
 bool cv_stream_pours(const struct cv_stream *stream);
 
+/* Whether @error, of one of the next two, says that this socket has nothing to do with pipes;
+ * nothing went either way then. */
+bool cv_stream_cannot_pour(ssize_t error);
+
 /* As cv_stream_recv(), but the bytes go to @pipe, an empty one; less than all may mean that the
- * pipe is full. -EINVAL, -EPERM and -ENOSYS: this socket cannot; nothing was taken from it. */
+ * pipe is full. */
 ssize_t cv_stream_pour_to(struct cv_stream *stream, int pipe, size_t len) CV_MUST_USE;
 
 /* As cv_stream_send(), of the first @len bytes in @pipe, which holds as many. */

@@ -350,7 +350,9 @@ static int feed(struct cv_tunnel *t, uint8_t *data, size_t len, uint64_t now)
 /* One read. What comes after the end was decided is dropped. */
 static void read_once(struct cv_tunnel *t, uint64_t now)
 {
-    ssize_t n = cv_stream_recv(t->stream, t->loop->read_buf, CV_READ_SIZE);
+    uint8_t *buf = t->loop->read_buf;
+    ssize_t n = t->error ? cv_stream_recv(t->stream, buf, CV_READ_SIZE)
+                         : cv_carry_recv(&t->carry, buf, now);
     int rc;
 
     if (n == -EAGAIN)
@@ -362,7 +364,7 @@ static void read_once(struct cv_tunnel *t, uint64_t now)
     }
     if (t->error)
         return;
-    rc = feed(t, t->loop->read_buf, (size_t)n, now);
+    rc = feed(t, buf, (size_t)n, now);
     if (rc < 0)
         fail(t, rc);
 }
@@ -373,6 +375,8 @@ static void on_ready(void *ctx, int events)
     uint64_t now = cv_loop_now(t->loop);
 
     if (events & CV_READABLE)
+        read_once(t, now);
+    if (t->carry.head_only && !t->error)
         read_once(t, now);
     cv_turn_add(&t->loop->turn, &t->job);
 }

@@ -360,6 +360,58 @@ int cv_session_recv(struct cv_session *s, const uint8_t *data, size_t len, bool 
     return dispatch(s, now);
 }
 
+/* The connection whose Data may pass, or NULL. */
+static struct entry *passing(struct cv_session *s)
+{
+    const struct reader *r = &s->reader;
+    struct entry *e;
+
+    if (!r->in_body || r->frame.type != CV_FRAME_DATA || !r->known)
+        return NULL;
+    e = cv_entry_find(s, r->frame.conn_id);
+    if (!e || e->wire_over || e->dgram || e->conn.rx.len > 0)
+        return NULL;
+    return cv_conn_receives(e->conn.state) && cv_conn_delivers(e->conn.state) ? e : NULL;
+}
+
+bool cv_session_passing(struct cv_session *s, void **user)
+{
+    const struct entry *e = passing(s);
+
+    *user = e ? e->user : NULL;
+    return e;
+}
+
+void cv_session_passed(struct cv_session *s, size_t len, bool fin)
+{
+    struct reader *r = &s->reader;
+    struct entry *e = passing(s);
+
+    s->stats.bytes_in += len;
+    r->body_len += len;
+    if (fin) {
+        r->in_body = false;
+        s->stats.frames_in++;
+    }
+    if (cv_conn_received(&e->conn, len) < 0) {
+        cv_entry_abort(s, e, CV_REASON_CAP, NULL);
+        return;
+    }
+    cv_conn_consumed(&e->conn, &s->limits, len);
+    cv_entry_settle(s, e);
+}
+
+size_t cv_session_data_head(const struct cv_session *s, const uint8_t *data, size_t len)
+{
+    struct cv_frame frame;
+    int n;
+
+    if (s->reader.in_body || s->reader.head_len > 0)
+        return 0;
+    n = cv_frame_decode(&frame, data, cv_min_size(len, CV_FRAME_HEAD_MAX));
+    return n > 0 && frame.type == CV_FRAME_DATA ? (size_t)n : 0;
+}
+
 /* Stores what the sink did not take of the Data event last polled. */
 void cv_session_settle_offer(struct cv_session *s)
 {

@@ -159,6 +159,19 @@ int cv_session_poll(struct cv_session *session, struct cv_session_event *event);
 /* The sink took the first @len bytes of the Data event just polled. Without this call none were. */
 void cv_session_taken(struct cv_session *session, size_t len);
 
+/* Whether the bytes that come next are Data that may go to the sink by themselves, without being
+ * fed: the message's head was, and nothing is stored before them. Then *@user is the connection's.
+ */
+bool cv_session_passing(struct cv_session *session, void **user);
+
+/* @len (> 0) of them did, as if they had been fed as a piece, and taken at once; @fin as there.
+ * Poll the events. */
+void cv_session_passed(struct cv_session *session, size_t len, bool fin);
+
+/* The length of the head of a Data frame at the beginning of @data, a message's first bytes; 0 when
+ * it is another frame's, or cut, or a message is being read. */
+size_t cv_session_data_head(const struct cv_session *session, const uint8_t *data, size_t len);
+
 /* Connections. */
 
 /* Opens a connection to @address through the other end; Data may follow at once.

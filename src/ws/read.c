@@ -151,6 +151,17 @@ static int take_head(struct cv_ws *ws, const uint8_t *data, size_t len)
     return (int)used;
 }
 
+/* @n bytes of payload of a data frame went by; @last: with them the message. */
+static void pass(struct cv_ws *ws, size_t n, bool last)
+{
+    ws->seen += n;
+    ws->left -= n;
+    if (ws->left == 0)
+        ws->state = STATE_HEAD;
+    if (last)
+        ws->message = 0;
+}
+
 /* Takes payload of a data frame and hands it out as a piece. Returns how many bytes. */
 static int take_data(struct cv_ws *ws, uint8_t *data, size_t len, struct cv_ws_event *event)
 {
@@ -170,12 +181,7 @@ static int take_data(struct cv_ws *ws, uint8_t *data, size_t len, struct cv_ws_e
         event->data = data;
         event->len = n;
     }
-    ws->seen += n;
-    ws->left -= n;
-    if (ws->left == 0)
-        ws->state = STATE_HEAD;
-    if (last)
-        ws->message = 0;
+    pass(ws, n, last);
     return (int)n;
 }
 
@@ -274,4 +280,19 @@ int cv_ws_read(struct cv_ws *ws, uint8_t *data, size_t len, struct cv_ws_event *
         used += (size_t)rc;
     }
     return (int)used;
+}
+
+uint64_t cv_ws_passing(const struct cv_ws *ws)
+{
+    bool plain = ws->role == CV_WS_CLIENT && ws->message == CV_WS_BINARY;
+
+    return ws->state == STATE_DATA && plain ? ws->left : 0;
+}
+
+bool cv_ws_passed(struct cv_ws *ws, size_t len)
+{
+    bool last = ws->fin && len == ws->left;
+
+    pass(ws, len, last);
+    return last;
 }

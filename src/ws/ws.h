@@ -99,6 +99,13 @@ void cv_ws_init(struct cv_ws *ws, enum cv_ws_role role, const struct cv_ws_limit
  * CV_ECLOSED   fed after a Close or an error */
 int cv_ws_read(struct cv_ws *ws, uint8_t *data, size_t len, struct cv_ws_event *event) CV_MUST_USE;
 
+/* How many bytes of payload may go by outside next, without being fed: those of the data frame
+ * being read that are still to come. 0 between frames, and where payload has to be looked at. */
+uint64_t cv_ws_passing(const struct cv_ws *ws);
+
+/* The first @len (> 0) of these did. Returns whether they were the last ones of their message. */
+bool cv_ws_passed(struct cv_ws *ws, size_t len);
+
 /* The close code that tells the other end of an error of cv_ws_read(). */
 enum cv_ws_code cv_ws_error_code(int error);
 

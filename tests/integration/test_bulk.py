@@ -111,11 +111,14 @@ class Bulk(LabCase):
                 wait_until(lambda: pipes(process) == count, f"{count} ends of pipes at rest")
 
     def test_it_goes_by_pipes_of_which_none_is_left(self):
-        server, _ = self.both()
+        both = self.both()
         _, sink = self.begin(size=1024 * MIB)
-        wait_until(
-            lambda: (sink.read(MIB), pipes(server) > self.at_rest[server])[1], "a pipe in use"
-        )
+
+        def in_use():
+            sink.read(MIB)
+            return all(pipes(process) > self.at_rest[process] for process in both)
+
+        wait_until(in_use, "a pipe in use in both")
         self.assertLess(sink.got, 1024 * MIB)
         reset(sink.sock)
         self.assert_no_pipe_is_left()

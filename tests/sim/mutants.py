@@ -150,6 +150,18 @@ MUTANTS = [
         "        if (0) {\n",
     ),
     (
+        "pass-what-is-stored",
+        "src/session/recv.c",
+        "e->wire_over || e->dgram || e->conn.rx.len > 0)",
+        "e->wire_over || e->dgram)",
+    ),
+    (
+        "forget-what-passed",
+        "src/session/recv.c",
+        "    cv_conn_consumed(&e->conn, &s->limits, len);\n    cv_entry_settle(s, e);\n}\n",
+        "    cv_entry_settle(s, e);\n}\n",
+    ),
+    (
         "lay-behind-bytes-aside",
         "src/net/link.c",
         "    while (!link->closing && link->aside == 0) {\n",

@@ -112,6 +112,21 @@ static void take_data(struct sim_relay *r, const struct cv_session_event *event)
     cv_session_taken(session_of(r), n < 0 ? 0 : (size_t)n);
 }
 
+size_t sim_relay_pass(struct sim_relay *r, const uint8_t *data, size_t len)
+{
+    ssize_t n;
+
+    if (!r || r->closed || !r->stream)
+        return 0;
+    n = r->stream->ops->write(r->stream, data, len);
+    if (n <= 0)
+        return 0;
+    if (r->side != MIDDLE)
+        sim_transfer_data(r->x, (enum sim_side)r->side, has_feature(r, CV_FEATURE_ACK));
+    sim_count(r->t->w, SIM_PASSED, 1);
+    return (size_t)n;
+}
+
 static void take_closed(struct sim_relay *r, const struct cv_session_event *event)
 {
     if (r->closed)

@@ -21,6 +21,9 @@ int sim_relay_splice(struct sim_tunnel *from, int64_t conn_id, struct sim_tunnel
                      struct sim_transfer *x, const char *proto);
 
 void sim_relay_event(struct sim_relay *r, const struct cv_session_event *event);
+
+/* Offers Data that passes the link to the sink; returns how much of it that took. */
+size_t sim_relay_pass(struct sim_relay *r, const uint8_t *data, size_t len);
 void sim_relay_turn(struct sim_relay *r, const struct cv_link_turn *turn);
 
 #endif

@@ -123,6 +123,7 @@
     X(SIM_SYNCS, "lists of connections said by reference ends")                         \
     X(SIM_WINDOWS, "Data beyond the first window")                                      \
     X(SIM_ASIDES, "Data that was kept aside")                                           \
+    X(SIM_PASSED, "Data that passed its link")                                          \
     X(SIM_ROUTES_NEWEST, "routes chosen among several sessions of a key")               \
     X(SIM_ROUTES_PEER, "routes through a peer")                                         \
     SIM_MESH_COUNT_MAP(X)                                                               \
