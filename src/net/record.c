@@ -2,7 +2,6 @@
 
 #include <errno.h>
 #include <openssl/core_names.h>
-#include <openssl/err.h>
 #include <openssl/kdf.h>
 #include <openssl/objects.h>
 #include <string.h>
@@ -191,26 +190,21 @@ static bool is_key_update(uint8_t type, const uint8_t *data, size_t len)
 
 int cv_record_outward(struct cv_record_keys *keys, uint8_t *record, size_t size)
 {
+    EVP_CIPHER_CTX *ctx = new_ctx(keys, false);
     uint8_t inner[CV_RECORD_MAX], type;
-    EVP_CIPHER_CTX *ctx = NULL;
     size_t len;
-    int rc = 0;
+    int rc = -EPROTO;
 
-    if (record[0] != TYPE)
-        return 0;
-    ctx = new_ctx(keys, false);
     if (!ctx)
         return -ENOMEM;
-    ERR_set_mark(); /* that it is not ours is nobody's error */
-    if (open_under(keys, ctx, keys->inner_number, record, size, inner, &type, &len)) {
-        keys->inner_number++;
+    if (open_under(keys, ctx, keys->inner_number++, record, size, inner, &type, &len)) {
+        rc = 0;
         if (!seal(keys, keys->ctx, keys->number++, record, type, inner, len))
             rc = -ENOMEM;
         else if (is_key_update(type, inner, len))
             rc = cv_record_update(keys);
         OPENSSL_cleanse(inner, len);
     }
-    ERR_pop_to_mark();
     EVP_CIPHER_CTX_free(ctx);
     return rc;
 }

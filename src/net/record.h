@@ -48,7 +48,8 @@ int cv_record_init(struct cv_record_keys *keys, const SSL_CIPHER *suite, const u
 /* Wipes and frees what is there. Fine on zeros. */
 void cv_record_deinit(struct cv_record_keys *keys);
 
-/* The keys that follow a KeyUpdate (RFC 8446, 7.2). Returns 0 or -ENOMEM. */
+/* The keys that follow a KeyUpdate (RFC 8446, 7.2). Returns 0, or -ENOMEM and the keys are of no
+ * use any more. */
 int cv_record_update(struct cv_record_keys *keys) CV_MUST_USE;
 
 /* Bytes of the whole record that begins with these CV_RECORD_HEAD. */
@@ -71,8 +72,10 @@ size_t cv_record_inward(struct cv_record_keys *keys, uint8_t *record, uint8_t ty
                         const uint8_t *data, size_t len) CV_MUST_USE;
 
 /* Gives a record that OpenSSL made its number on the wire, in its place; and updates the keys
- * behind a KeyUpdate. One that it made under earlier keys, in the handshake, stays as it is.
- * Returns 0 or -ENOMEM. */
+ * behind a KeyUpdate.
+ *
+ * -ENOMEM  the keys are of no use any more
+ * -EPROTO  it was not OpenSSL's next one, and must not be sent */
 int cv_record_outward(struct cv_record_keys *keys, uint8_t *record, size_t size) CV_MUST_USE;
 
 #endif

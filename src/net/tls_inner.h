@@ -11,8 +11,8 @@ struct tls_stream {
     SSL *ssl;
     BIO_METHOD *method; /* owned; of the BIO between OpenSSL and the socket */
 
-    struct cv_record_keys tx, rx; /* for records of application data; without keys OpenSSL does
-                                     these too */
+    struct cv_record_keys tx, rx; /* for records of application data; OpenSSL does these too where
+                                     there are none behind the handshake */
     uint8_t *gather;        /* records of the call that runs, to be sent together; else NULL */
     size_t gathered, whole; /* bytes in it; of these, in whole records that are good for the wire */
     uint8_t *owed;          /* owned; records that the socket did not take; NULL: none */
@@ -30,6 +30,7 @@ struct tls_stream {
     uint8_t head[CV_RECORD_HEAD]; /* of the record that OpenSSL reads in the handshake: */
     size_t head_len, body_left;   /* bytes of it there, and of the rest still to be read */
 
+    int barren;       /* records in a row that brought their reader nothing */
     int failed;       /* the error that ended it: OpenSSL must not be asked again; 0: none */
     int send_failed;  /* the error that ended sending alone; 0: none */
     int socket_error; /* of the last read of the socket, as -errno */
@@ -57,12 +58,12 @@ void cv_tls_take_secret(struct tls_stream *tls, const char *line);
 /* Fills @buf as far as records have come: a count, 0 at the orderly end, or -errno. */
 ssize_t cv_tls_open_records(struct tls_stream *tls, uint8_t *buf, size_t len);
 
-/* Puts @len bytes, no more than a link sends at once, into records to be sent: how many, -ENOMEM,
- * or the error that ended the stream. */
+/* Puts @len bytes, as far as there is room, into records to be sent: how many, -ENOMEM, or the
+ * error that ended the stream. */
 ssize_t cv_tls_seal_records(struct tls_stream *tls, const uint8_t *buf, size_t len);
 
-/* Makes what OpenSSL has gathered since good for the wire, record by record. Returns 0 or -ENOMEM.
- */
+/* Makes what OpenSSL has gathered since good for the wire, record by record. Returns 0 or the error
+ * that ended the stream. */
 int cv_tls_number_gathered(struct tls_stream *tls);
 
 void cv_tls_records_free(struct tls_stream *tls);

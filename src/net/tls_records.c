@@ -10,21 +10,20 @@
 /* One read of the socket: what is opened is then still near. */
 #define READ_MOST (2 * CV_LINK_SEGMENT)
 
-/* A batch may have the update of our keys before it. */
-_Static_assert(CV_LINK_SEND_MAX + (CV_LINK_SEND_MAX / CV_RECORD_DATA + 1) * CV_RECORD_EXTRA +
-                       CV_RECORD_EXTRA + 5 <=
-                   CV_LINK_BUFFER,
-               "a batch fits");
+/* Reads of one call, and records in a row that bring their reader nothing: who sends these as fast
+ * as it can must not keep the loop busy with them. */
+#define READS_MOST  4
+#define BARREN_MOST 64
 
 /* Keys. */
 
-/* Whether the records of a direction can be ours: not where the other end has asked for short ones
- * (RFC 6066, 4). */
-static bool may_take(const struct tls_stream *tls, bool seals)
+/* Whether records can be ours: not where the other end has asked for short ones (RFC 6066, 4). Both
+ * directions are, or none. */
+static bool may_take(const struct tls_stream *tls)
 {
     const SSL_SESSION *session = SSL_get0_session(tls->ssl);
 
-    return !seals || !session || SSL_SESSION_get_max_fragment_length(session) == 0;
+    return !session || SSL_SESSION_get_max_fragment_length(session) == 0;
 }
 
 void cv_tls_take_secret(struct tls_stream *tls, const char *line)
@@ -36,20 +35,21 @@ void cv_tls_take_secret(struct tls_stream *tls, const char *line)
     uint8_t secret[EVP_MAX_MD_SIZE];
     size_t len;
 
-    if ((!of_server && strncmp(line, client, sizeof(client) - 1) != 0) || !may_take(tls, seals))
+    if ((!of_server && strncmp(line, client, sizeof(client) - 1) != 0) || !may_take(tls))
         return;
     ERR_set_mark();
-    /* without keys of ours OpenSSL goes on alone */
-    if (OPENSSL_hexstr2buf_ex(secret, sizeof(secret), &len, hex + 1, '\0') == 1)
-        (void)!cv_record_init(seals ? &tls->tx : &tls->rx, SSL_get_current_cipher(tls->ssl), secret,
-                              len, seals);
+    if (OPENSSL_hexstr2buf_ex(secret, sizeof(secret), &len, hex + 1, '\0') != 1 ||
+        cv_record_init(seals ? &tls->tx : &tls->rx, SSL_get_current_cipher(tls->ssl), secret, len,
+                       seals) < 0)
+        tls->failed = -ENOMEM;
     ERR_pop_to_mark();
     OPENSSL_cleanse(secret, sizeof(secret));
 }
 
 /* Sending. */
 
-/* Has OpenSSL say that our keys change, which changes them. */
+/* Has OpenSSL say that our keys change, which changes them. It does not in the middle of a message
+ * of the other end's: a later call tries again. */
 static void renew_keys(struct tls_stream *tls)
 {
     size_t n;
@@ -68,8 +68,11 @@ ssize_t cv_tls_seal_records(struct tls_stream *tls, const uint8_t *buf, size_t l
         return -ENOMEM;
     if (tls->tx.number >= tls->tx.limit)
         renew_keys(tls);
-    while (done < len) {
-        size_t n = cv_min_size(len - done, CV_RECORD_DATA);
+    if (tls->failed)
+        return tls->failed;
+    while (done < len && tls->gathered + CV_RECORD_EXTRA < CV_LINK_BUFFER) {
+        size_t room = CV_LINK_BUFFER - CV_RECORD_EXTRA - tls->gathered;
+        size_t n = cv_min_size(cv_min_size(len - done, room), CV_RECORD_DATA);
 
         if (cv_record_seal(&tls->tx, tls->gather + tls->gathered, buf + done, n) < 0)
             return tls->failed = -EPROTO; /* its number is gone */
@@ -85,11 +88,14 @@ int cv_tls_number_gathered(struct tls_stream *tls)
     while (tls->gathered - tls->whole >= CV_RECORD_HEAD) {
         uint8_t *record = tls->gather + tls->whole;
         size_t size = cv_record_size(record);
+        int rc = 0;
 
         if (tls->gathered - tls->whole < size)
             break;
-        if (tls->tx.cipher && cv_record_outward(&tls->tx, record, size) < 0)
-            return -ENOMEM;
+        if (tls->tx.cipher)
+            rc = cv_record_outward(&tls->tx, record, size);
+        if (rc < 0)
+            return tls->failed = rc;
         tls->whole += size;
     }
     return 0;
@@ -109,6 +115,9 @@ static int feed(struct tls_stream *tls, const uint8_t *record, size_t size)
     tls->fed_len = size;
     rc = SSL_read_ex(tls->ssl, &byte, 1, &n);
     tls->fed = NULL;
+    /* what it did not take, since it waits to write before, cannot be told it again */
+    if (tls->fed_len > 0 && !tls->failed)
+        tls->failed = -EPROTO;
     rc = rc == 1 ? -EPROTO : cv_tls_outcome(tls, rc, &direction);
     if (rc == -EPROTO)
         tls->failed = rc;
@@ -190,6 +199,9 @@ static int open_record(struct tls_stream *tls, struct sink *sink, uint8_t *recor
         return feed(tls, record, size);
     if (cv_record_open(&tls->rx, record, size, out, &type, &len) < 0)
         return refuse(tls);
+    tls->barren = type == SSL3_RT_APPLICATION_DATA && len > 0 ? 0 : tls->barren + 1;
+    if (tls->barren > BARREN_MOST)
+        return refuse(tls);
     if (type == SSL3_RT_APPLICATION_DATA)
         return take_data(tls, sink, out, len);
     size = cv_record_inward(&tls->rx, record, type, out, len);
@@ -260,10 +272,12 @@ ssize_t cv_tls_open_records(struct tls_stream *tls, uint8_t *buf, size_t len)
     raw = cv_alloc(buffers, CV_LINK_BUFFER);
     if (!raw)
         return sink.got ? (ssize_t)sink.got : -ENOMEM;
-    while (rc == 0 && sink.got < len && !tls->ended)
+    for (int i = 0; i < READS_MOST && rc == 0 && sink.got < len && !tls->ended; i++)
         rc = read_records(tls, &sink, raw);
     cv_free(buffers, raw);
-    return sink.got || tls->ended ? (ssize_t)sink.got : rc;
+    if (sink.got || tls->ended)
+        return (ssize_t)sink.got;
+    return rc ? rc : -EAGAIN;
 }
 
 void cv_tls_records_free(struct tls_stream *tls)

@@ -109,6 +109,8 @@ static int bio_write(BIO *bio, const char *buf, int len)
     size_t queued = tls->gathered + tls->owed_end - tls->owed_start;
 
     BIO_clear_retry_flags(bio);
+    if (tls->send_failed)
+        return len; /* nobody hears it: what is owed goes nowhere, and must not hold up reading */
     if (queued + (size_t)len > CV_TLS_OWED_MAX) {
         BIO_set_retry_write(bio);
         return -1;
@@ -122,11 +124,7 @@ static int bio_write(BIO *bio, const char *buf, int len)
     }
     memcpy(tls->gather + tls->gathered, buf, (size_t)len);
     tls->gathered += (size_t)len;
-    if (cv_tls_number_gathered(tls) < 0) {
-        tls->socket_error = -ENOMEM;
-        return -1;
-    }
-    return len;
+    return cv_tls_number_gathered(tls) < 0 ? -1 : len;
 }
 
 static long bio_ctrl(BIO *bio, int what, long number, void *pointer)
@@ -277,6 +275,8 @@ int cv_tls_outcome(struct tls_stream *tls, int result, int *direction)
 {
     int kind = SSL_get_error(tls->ssl, result);
 
+    if (tls->failed)
+        return tls->failed;
     if (kind == SSL_ERROR_ZERO_RETURN)
         return 0;
     if (kind == SSL_ERROR_WANT_READ || kind == SSL_ERROR_WANT_WRITE) {
@@ -325,6 +325,26 @@ static ssize_t decrypt(struct tls_stream *tls, uint8_t *buf, size_t len, int *di
     return got ? (ssize_t)got : rc;
 }
 
+/* Whether OpenSSL, which waits for @direction of the socket, only waits for a record from us. It
+ * may be in the middle of a message then, which is no reason for application data to wait. */
+static bool waits_for_us(const struct tls_stream *tls, int direction)
+{
+    return tls->rx.cipher && direction == UV_READABLE;
+}
+
+static ssize_t take(struct tls_stream *tls, uint8_t *buf, size_t len, int *direction)
+{
+    ssize_t n = -EAGAIN;
+
+    if (!tls->rx.cipher)
+        return decrypt(tls, buf, len, direction);
+    if (!SSL_is_init_finished(tls->ssl))
+        n = decrypt(tls, buf, len, direction);
+    if (n == -EAGAIN && waits_for_us(tls, *direction))
+        n = cv_tls_open_records(tls, buf, len);
+    return n;
+}
+
 static ssize_t tls_recv(struct cv_stream *stream, void *buf, size_t len)
 {
     struct tls_stream *tls = tls_of(stream);
@@ -334,10 +354,7 @@ static ssize_t tls_recv(struct cv_stream *stream, void *buf, size_t len)
     if (tls->failed)
         return tls->failed;
     prepare(tls);
-    if (tls->rx.cipher && SSL_is_init_finished(tls->ssl))
-        n = cv_tls_open_records(tls, buf, len);
-    else
-        n = decrypt(tls, buf, len, &direction);
+    n = take(tls, buf, len, &direction);
     if (flush(tls) < 0 && !tls->failed && !SSL_is_init_finished(tls->ssl))
         n = tls->failed = tls->send_failed;
     /* Reading may have moved on the handshake that a write waits for: that one may try again. */
@@ -346,17 +363,26 @@ static ssize_t tls_recv(struct cv_stream *stream, void *buf, size_t len)
     return n;
 }
 
-/* Encrypts up to a batch: how many bytes of @buf are in records now, or what cv_tls_outcome() says.
- */
+/* Has OpenSSL go on with what it is in: 0 it is done, -EAGAIN with *@direction set, or the error
+ * that ended the stream. */
+static int shake(struct tls_stream *tls, int *direction)
+{
+    int rc = SSL_do_handshake(tls->ssl);
+
+    if (rc == 1) {
+        tls->more = true; /* what came behind it may be read already */
+        return tls->failed;
+    }
+    rc = cv_tls_outcome(tls, rc, direction);
+    return rc ? rc : (tls->failed = -ECONNRESET);
+}
+
+/* By OpenSSL's own records: how many bytes of @buf are in them, or what cv_tls_outcome() says. */
 static ssize_t encrypt(struct tls_stream *tls, const uint8_t *buf, size_t len, int *direction)
 {
     size_t done = 0;
     int rc = 1;
 
-    prepare(tls);
-    len = cv_min_size(len, BATCH);
-    if (tls->tx.cipher && SSL_is_init_finished(tls->ssl) && !tls->gathered)
-        return cv_tls_seal_records(tls, buf, len);
     while (rc == 1 && done < len) {
         size_t n = 0;
 
@@ -365,10 +391,31 @@ static ssize_t encrypt(struct tls_stream *tls, const uint8_t *buf, size_t len, i
     }
     if (rc != 1)
         rc = cv_tls_outcome(tls, rc, direction);
-    ERR_clear_error();
     if (done)
         return (ssize_t)done;
     return rc == 0 ? -EPIPE : rc;
+}
+
+/* Puts up to a batch of @buf into records. OpenSSL is not given any of it where we have keys, not
+ * even behind the handshake: what it could not write it would keep, and send again. */
+static ssize_t put(struct tls_stream *tls, const uint8_t *buf, size_t len, int *direction)
+{
+    ssize_t n = 0;
+
+    prepare(tls);
+    len = cv_min_size(len, BATCH);
+    if (!SSL_is_init_finished(tls->ssl))
+        n = shake(tls, direction);
+    if (n == -EAGAIN && waits_for_us(tls, *direction)) {
+        *direction = UV_WRITABLE;
+        n = 0;
+    }
+    if (n == 0 && tls->tx.cipher)
+        n = cv_tls_seal_records(tls, buf, len);
+    else if (n == 0)
+        n = encrypt(tls, buf, len, direction);
+    ERR_clear_error();
+    return n;
 }
 
 /* Sends @len bytes behind a last byte that was promised, if there is one: how many of both. */
@@ -380,7 +427,7 @@ static ssize_t send_more(struct tls_stream *tls, const uint8_t *buf, size_t len)
 
     tls->promised = false;
     if (len > before)
-        n = encrypt(tls, buf + before, len - before, &direction);
+        n = put(tls, buf + before, len - before, &direction);
     if (flush(tls) < 0)
         n = tls->send_failed;
     tls->promised = n > 0 && tls->owed;
@@ -461,15 +508,7 @@ int cv_tls_stream_shake(struct cv_stream *stream)
     int rc;
 
     prepare(tls);
-    rc = SSL_do_handshake(tls->ssl);
-    if (rc == 1) {
-        rc = 0;
-        tls->more = true; /* what came behind it may be read already */
-    } else {
-        rc = cv_tls_outcome(tls, rc, &direction);
-        if (rc == 0)
-            rc = tls->failed = -ECONNRESET;
-    }
+    rc = shake(tls, &direction);
     if (flush(tls) < 0 && !tls->failed)
         rc = tls->failed = tls->send_failed;
     wait_for(tls, direction, UV_WRITABLE);

@@ -196,26 +196,133 @@ Test(tls_records, may_be_padded)
     expect_echo("padded", 6);
 }
 
+/* Another hand at the client's records, that sends from now on in its place. */
+static struct cv_record_keys forger(void)
+{
+    struct tls_stream *tls = server();
+    struct cv_record_keys keys;
+
+    cr_assert_eq(cv_record_init(&keys, SSL_get_current_cipher(tls->ssl), tls->rx.secret,
+                                tls->rx.secret_len, true),
+                 0);
+    keys.inner_number = tls->rx.number;
+    return keys;
+}
+
+static void forge(struct cv_record_keys *keys, uint8_t type, const void *data, size_t len)
+{
+    uint8_t record[64];
+
+    send_raw(record, cv_record_inward(keys, record, type, data, len));
+}
+
+static const uint8_t key_update[] = {SSL3_MT_KEY_UPDATE, 0, 0, 1, SSL_KEY_UPDATE_NOT_REQUESTED};
+
 Test(tls_records, may_be_empty)
 {
-    struct cv_record_keys client = {.limit = 0};
-    uint8_t record[64];
-    struct tls_stream *tls;
+    struct cv_record_keys keys;
     size_t total;
 
     shake();
-    tls = server();
+    keys = forger();
     total = s.echo.total;
-    cr_assert_eq(cv_record_init(&client, SSL_get_current_cipher(tls->ssl), tls->rx.secret,
-                                tls->rx.secret_len, true),
-                 0);
-    client.number = tls->rx.number;
-    cr_assert_eq(cv_record_seal(&client, record, (const uint8_t *)"", 0), 0);
-    send_raw(record, CV_RECORD_EXTRA);
-    cr_assert_eq(cv_record_seal(&client, record, (const uint8_t *)"x", 1), 0);
-    send_raw(record, CV_RECORD_EXTRA + 1);
+    for (int i = 0; i < 64; i++)
+        forge(&keys, SSL3_RT_APPLICATION_DATA, "", 0);
+    forge(&keys, SSL3_RT_APPLICATION_DATA, "x", 1);
     NET_UNTIL(&s.net, s.echo.total == total + 1);
-    cv_record_deinit(&client);
+    cv_record_deinit(&keys);
+}
+
+/* Who sends nothing but these would keep the loop busy. */
+Test(tls_records, are_refused_when_all_are_empty)
+{
+    struct cv_record_keys keys;
+
+    shake();
+    keys = forger();
+    for (int i = 0; i < 65; i++)
+        forge(&keys, SSL3_RT_APPLICATION_DATA, "", 0);
+    expect_refusal(SSL_R_SSLV3_ALERT_BAD_RECORD_MAC);
+    cv_record_deinit(&keys);
+}
+
+/* OpenSSL is in the middle of a message then, and data goes on in both directions. */
+static void cut_update(size_t at)
+{
+    struct cv_record_keys keys;
+    char back[4];
+    size_t total;
+    uint64_t n;
+
+    shake();
+    keys = forger();
+    total = s.echo.total;
+    n = server()->rx.number;
+    forge(&keys, SSL3_RT_HANDSHAKE, key_update, at);
+    NET_UNTIL(&s.net, server()->rx.number == n + 1);
+    cr_assert_eq(cv_stream_send(s.echo.stream, "data", 4), 4);
+    cr_assert_eq(client_recv(&s.net, &s.client, back, sizeof(back)), 4);
+    forge(&keys, SSL3_RT_HANDSHAKE, key_update + at, sizeof(key_update) - at);
+    NET_UNTIL(&s.net, server()->rx.number == 0);
+    cr_assert_eq(cv_record_update(&keys), 0);
+    forge(&keys, SSL3_RT_APPLICATION_DATA, "under new keys", 14);
+    NET_UNTIL(&s.net, s.echo.total == total + 14);
+    cv_record_deinit(&keys);
+}
+
+Test(tls_records, follow_new_keys_said_in_two_pieces)
+{
+    cut_update(1);
+}
+
+Test(tls_records, follow_new_keys_said_in_two_pieces_of_which_one_has_the_whole_head)
+{
+    cut_update(4);
+}
+
+/* Fills the socket, and hears @times that other keys are asked for: how much was sent. */
+static size_t owe_and_be_asked(const uint8_t *data, size_t size, size_t times)
+{
+    struct cv_stream *stream = s.echo.stream;
+    size_t sent = 0;
+    uint8_t byte;
+    ssize_t n;
+
+    cv_stream_owner(stream, NULL, NULL);
+    while ((n = cv_stream_send(stream, data + sent, size - sent)) > 0)
+        sent += (size_t)n;
+    cr_assert_eq(n, -EAGAIN);
+    cr_assert(server()->owed);
+    for (size_t i = 0; i < times; i++) {
+        cr_assert_eq(SSL_key_update(s.client.ssl, SSL_KEY_UPDATE_REQUESTED), 1);
+        cr_assert_eq(SSL_do_handshake(s.client.ssl), 1);
+    }
+    NET_UNTIL(&s.net, cv_stream_unread(stream) == times * (sizeof(key_update) + CV_RECORD_EXTRA));
+    cr_assert_eq(cv_stream_recv(stream, &byte, 1), -EAGAIN);
+    return sent;
+}
+
+Test(tls_records, go_on_behind_answers_that_the_socket_did_not_take)
+{
+    static uint8_t data[32 << 20], back[65536];
+    size_t sent, end, got = 0;
+
+    shake();
+    for (size_t i = 0; i < sizeof(data); i++)
+        data[i] = (uint8_t)(i * 11 + i / 256);
+    sent = owe_and_be_asked(data, sizeof(data) - sizeof(back), 3);
+    end = sent + sizeof(back);
+    while (got < end) {
+        ssize_t n = sent < end ? cv_stream_send(s.echo.stream, data + sent, end - sent) : 0;
+        size_t in = 0;
+
+        sent += n > 0 ? (size_t)n : 0;
+        if (SSL_read_ex(s.client.ssl, back, sizeof(back), &in) != 1)
+            net_turn(&s.net);
+        cr_assert_arr_eq(back, data + got, in);
+        got += in;
+    }
+    cr_assert_lt(server()->tx.number, 20, "the keys are new");
 }
 
 /* Number 0 is also the number of what OpenSSL hears first: it must not hear it. */
@@ -323,7 +430,7 @@ Test(tls_records, are_left_to_openssl_where_short_ones_are_asked_for)
     while (SSL_connect(s.client.ssl) != 1)
         net_turn(&s.net);
     expect_echo(data, sizeof(data));
-    cr_assert_null(server()->tx.cipher);
+    cr_assert(!server()->tx.cipher && !server()->rx.cipher);
 }
 
 /* Each allocation of a read with room for little fails once: the stream ends, or goes on. */
