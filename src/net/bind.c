@@ -12,6 +12,7 @@
 
 #include "base/error.h"
 #include "base/text.h"
+#include "net/keepalive.h"
 #include "net/passed.h"
 #include "net/stream.h"
 
@@ -116,6 +117,7 @@ static void tune(int fd, const struct sockaddr *address)
         return;
     setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
     setsockopt(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &unsent, sizeof(unsent));
+    cv_keepalive(fd);
 }
 
 /* @only: an IPv6 socket takes no IPv4, so that both families can be listed side by side. @shared:

@@ -37,8 +37,9 @@ struct cv_bound {
 int cv_bind_parse(struct cv_bind_target *out, const char *text) CV_MUST_USE;
 
 /* Binds and listens, or takes what was passed to the process for that address; a name is looked up
- * at once, blocking (@loop is not run). Returns 0, CV_ESYNTAX, CV_ENOTPASSED, -errno, or UV_EAI_*
- * for a name that does not resolve. */
+ * at once, blocking (@loop is not run). What is accepted has TCP_NODELAY and keepalive
+ * (net/keepalive.h). Returns 0, CV_ESYNTAX, CV_ENOTPASSED, -errno, or UV_EAI_* for a name that does
+ * not resolve. */
 int cv_bind(struct cv_bound *out, struct cv_loop *loop, const char *text) CV_MUST_USE;
 
 /* The same for a UDP socket, which has no unix: form (CV_ESYNTAX). */

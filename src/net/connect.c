@@ -10,6 +10,7 @@
 
 #include "base/error.h"
 #include "net/address.h"
+#include "net/keepalive.h"
 
 /* Addresses of one name that are tried; a name with more is made for load sharing, where any of
  * them will do. */
@@ -99,13 +100,22 @@ static void finish(struct cv_connecting *c, int fd, int error)
     done(ctx, fd, error);
 }
 
+/* Within the machine nobody vanishes without a word: three system calls are saved there. */
+static void tune(int fd, const struct sockaddr *address)
+{
+    const int on = 1;
+
+    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+    if (!cv_address_is_loopback(address))
+        cv_keepalive(fd);
+}
+
 static void succeed(struct attempt *attempt)
 {
     int fd = attempt_release(attempt);
-    const int on = 1;
 
     if (attempt->address.ss_family != AF_UNIX && !attempt->owner->is_udp)
-        setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+        tune(fd, (struct sockaddr *)&attempt->address);
     finish(attempt->owner, fd, 0);
 }
 

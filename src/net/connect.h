@@ -20,8 +20,9 @@ int cv_connect_pair(int pair[2]) CV_MUST_USE;
 int cv_connect_pair_messages(int pair[2]) CV_MUST_USE;
 
 /* The end, exactly once unless cancelled, never before cv_connect_start() returned. @fd is the
- * callee's: connected, non-blocking, TCP_NODELAY set; or -1 with @error: -errno or UV_EAI_* of the
- * last address tried, -ETIMEDOUT, CV_EDENIED when no address was allowed. */
+ * callee's: connected, non-blocking, TCP_NODELAY set, with keepalive (net/keepalive.h) unless the
+ * other end is at a loopback address; or -1 with @error: -errno or UV_EAI_* of the last address
+ * tried, -ETIMEDOUT, CV_EDENIED when no address was allowed. */
 typedef void cv_connect_done(void *ctx, int fd, int error);
 
 struct cv_connect_options {

@@ -6,6 +6,7 @@
 #include "base/error.h"
 #include "net/linger.h"
 #include "net/log.h"
+#include "net/timer.h"
 
 struct cv_relay {
     struct cv_endpoint endpoint;
@@ -22,6 +23,7 @@ struct cv_relay {
     int sink_error; /* the sink takes nothing more, but the source may still have something to say
                      */
     bool fin_told;  /* the sink has everything, and knows */
+    struct cv_timer *last_words; /* owned: set while they wait to be read; NULL: none do */
     cv_relay_ended *ended;
     void *ctx; /* borrowed */
     uint64_t bytes_in, bytes_out;
@@ -108,6 +110,26 @@ static void drop(struct cv_relay *relay)
     watch(relay, relay->watched & ~CV_READABLE);
 }
 
+static void on_last_words(void *ctx)
+{
+    struct cv_relay *relay = ctx;
+
+    abort_relay(relay, relay->sink_error);
+}
+
+/* The source is gone, but not all that it said was read: its turn may come, and the error is behind
+ * it. */
+static void keep_last_words(struct cv_relay *relay, int error)
+{
+    relay->sink_error = error;
+    if (relay->last_words)
+        return;
+    if (cv_timer_new(&relay->last_words, cv_tunnel_loop(relay->tunnel), on_last_words, relay) < 0)
+        abort_relay(relay, error);
+    else
+        cv_timer_set(relay->last_words, CV_LAST_WORDS_WAIT);
+}
+
 /* The other end of a socket that is not read now has said its last, or is gone. */
 static void hang_up(struct cv_relay *relay)
 {
@@ -117,7 +139,7 @@ static void hang_up(struct cv_relay *relay)
     if (error == 0 && relay->sink_error != -EPIPE)
         error = relay->sink_error; /* a send has met it before */
     if (error < 0 && cv_stream_unread(relay->stream) > 0)
-        relay->sink_error = error; /* last words: its turn will come, and the error behind them */
+        keep_last_words(relay, error);
     else if (error < 0)
         abort_relay(relay, error);
 }
@@ -208,6 +230,8 @@ static ssize_t end_turn(struct cv_relay *relay, ssize_t n, size_t max)
         n >= (ssize_t)CV_BULK_LEAST && !relay->copies && cv_stream_pours(relay->stream);
     if (n > 0)
         relay->bytes_out += (uint64_t)n;
+    if (n > 0 && relay->last_words)
+        cv_timer_set(relay->last_words, CV_LAST_WORDS_WAIT);
     /* its last words were read; EPIPE alone means that it had ended in order before */
     if (n == 0 && relay->sink_error != -EPIPE)
         n = relay->sink_error;
@@ -285,6 +309,7 @@ static void relay_closed(struct cv_endpoint *endpoint, enum cv_reason reason, co
     } else {
         cv_linger(loop, relay->stream);
     }
+    cv_timer_free(relay->last_words);
     cv_free(&loop->alloc, relay->early);
     cv_free(&loop->alloc, relay);
 }

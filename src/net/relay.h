@@ -8,6 +8,10 @@
  * at the socket, an orderly end FIN. */
 struct cv_relay;
 
+/* Of one who is gone in the middle, what it said before goes through all the same, and the error
+ * behind it; unless nothing of that is taken for so long. */
+#define CV_LAST_WORDS_WAIT (30 * CV_SEC)
+
 /* How it went, for logs and limits; called once, when the connection has ended. */
 struct cv_relay_end {
     enum cv_reason reason;

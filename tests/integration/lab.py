@@ -124,8 +124,11 @@ class Process:
                 return int(line.split()[1]) * 1024
         return 0
 
+    def descriptors(self):
+        return os.listdir(f"/proc/{self.pid}/fd")
+
     def fds(self):
-        return len(os.listdir(f"/proc/{self.pid}/fd"))
+        return len(self.descriptors())
 
 
 class Server(Process):

@@ -1,21 +1,35 @@
 """How things end: nothing that was sent in order is lost, and what is gone is noticed."""
+import os
 import signal
 import socket
 import struct
 import subprocess
-import sys
 import threading
 import unittest
 
 from . import traffic
 from .lab import LabCase, wait_until
+from .netns import NetCase
 
 MIB = traffic.MIB
+
+
+IDLE = 30  # seconds: CV_KEEPALIVE_IDLE
+TCP_REPAIR = 19
 
 
 def reset(sock):
     """Ends @sock with a RST."""
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    sock.close()
+
+
+def vanish(sock):
+    """Ends @sock without a word. Who is not permitted to (CAP_NET_ADMIN) says one."""
+    try:
+        sock.setsockopt(socket.IPPROTO_TCP, TCP_REPAIR, 1)
+    except PermissionError:
+        return reset(sock)
     sock.close()
 
 
@@ -110,14 +124,29 @@ class Orderly(LabCase):
 
 
 class Noticed(LabCase):
-    def test_a_visitor_that_resets_while_nobody_reads_it(self):
-        """Its bytes cannot go on, so its socket is not read; its end is seen all the same."""
-        server, agent, port = self.tunnel()
-        before = (server.fds(), agent.fds())
+    def test_visitors_that_are_gone_while_nobody_reads_them(self):
+        """One resets who was full: its last words have their time, and no more. One vanished, and
+        the kernel asks for it."""
+        server, _, port = self.tunnel(agent_flags=("--drain-timeout", "1"))
+        full, silent = self.full(port), traffic.visit(port, "ECHO")
+        self.assertTrue(traffic.ping(silent))
+        held = [self.at_server(port, visitor) for visitor in (full, silent)]
+        for inode in held:
+            self.assertIn(inode, self.sockets(server))
+        reset(full)
+        vanish(silent)
+        wait_until(
+            lambda: not self.sockets(server) & set(held),
+            lambda: f"the end of {set(held) & self.sockets(server)} of {held}",
+        )
+
+    def full(self, port):
+        """A visitor of whom nothing more is taken."""
         visitor = traffic.visit(port, "HOLD")
+        self.addCleanup(visitor.close)
         visitor.setblocking(False)
 
-        def full():
+        def is_full():
             sent = 0
             try:
                 while True:
@@ -127,15 +156,57 @@ class Noticed(LabCase):
             self.assertTrue(traffic.echoes(port))
             return sent == 0
 
-        def unacked():
-            info = visitor.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 28)
-            return int.from_bytes(info[24:28], sys.byteorder)
+        wait_until(is_full, "back-pressure to the visitor")
+        return visitor
 
-        wait_until(full, "back-pressure to the visitor")
-        # a full receiver drops segments; a reset behind them is out of its window, and dropped too
-        wait_until(lambda: unacked() == 0, "what is under way to be taken")
-        reset(visitor)
-        wait_until(lambda: server.fds() <= before[0], "the server's socket to go")
+    def at_server(self, port, visitor):
+        """The other socket of @visitor's connection, as its number."""
+        (row,) = traffic.connections(port, visitor.getsockname()[1])
+        return row[9]
+
+    def sockets(self, process):
+        """Numbers of all sockets that @process has."""
+        links = set()
+        for fd in process.descriptors():
+            try:
+                links.add(os.readlink(f"/proc/{process.pid}/fd/{fd}"))
+            except FileNotFoundError:
+                pass  # closed since it was listed
+        return {link[8:-1] for link in links if link.startswith("socket:")}
+
+
+class Asked(NetCase):
+    def test_the_kernel_asks_for_visitors_and_targets(self):
+        """Beyond this machine: within it a target does not vanish."""
+        with self.a.entered():
+            target = self.target(host="10.77.0.1")
+        server = self.program(
+            self.a, "server", "culvert-server", "--insecure-no-auth", "--listen", "10.77.0.1:8123",
+            *("--forward", f"10.77.0.1:9000=foo/{target.address}"),
+        )
+        self.wait_log(server, "forward 10.77.0.1")
+        agent = self.program(
+            self.b, "agent", "culvert-agent", "--connect", "ws://10.77.0.1:8123/connect",
+            *("--id", "foo", "--allow", "10.77.0.1:*"),
+        )
+        self.wait_log(server, "client foo: session")
+        with self.b.entered():
+            visitor = traffic.visit(9000, "ECHO", host="10.77.0.1")
+        self.addCleanup(visitor.close)
+        self.assertTrue(traffic.ping(visitor))
+        self.assert_asked(server, 9000, visitor.getsockname()[1])
+        self.assert_asked(agent, None, target.port)
+
+    def assert_asked(self, process, port, peer):
+        """That the socket's timer is that of keepalive, once nothing is under way."""
+
+        def ticks_left():
+            (row,) = traffic.connections(port, peer, process.pid)
+            kind, ticks = row[5].split(":")
+            return kind == "02" and int(ticks, 16)
+
+        ticks = wait_until(ticks_left, f"keepalive of the socket to port {peer}")
+        self.assertLessEqual(ticks / os.sysconf("SC_CLK_TCK"), IDLE)
 
 
 class Drain(LabCase):

@@ -90,6 +90,19 @@ def sockets(port, state, pid="self"):
     return count
 
 
+def connections(port, peer, pid="self"):
+    """The rows of established TCP sockets with local @port (None: any) and the @peer's port, where
+    @pid lives, as fields."""
+    rows = pathlib.Path(f"/proc/{pid}/net/tcp").read_text().splitlines()[1:]
+    return [
+        fields
+        for fields in map(str.split, rows)
+        if fields[1].endswith(f":{port:04X}" if port else "")
+        and fields[2].endswith(f":{peer:04X}")
+        and fields[3] == ESTABLISHED
+    ]
+
+
 def listening(port):
     """Whether there is a listener at @port. Reads no more than the listeners, which the kernel
     lists first: after a test with many visitors thousands wait in TIME_WAIT behind them."""
