@@ -210,6 +210,7 @@ int agent_dial(struct agent *agent, struct cv_uplink **out, const struct cv_url 
         .event = owner->event,
         .down = owner->down,
         .ctx = owner->ctx,
+        .found = owner->found,
     };
 
     cv_reach_outbound(&uplink.outbound, &agent->config->outward, url);
@@ -230,8 +231,9 @@ static int start_uplinks(struct agent *agent)
         int rc;
 
         *server = (struct agent_server){.agent = agent, .url = connects->at[i].text};
-        rc = agent_dial(agent, &server->uplink, &connects->at[i],
-                        &(struct agent_uplink){on_up, on_event, on_down, server});
+        rc = agent_dial(
+            agent, &server->uplink, &connects->at[i],
+            &(struct agent_uplink){.up = on_up, .event = on_event, .down = on_down, .ctx = server});
         if (rc < 0)
             return rc;
         agent->server_count++;

@@ -54,6 +54,7 @@ struct agent_uplink {
     void (*event)(void *ctx, struct cv_tunnel *tunnel, const struct cv_session_event *event);
     void (*down)(void *ctx, struct cv_tunnel *tunnel, int error, const char *why);
     void *ctx;
+    bool found; /* by discovery, where strangers may say what they like */
 };
 
 /* Keeps a session with the server at @url, which is borrowed for as long. Errors of

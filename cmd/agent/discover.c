@@ -266,9 +266,12 @@ static void dial(struct candidate *candidate)
     parsed.tls = url.tls;
     parsed.port = url.port;
     parsed.text = candidate->url;
-    cv_log(log_of(discover), CV_LOG_INFO, "discover: trying %s", candidate->url);
-    rc = agent_dial(discover->agent, &candidate->uplink, &parsed,
-                    &(struct agent_uplink){on_up, on_event, on_down, candidate});
+    cv_log_cause(&discover->agent->loop, CV_CAUSE_FOUND, NULL, "discover: trying %s",
+                 candidate->url);
+    rc = agent_dial(
+        discover->agent, &candidate->uplink, &parsed,
+        &(struct agent_uplink){
+            .up = on_up, .event = on_event, .down = on_down, .ctx = candidate, .found = true});
     if (rc < 0)
         complain(discover, candidate->url, cv_strerror(rc));
 }
@@ -368,7 +371,8 @@ static void consider(struct discover *discover, const struct cv_sighting *found)
     for (size_t i = 0; i < count; i++)
         if (links[i].id == candidate->link)
             snprintf(candidate->zone, sizeof(candidate->zone), "%s", links[i].address.name);
-    cv_log(log_of(discover), CV_LOG_INFO, "discover: found %s", candidate->location);
+    cv_log_cause(&discover->agent->loop, CV_CAUSE_FOUND, NULL, "discover: found %s",
+                 candidate->location);
     ask(candidate);
 }
 

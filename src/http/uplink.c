@@ -113,8 +113,12 @@ static void log_refusal(struct cv_uplink *uplink, const struct cv_upgrade_end *e
 
     if (denied && uplink->denied)
         return;
-    cv_log_about(&uplink->loop->log, CV_LOG_WARN, ABOUT(uplink), "%s: %s%s", uplink->config.url,
-                 end->text, denied ? " (asking again ever more rarely)" : "");
+    if (uplink->config.found)
+        cv_log_cause(uplink->loop, CV_CAUSE_DISCOVERY, NULL, "%s: %s", uplink->config.url,
+                     end->text);
+    else
+        cv_log_about(&uplink->loop->log, CV_LOG_WARN, ABOUT(uplink), "%s: %s%s", uplink->config.url,
+                     end->text, denied ? " (asking again ever more rarely)" : "");
     if (denied && !uplink->denied)
         uplink->tries = 0;
     uplink->denied = denied;

@@ -15,6 +15,7 @@ struct cv_uplink_config {
     const char *target;
     const char *key;                    /* client key, or a peer's id */
     const char *client;                 /* whom lines of the log are about; NULL: nobody */
+    bool found;                         /* by discovery: its refusals are of a cause of the log */
     const char *key_header;             /* what it stands in; NULL: X-Tunnel-ID */
     const struct cv_ws_header *headers; /* further ones, Authorization among them */
     size_t header_count;

@@ -30,7 +30,8 @@ struct cv_loop;
     X(CV_CAUSE_DIAL_REFUSED, CV_LOG_WARN, "dials refused")                              \
     X(CV_CAUSE_DIAL_FAILED, CV_LOG_INFO, "dials that failed")                           \
     X(CV_CAUSE_SERVER, CV_LOG_WARN, "odd things that servers did")                      \
-    X(CV_CAUSE_DISCOVERY, CV_LOG_WARN, "what discovery met")
+    X(CV_CAUSE_DISCOVERY, CV_LOG_WARN, "what discovery met")                            \
+    X(CV_CAUSE_FOUND, CV_LOG_INFO, "servers that were found")
 
 enum cv_cause {
 #define X(name, level, text) name,

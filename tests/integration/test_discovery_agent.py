@@ -246,6 +246,19 @@ class Trusts(NetCase):
         self.assertTrue(agent.alive())
         self.assertLess(agent.log().count("found "), 100)
 
+    def test_no_flood_of_lines_by_one_that_comes_and_goes(self):
+        site = self.site_with("ws://10.77.0.1:1/connect")
+        agent = self.agent(token=False)
+        usn = f"uuid:fickle::{TYPE}"
+        for _ in range(200):
+            asked = len(site.requests)
+            place = f"http://10.77.0.1:{site.port}/{asked}"
+            self.stranger.say(notify("alive", usn, location=place, age=60), GROUP4)
+            wait_until(lambda: len(site.requests) > asked, "a question")  # noqa: B023
+            self.stranger.say(notify("byebye", usn), GROUP4)
+        for line in "found http://10.77.0.1", "trying ws://", "cannot connect":
+            self.assertLess(agent.log().count(line), 150, line)
+
     def test_no_announcement_that_was_sent_to_it_alone(self):
         site = self.site_with()
         agent = self.agent()
