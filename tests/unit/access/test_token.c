@@ -86,7 +86,7 @@ Test(token, quoting_keeps_a_message_on_its_line_and_a_token_out_of_it)
     cr_assert_str_eq(buf, "'a\\x0a\\x1b\\x27\\x5c\\x7f\\x00b'");
     cv_text_init(&text, buf, sizeof(buf));
     cv_quote_str(&text, "\xc2\x9b\xc2\xa0\xc3\xa4\xc2");
-    cr_assert_str_eq(buf, "'\\xc2\x9b\xc2\xa0\xc3\xa4\xc2'");
+    cr_assert_str_eq(buf, "'\\xc2\\x9b\xc2\xa0\xc3\xa4\xc2'");
     cv_text_init(&text, buf, sizeof(buf));
     cv_quote_str(&text, "dial=cvt_secret");
     cr_assert_null(strstr(buf, "secret"));
