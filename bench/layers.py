@@ -36,11 +36,12 @@ SHOWN_SHARE = 0.002  # of the largest column; a row below it goes to "other"
 OWN_FOLDER = re.compile(r"/(?:src/(\w+)|(cmd)/\w+)/\w+\.[ch]:")
 FRAME = re.compile(r"\s+([0-9a-f]+) (.*?) \((\S+)\)$")
 CALL = re.compile(r"__(?:x64|arm64)_sys_(\w+)")
-LIBRARIES = {"libcrypto": "OpenSSL", "libssl": "OpenSSL", "libuv": "libuv", "libc": "libc",
-             "ld-linux": "libc", "[vdso]": "libc"}
+LIBRARIES = {"libcrypto": "OpenSSL", "libssl": "OpenSSL", "libIPSec_MB": "libIPSec_MB",
+             "libuv": "libuv", "libc": "libc", "ld-linux": "libc", "[vdso]": "libc"}
 CALLS = {
     "kernel: send": ("sendto", "sendmsg", "write", "writev"),
     "kernel: receive": ("recvfrom", "recvmsg", "read", "readv"),
+    "kernel: splice": ("splice",),
     "kernel: epoll": ("epoll_wait", "epoll_pwait", "epoll_pwait2", "epoll_ctl"),
     "kernel: open and close": ("accept4", "accept", "socket", "connect", "close", "shutdown",
                                "bind", "setsockopt", "getsockopt", "getpeername", "getsockname"),
@@ -48,8 +49,8 @@ CALLS = {
 INTERRUPT = re.compile(r"(asm_)?sysvec_")
 SWITCH = re.compile(r"finish_task_switch|__schedule$|exit_to_user_mode_loop")
 ROWS = ("wire", "ws", "conn", "session", "manager", "base", "access", "door", "net", "http", "cmd",
-        "libuv", "OpenSSL", "libc", *CALLS, "kernel: interrupts", "kernel: switching",
-        "kernel: other", "other")
+        "libuv", "OpenSSL", "libIPSec_MB", "libc", *CALLS, "kernel: interrupts",
+        "kernel: switching", "kernel: other", "other")
 
 
 @dataclasses.dataclass(frozen=True)
