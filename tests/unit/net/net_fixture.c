@@ -7,6 +7,7 @@
 #include <netinet/tcp.h>
 #include <openssl/err.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -154,6 +155,21 @@ ssize_t client_recv(struct net *net, struct client *client, void *buf, size_t le
             return n;
         net_turn(net);
     }
+}
+
+void client_expect_echo(struct net *net, struct client *client, const void *data, size_t len)
+{
+    uint8_t *back = malloc(len);
+
+    client_send(net, client, data, len);
+    for (size_t got = 0; got < len;) {
+        ssize_t n = client_recv(net, client, back + got, len - got);
+
+        cr_assert_gt(n, 0, "%zd after %zu bytes", n, got);
+        got += (size_t)n;
+    }
+    cr_assert_arr_eq(back, data, len);
+    free(back);
 }
 
 void client_tls(struct net *net, struct client *client, const char *ca, const char *name)

@@ -53,6 +53,9 @@ void client_send(struct net *net, struct client *client, const void *data, size_
  * -errno (-EPROTO for an error of TLS, a missing close_notify among them). */
 ssize_t client_recv(struct net *net, struct client *client, void *buf, size_t len);
 
+/* Sends @len bytes to an echo, and asserts that just these come back. */
+void client_expect_echo(struct net *net, struct client *client, const void *data, size_t len);
+
 /* Starts TLS as a client that trusts the certificate file @ca (NULL: anything) and asks for @name.
  */
 void client_tls(struct net *net, struct client *client, const char *ca, const char *name);

@@ -92,17 +92,7 @@ static void connect_both(void)
 
 static void expect_echo(const void *data, size_t len)
 {
-    uint8_t *back = malloc(len);
-
-    client_send(&s.net, &s.server, data, len);
-    for (size_t got = 0; got < len;) {
-        ssize_t n = client_recv(&s.net, &s.server, back + got, len - got);
-
-        cr_assert_gt(n, 0, "%zd after %zu bytes", n, got);
-        got += (size_t)n;
-    }
-    cr_assert_arr_eq(back, data, len);
-    free(back);
+    client_expect_echo(&s.net, &s.server, data, len);
 }
 
 static void expect_bulk(void)

@@ -56,17 +56,7 @@ static struct tls_stream *server(void)
 
 static void expect_echo(const void *data, size_t len)
 {
-    uint8_t *back = malloc(len);
-
-    client_send(&s.net, &s.client, data, len);
-    for (size_t got = 0; got < len;) {
-        ssize_t n = client_recv(&s.net, &s.client, back + got, len - got);
-
-        cr_assert_gt(n, 0, "%zd after %zu bytes", n, got);
-        got += (size_t)n;
-    }
-    cr_assert_arr_eq(back, data, len);
-    free(back);
+    client_expect_echo(&s.net, &s.client, data, len);
 }
 
 static void shake(void)
@@ -111,6 +101,16 @@ static void expect_refusal(int alert)
     cr_assert_eq(cv_stream_recv(s.echo.stream, &byte, 1), -EPROTO, "it stays refused");
 }
 
+/* A handshake of a client that was set up by hand; takes @ctx. */
+static void shake_as(SSL_CTX *ctx)
+{
+    s.client.ssl = SSL_new(ctx);
+    SSL_CTX_free(ctx);
+    SSL_set_fd(s.client.ssl, s.client.fd);
+    while (SSL_connect(s.client.ssl) != 1)
+        net_turn(&s.net);
+}
+
 static void speak(const char *suite)
 {
     SSL_CTX *ctx = SSL_CTX_new(TLS_client_method());
@@ -121,11 +121,7 @@ static void speak(const char *suite)
         data[i] = (uint8_t)(i * 7 + i / 251);
     cr_assert_eq(SSL_CTX_set_ciphersuites(ctx, suite), 1);
     SSL_CTX_set_mode(ctx, SSL_MODE_ENABLE_PARTIAL_WRITE);
-    s.client.ssl = SSL_new(ctx);
-    SSL_CTX_free(ctx);
-    SSL_set_fd(s.client.ssl, s.client.fd);
-    while (SSL_connect(s.client.ssl) != 1)
-        net_turn(&s.net);
+    shake_as(ctx);
     for (size_t at = 0; at < len; at += 40000)
         expect_echo(data + at, 40000);
     cr_assert(server()->tx.cipher && server()->rx.cipher);
@@ -424,11 +420,7 @@ Test(tls_records, are_left_to_openssl_where_short_ones_are_asked_for)
 
     memset(data, 'm', sizeof(data));
     SSL_CTX_set_tlsext_max_fragment_length(ctx, TLSEXT_max_fragment_length_512);
-    s.client.ssl = SSL_new(ctx);
-    SSL_CTX_free(ctx);
-    SSL_set_fd(s.client.ssl, s.client.fd);
-    while (SSL_connect(s.client.ssl) != 1)
-        net_turn(&s.net);
+    shake_as(ctx);
     expect_echo(data, sizeof(data));
     cr_assert(!server()->tx.cipher && !server()->rx.cipher);
 }
